@@ -1,1 +1,5 @@
+//! Callboard: a supervision runtime for agent processes.
+//!
+//! Rooms stand on floors; a room names only rooms below it (ARCHITECTURE.md).
 
+pub mod domain;

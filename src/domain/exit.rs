@@ -1,0 +1,100 @@
+//! How a process ended, and why.
+//!
+//! Never guessed: a code or signal here comes from a real wait by the keeper.
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{Incarnation, Timestamp};
+
+/// Why a process is gone (reliability.md 1.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExitReason {
+    /// It ended by itself with code 0.
+    Completed,
+    /// It ended by itself with another code, and said so before.
+    Failed,
+    /// A signal or an unexpected code ended it.
+    Crashed,
+    /// A person stopped or killed it.
+    KilledByUser,
+    /// Its keeper is gone; what was left of the tree was ended.
+    KeeperLost,
+    /// Nobody attached for `orphan_ttl`.
+    Orphaned,
+    /// The server was told to end its agents when it stops.
+    ServerShutdown,
+    /// It could not be started at all.
+    SpawnFailed,
+    /// It did not become ready in time.
+    StartTimeout,
+}
+
+impl ExitReason {
+    /// The stored and shown word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Crashed => "crashed",
+            Self::KilledByUser => "killed_by_user",
+            Self::KeeperLost => "keeper_lost",
+            Self::Orphaned => "orphaned",
+            Self::ServerShutdown => "server_shutdown",
+            Self::SpawnFailed => "spawn_failed",
+            Self::StartTimeout => "start_timeout",
+        }
+    }
+
+    /// Whether a person or the server wanted this end.
+    #[must_use]
+    pub fn wanted(self) -> bool {
+        match self {
+            Self::Completed | Self::KilledByUser | Self::Orphaned | Self::ServerShutdown => true,
+            Self::Failed
+            | Self::Crashed
+            | Self::KeeperLost
+            | Self::SpawnFailed
+            | Self::StartTimeout => false,
+        }
+    }
+}
+
+/// The whole account of one ended process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExitReport {
+    /// Which life of the session's process.
+    pub incarnation: Incarnation,
+    /// The program's own pid on the host; absent when it never ran.
+    pub pid: Option<u32>,
+    /// Exit code, when it exited.
+    pub exit_code: Option<i32>,
+    /// Signal number, when one ended it.
+    pub signal: Option<i32>,
+    /// Whether the kernel wrote a core.
+    #[serde(default)]
+    pub core: bool,
+    /// Why.
+    pub reason: ExitReason,
+    /// Who or what asked for the end, in the keeper's words.
+    pub by: Option<String>,
+    /// When it was started.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// The last lines that it wrote to stderr (at most 20).
+    #[serde(default)]
+    pub stderr_tail: Vec<String>,
+    /// Length of its output log in bytes.
+    pub log_len: u64,
+}
+
+impl ExitReport {
+    /// How long it lived, in milliseconds.
+    #[must_use]
+    pub fn lifetime_ms(&self) -> i64 {
+        self.ended_at.0.saturating_sub(self.started_at.0).max(0)
+    }
+}

@@ -1,0 +1,134 @@
+//! Identifiers and numbers that the rooms hand to each other, as types of their own.
+//!
+//! Never a bare string or integer where two kinds of id could be confused.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+macro_rules! uuid_id {
+    ($name:ident, $make:ident, $doc:literal) => {
+        #[doc = $doc]
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+        )]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// A fresh, unguessable id.
+            #[must_use]
+            pub fn generate() -> Self {
+                Self(Uuid::$make())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Uuid::parse_str(text).map(Self)
+            }
+        }
+    };
+}
+
+uuid_id!(
+    SessionId,
+    new_v4,
+    "One durable conversation; its live side, the agent, carries the same id. UUIDv4."
+);
+uuid_id!(UserId, new_v4, "A person with an account. UUIDv4.");
+uuid_id!(
+    TaskId,
+    now_v7,
+    "One unit of user work. UUIDv7, so that ids sort by time."
+);
+uuid_id!(
+    ApprovalId,
+    now_v7,
+    "A question that a person answers. UUIDv7."
+);
+
+impl SessionId {
+    /// The first eight characters: what people see and may type where it is unambiguous.
+    #[must_use]
+    pub fn short(&self) -> String {
+        self.0.simple().to_string().chars().take(8).collect()
+    }
+}
+
+/// Which life of a session's process: 1 for the first, never used twice. Not to be confused with
+/// the generation of an actor.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default,
+)]
+#[serde(transparent)]
+pub struct Incarnation(pub u64);
+
+impl Incarnation {
+    /// The number of the process that is started after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for Incarnation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Milliseconds since the Unix epoch, UTC.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default,
+)]
+#[serde(transparent)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// This time plus `ms` milliseconds.
+    #[must_use]
+    pub fn plus_ms(self, ms: i64) -> Self {
+        Self(self.0.saturating_add(ms))
+    }
+
+    /// RFC 3339 with milliseconds, as every door shows times.
+    #[must_use]
+    pub fn rfc3339(self) -> String {
+        let nanos = i128::from(self.0).saturating_mul(1_000_000);
+        time::OffsetDateTime::from_unix_timestamp_nanos(nanos)
+            .ok()
+            .and_then(|at| at.format(MILLIS).ok())
+            .unwrap_or_else(|| String::from("1970-01-01T00:00:00.000Z"))
+    }
+}
+
+const MILLIS: &[time::format_description::BorrowedFormatItem<'static>] = time::macros::format_description!(
+    "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_shows_milliseconds_in_utc() {
+        assert_eq!(Timestamp(1_500).rfc3339(), "1970-01-01T00:00:01.500Z");
+    }
+
+    #[test]
+    fn short_ids_are_eight_characters_of_the_uuid() {
+        let id: SessionId = "0a1b2c3d-0000-4000-8000-000000000000".parse().unwrap();
+        assert_eq!(id.short(), "0a1b2c3d");
+    }
+}

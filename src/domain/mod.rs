@@ -1,0 +1,34 @@
+//! The words of the house: ids, sessions, tasks, events, approvals, errors and the legal moves
+//! between their states, as plain data and pure functions.
+//!
+//! Never does input or output, never reads a clock and never names another room.
+
+pub mod agent;
+pub mod approval;
+pub mod change;
+pub mod cursor;
+pub mod error;
+pub mod event;
+pub mod exit;
+pub mod id;
+pub mod permission;
+pub mod principal;
+pub mod prompt;
+pub mod session;
+pub mod status;
+pub mod task;
+
+pub use agent::Kind;
+pub use approval::{Approval, ApprovalKind, ApprovalState, Risk};
+pub use change::{Batch, Change, NewIncarnation, Progress};
+pub use cursor::{After, StreamCursor};
+pub use error::{Error, Result};
+pub use event::{Draft, Event, EventKind};
+pub use exit::{ExitReason, ExitReport};
+pub use id::{ApprovalId, Incarnation, SessionId, TaskId, Timestamp, UserId};
+pub use permission::PermissionMode;
+pub use principal::{Principal, Role};
+pub use prompt::{OnUncertain, Placement, Prompt};
+pub use session::{NewSession, Session};
+pub use status::{Facts, Lifecycle, Process, Status, TurnFact, TurnPhase, status};
+pub use task::{Outcome, Task, TaskState};

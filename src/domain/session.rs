@@ -1,0 +1,57 @@
+//! Sessions: one durable conversation with one agent program in one place.
+//!
+//! Never the live process; that is a fact in [`Facts`].
+
+use std::collections::BTreeMap;
+
+use super::agent::Kind;
+use super::id::{SessionId, Timestamp, UserId};
+use super::permission::PermissionMode;
+use super::status::{Facts, Status};
+
+/// One session as it is stored. Its environment is kept apart, encrypted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Session {
+    /// Its id, also the agent's.
+    pub id: SessionId,
+    /// Whose it is.
+    pub owner: UserId,
+    /// The session that this agent was added to; itself when it stands alone. The agents door
+    /// shows it as `sessionId`.
+    pub group: SessionId,
+    /// A name of the owner's choice.
+    pub name: Option<String>,
+    /// Which program.
+    pub kind: Kind,
+    /// Working directory, absolute.
+    pub cwd: String,
+    /// Model, for kinds that have one.
+    pub model: Option<String>,
+    /// How far it may go without asking.
+    pub permission_mode: PermissionMode,
+    /// Scenario name or absolute path, for `script`.
+    pub scenario: Option<String>,
+    /// The topic that the client gave it.
+    pub topic: Option<String>,
+    /// The client's own data.
+    pub metadata: serde_json::Value,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When its status last changed.
+    pub updated_at: Timestamp,
+    /// When it was deleted from the lists.
+    pub archived_at: Option<Timestamp>,
+    /// The stored status: always `status(&facts)`.
+    pub status: Status,
+    /// What is known and wanted.
+    pub facts: Facts,
+}
+
+/// What is needed to make a session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewSession {
+    /// The session as it will be stored.
+    pub session: Session,
+    /// Variables of the agent's environment; stored encrypted.
+    pub env: BTreeMap<String, String>,
+}

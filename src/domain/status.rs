@@ -1,0 +1,468 @@
+//! The status of a session, computed from what is wanted and what is known.
+//!
+//! Never written by hand: [`status`] is the only source of the stored and shown word.
+
+use serde::{Deserialize, Serialize};
+
+use super::exit::{ExitReason, ExitReport};
+use super::id::{Incarnation, TaskId, Timestamp};
+use super::task::Outcome;
+
+/// What a person wants of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Intent {
+    /// It runs when there is work, and stays.
+    #[default]
+    Run,
+    /// It is to end and stay down until the next prompt or start.
+    Stop,
+}
+
+/// What is known of the process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Process {
+    /// There is none.
+    #[default]
+    None,
+    /// It may start as soon as there is a place (admission or start gate).
+    Waiting {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// The keeper starts it, or it has not said yet that it is ready.
+    Starting {
+        /// Since when.
+        since: Timestamp,
+        /// The program's own pid, once there is one.
+        pid: Option<u32>,
+    },
+    /// It runs and the server reads its output.
+    Live {
+        /// The program's own pid.
+        pid: u32,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// It runs below its keeper; the server is not connected to it yet.
+    Unattached {
+        /// The program's own pid.
+        pid: u32,
+        /// Since when it runs.
+        since: Timestamp,
+    },
+    /// It ended and is started again at a stated time.
+    Backoff {
+        /// When.
+        next_at: Timestamp,
+    },
+    /// Too many short lives in a row: it stays down until a person acts.
+    CrashLoop,
+    /// It could not be started, and another try would not help.
+    Failed {
+        /// Stable code, for example `program_not_found`.
+        code: String,
+        /// What went wrong.
+        text: String,
+    },
+}
+
+/// How far the running turn is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TurnPhase {
+    /// Committed to go out; the agent has not acknowledged it.
+    Dispatching,
+    /// Acknowledged.
+    Running,
+    /// A person ended it; the program's own end is awaited.
+    Stopping,
+}
+
+/// The running turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TurnFact {
+    /// Its task.
+    pub task: TaskId,
+    /// How far it is.
+    pub phase: TurnPhase,
+    /// When it was dispatched.
+    pub since: Timestamp,
+}
+
+/// Everything that the status of a session follows from. One owner: the session's actor, or the
+/// recovery sweep before there is one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(default)]
+pub struct Facts {
+    /// What is wanted.
+    pub intent: Intent,
+    /// Whether the queue is told to wait.
+    pub paused: bool,
+    /// What is known of the process.
+    pub process: Process,
+    /// The last number given to a process; 0 before the first.
+    pub incarnation: Incarnation,
+    /// The running turn.
+    pub turn: Option<TurnFact>,
+    /// Open questions of the running process.
+    pub asked: u32,
+    /// The task that nobody can place.
+    pub uncertain: Option<TaskId>,
+    /// Waiting tasks.
+    pub queued: u32,
+    /// Ended turns.
+    pub turns: u64,
+    /// How the last turn ended.
+    pub last_outcome: Option<Outcome>,
+    /// How the last process ended.
+    pub last_exit: Option<ExitReport>,
+    /// Short lives in a row.
+    pub short_lives: u32,
+}
+
+/// The one word that every door derives its own from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Never started.
+    Created,
+    /// Waiting for a place to run.
+    Waiting,
+    /// The process comes up.
+    Starting,
+    /// Ready, nothing to do.
+    Idle,
+    /// A turn runs or is about to.
+    Busy,
+    /// A turn waits for a person.
+    AwaitingApproval,
+    /// The turn or the process is being ended.
+    Stopping,
+    /// The process lives; the server is not connected to it.
+    Unattached,
+    /// The queue is told to wait.
+    Paused,
+    /// The process ended under its work.
+    Interrupted,
+    /// The process is started again at a stated time.
+    Backoff,
+    /// Too many short lives in a row.
+    CrashLoop,
+    /// A task can't be placed; a person decides.
+    Uncertain,
+    /// The process cannot be started.
+    Failed,
+    /// Ended as it was wanted, can go on.
+    Stopped,
+}
+
+/// The coarse word of the agents door, shared by every stored `status` event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lifecycle {
+    /// Nothing to do yet.
+    Idle,
+    /// Working, or alive and about to.
+    Running,
+    /// Held by a person.
+    Paused,
+    /// No process, can go on.
+    Stopped,
+    /// The last turn ended well and nothing waits.
+    Completed,
+    /// The last turn or the process failed.
+    Failed,
+}
+
+impl Status {
+    /// Every status, for stored words and tests.
+    pub const ALL: [Self; 15] = [
+        Self::Created,
+        Self::Waiting,
+        Self::Starting,
+        Self::Idle,
+        Self::Busy,
+        Self::AwaitingApproval,
+        Self::Stopping,
+        Self::Unattached,
+        Self::Paused,
+        Self::Interrupted,
+        Self::Backoff,
+        Self::CrashLoop,
+        Self::Uncertain,
+        Self::Failed,
+        Self::Stopped,
+    ];
+
+    /// The stored and shown word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Waiting => "waiting",
+            Self::Starting => "starting",
+            Self::Idle => "idle",
+            Self::Busy => "busy",
+            Self::AwaitingApproval => "awaiting_approval",
+            Self::Stopping => "stopping",
+            Self::Unattached => "unattached",
+            Self::Paused => "paused",
+            Self::Interrupted => "interrupted",
+            Self::Backoff => "backoff",
+            Self::CrashLoop => "crash_loop",
+            Self::Uncertain => "uncertain",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    /// Reads a stored word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == text)
+    }
+
+    /// The coarse word (table of decisions.md 3). Needs the facts where one status has several.
+    #[must_use]
+    pub fn lifecycle(self, facts: &Facts) -> Lifecycle {
+        match self {
+            Self::Created | Self::Waiting => Lifecycle::Idle,
+            Self::Starting
+            | Self::Busy
+            | Self::AwaitingApproval
+            | Self::Stopping
+            | Self::Unattached => Lifecycle::Running,
+            Self::Idle => match facts.last_outcome {
+                Some(Outcome::Completed) => Lifecycle::Completed,
+                Some(Outcome::Failed | Outcome::TimedOut) => Lifecycle::Failed,
+                Some(Outcome::Stopped | Outcome::Interrupted) | None => Lifecycle::Idle,
+            },
+            Self::Paused => Lifecycle::Paused,
+            Self::Interrupted | Self::Backoff | Self::Uncertain | Self::Stopped => {
+                Lifecycle::Stopped
+            }
+            Self::CrashLoop | Self::Failed => Lifecycle::Failed,
+        }
+    }
+}
+
+impl Lifecycle {
+    /// The shown word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Stopped => "stopped",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl Process {
+    /// The pid of a program that is alive as far as is known.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        match self {
+            Self::Live { pid, .. } | Self::Unattached { pid, .. } => Some(*pid),
+            Self::Starting { pid, .. } => *pid,
+            Self::None
+            | Self::Waiting { .. }
+            | Self::Backoff { .. }
+            | Self::CrashLoop
+            | Self::Failed { .. } => None,
+        }
+    }
+
+    /// Whether a keeper holds, or is about to hold, a process.
+    #[must_use]
+    pub fn held(&self) -> bool {
+        match self {
+            Self::Starting { .. } | Self::Live { .. } | Self::Unattached { .. } => true,
+            Self::None
+            | Self::Waiting { .. }
+            | Self::Backoff { .. }
+            | Self::CrashLoop
+            | Self::Failed { .. } => false,
+        }
+    }
+}
+
+/// Computes the status. The order of the questions is the order of precedence.
+#[must_use]
+pub fn status(facts: &Facts) -> Status {
+    match &facts.process {
+        Process::CrashLoop => return Status::CrashLoop,
+        Process::Failed { .. } => return Status::Failed,
+        Process::Unattached { .. } => return Status::Unattached,
+        Process::None
+        | Process::Waiting { .. }
+        | Process::Starting { .. }
+        | Process::Live { .. }
+        | Process::Backoff { .. } => {}
+    }
+    if facts.intent == Intent::Stop && facts.process.held() {
+        return Status::Stopping;
+    }
+    if facts.uncertain.is_some() {
+        return Status::Uncertain;
+    }
+    match &facts.process {
+        Process::Waiting { .. } => Status::Waiting,
+        Process::Starting { .. } => Status::Starting,
+        Process::Backoff { .. } => Status::Backoff,
+        Process::Live { .. } => live(facts),
+        Process::None => gone(facts),
+        Process::CrashLoop => Status::CrashLoop,
+        Process::Failed { .. } => Status::Failed,
+        Process::Unattached { .. } => Status::Unattached,
+    }
+}
+
+fn live(facts: &Facts) -> Status {
+    match &facts.turn {
+        Some(turn) if turn.phase == TurnPhase::Stopping => Status::Stopping,
+        Some(_) if facts.asked > 0 => Status::AwaitingApproval,
+        Some(_) => Status::Busy,
+        None if facts.paused => Status::Paused,
+        None if facts.queued > 0 => Status::Busy,
+        None => Status::Idle,
+    }
+}
+
+fn gone(facts: &Facts) -> Status {
+    if facts.paused {
+        return Status::Paused;
+    }
+    match &facts.last_exit {
+        None if facts.intent == Intent::Stop => Status::Stopped,
+        None => Status::Created,
+        Some(exit) if exit.reason == ExitReason::KilledByUser => Status::Stopped,
+        Some(_) if facts.intent == Intent::Stop => Status::Stopped,
+        Some(exit) if exit.reason.wanted() => Status::Stopped,
+        Some(_) => Status::Interrupted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn live_facts() -> Facts {
+        Facts {
+            incarnation: Incarnation(1),
+            process: Process::Live {
+                pid: 7,
+                since: Timestamp(1),
+            },
+            ..Facts::default()
+        }
+    }
+
+    fn exit(reason: ExitReason) -> ExitReport {
+        ExitReport {
+            incarnation: Incarnation(1),
+            pid: Some(7),
+            exit_code: None,
+            signal: Some(9),
+            core: false,
+            reason,
+            by: None,
+            started_at: Timestamp(1),
+            ended_at: Timestamp(2),
+            stderr_tail: vec![],
+            log_len: 0,
+        }
+    }
+
+    fn turn(phase: TurnPhase) -> Option<TurnFact> {
+        Some(TurnFact {
+            task: TaskId::generate(),
+            phase,
+            since: Timestamp(1),
+        })
+    }
+
+    #[test]
+    fn nothing_runs_without_a_process() {
+        for facts in [
+            Facts::default(),
+            Facts {
+                queued: 3,
+                ..Facts::default()
+            },
+            Facts {
+                turn: turn(TurnPhase::Running),
+                last_exit: Some(exit(ExitReason::Crashed)),
+                ..Facts::default()
+            },
+        ] {
+            assert_ne!(
+                status(&facts).lifecycle(&facts),
+                Lifecycle::Running,
+                "{facts:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_live_process_is_idle_busy_or_asking() {
+        let mut facts = live_facts();
+        assert_eq!(status(&facts), Status::Idle);
+        facts.turn = turn(TurnPhase::Dispatching);
+        assert_eq!(status(&facts), Status::Busy);
+        facts.asked = 1;
+        assert_eq!(status(&facts), Status::AwaitingApproval);
+        facts.turn = turn(TurnPhase::Stopping);
+        assert_eq!(status(&facts), Status::Stopping);
+    }
+
+    #[test]
+    fn idle_shows_how_the_last_turn_ended() {
+        let mut facts = live_facts();
+        assert_eq!(status(&facts).lifecycle(&facts), Lifecycle::Idle);
+        facts.last_outcome = Some(Outcome::Completed);
+        assert_eq!(status(&facts).lifecycle(&facts), Lifecycle::Completed);
+        facts.last_outcome = Some(Outcome::TimedOut);
+        assert_eq!(status(&facts).lifecycle(&facts), Lifecycle::Failed);
+        facts.last_outcome = Some(Outcome::Stopped);
+        assert_eq!(status(&facts).lifecycle(&facts), Lifecycle::Idle);
+    }
+
+    #[test]
+    fn pause_lets_the_turn_run_out_first() {
+        let mut facts = Facts {
+            paused: true,
+            turn: turn(TurnPhase::Running),
+            ..live_facts()
+        };
+        assert_eq!(status(&facts), Status::Busy);
+        facts.turn = None;
+        facts.queued = 2;
+        assert_eq!(status(&facts), Status::Paused);
+    }
+
+    #[test]
+    fn an_end_that_was_wanted_is_stopped_another_is_interrupted() {
+        let gone = |reason| Facts {
+            incarnation: Incarnation(1),
+            last_exit: Some(exit(reason)),
+            ..Facts::default()
+        };
+        assert_eq!(status(&gone(ExitReason::KilledByUser)), Status::Stopped);
+        assert_eq!(status(&gone(ExitReason::Completed)), Status::Stopped);
+        assert_eq!(status(&gone(ExitReason::Crashed)), Status::Interrupted);
+        assert_eq!(status(&gone(ExitReason::KeeperLost)), Status::Interrupted);
+    }
+
+    #[test]
+    fn words_read_back() {
+        for status in Status::ALL {
+            assert_eq!(Status::parse(status.name()), Some(status));
+        }
+    }
+}
