@@ -3,3 +3,4 @@
 //! Rooms stand on floors; a room names only rooms below it (ARCHITECTURE.md).
 
 pub mod domain;
+pub mod runtime;

@@ -1,0 +1,57 @@
+//! A committed event as readers get it: rendered once, shared by all.
+//!
+//! Never made before its batch is committed.
+
+use std::sync::{Arc, OnceLock};
+
+use bytestring::ByteString;
+
+use crate::domain::{Event, UserId};
+
+/// A committed event with its owner and its ready-made bytes.
+#[derive(Debug)]
+pub struct Published {
+    /// The event.
+    pub event: Event,
+    /// Whose session it is: streams over many agents filter by it.
+    pub owner: UserId,
+    tail: String,
+    frame: OnceLock<ByteString>,
+}
+
+impl Published {
+    /// Renders a committed event.
+    #[must_use]
+    pub fn new(event: Event, owner: UserId) -> Arc<Self> {
+        let tail = event.tail();
+        Arc::new(Self {
+            event,
+            owner,
+            tail,
+            frame: OnceLock::new(),
+        })
+    }
+
+    /// The JSON object after its `type` member; see [`Event::tail`].
+    #[must_use]
+    pub fn tail(&self) -> &str {
+        &self.tail
+    }
+
+    /// Bytes that count towards a ring's bound.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.tail.len()
+    }
+
+    /// The frame of the first dialect that asks, rendered once and shared by every socket of it.
+    pub fn frame(&self, render: impl FnOnce(&Self) -> ByteString) -> ByteString {
+        self.frame.get_or_init(|| render(self)).clone()
+    }
+}
+
+/// Where committed events are pushed to: one connection's bounded outbox.
+pub trait Sink: Send + Sync {
+    /// Takes one event without waiting. `false` ends the subscription: the connection is over.
+    fn push(&self, event: &Arc<Published>) -> bool;
+}
