@@ -117,8 +117,7 @@ impl Feed {
         shared: &Shared,
         of: FeedOf,
         journal: Addr<Journal>,
-        lifeline: Lifeline,
-        readers: Arc<Readers>,
+        (lifeline, readers): (Lifeline, Arc<Readers>),
     ) -> Result<Self> {
         let id = of.id;
         let (latest, tail) = shared
