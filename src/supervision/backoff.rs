@@ -26,7 +26,7 @@ impl Default for Backoff {
             base: Duration::from_millis(50),
             cap: Duration::from_secs(5),
             jitter: 0.2,
-            reset_after: Duration::from_secs(60),
+            reset_after: Duration::from_mins(1),
         }
     }
 }

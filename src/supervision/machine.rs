@@ -111,7 +111,8 @@ impl Machine {
 
     /// A start function returned a living child.
     pub fn started(&mut self, life: Life, now: Instant) {
-        if let Some(early) = self.starting(life) {
+        if self.awaits(life) {
+            let early = self.early_end(life.key);
             self.came_up(life.key, now);
             if let Some(death) = early {
                 self.fell(life.key, death, now);
@@ -122,7 +123,7 @@ impl Machine {
 
     /// A start function failed, panicked or took too long.
     pub fn start_failed(&mut self, life: Life, reason: String, now: Instant) {
-        if self.starting(life).is_some() {
+        if self.awaits(life) {
             self.start_fell(life.key, reason, now);
         }
         self.settle(now);
@@ -272,13 +273,22 @@ impl Machine {
 
     /// Whether the start of this very generation is in progress and still wanted.
     pub fn awaits(&self, life: Life) -> bool {
-        self.starting(life).is_some()
+        match self.table.of_life(life).map(Slot::phase) {
+            Some(Phase::Starting { .. }) => true,
+            Some(
+                Phase::Idle
+                | Phase::Waiting { .. }
+                | Phase::Running { .. }
+                | Phase::Stopping { .. },
+            )
+            | None => false,
+        }
     }
 
-    /// The early end of a generation whose start is in progress; `None` for any other.
-    fn starting(&self, life: Life) -> Option<Option<Death>> {
-        match self.table.of_life(life)?.phase() {
-            Phase::Starting { early } => Some(early.clone()),
+    /// The end of a child that came before the result of its start.
+    fn early_end(&self, key: Key) -> Option<Death> {
+        match self.table.get(key)?.phase() {
+            Phase::Starting { early } => early.clone(),
             Phase::Idle
             | Phase::Waiting { .. }
             | Phase::Running { .. }

@@ -31,8 +31,8 @@ pub(super) enum Verdict {
     Drop,
 }
 
-/// OTP's table. A transient child that was added to a one_for_one supervisor leaves no spec
-/// behind when it is done, as below simple_one_for_one: else ended sessions would pile up.
+/// OTP's table. A transient child that was added to a `one_for_one` supervisor leaves no spec
+/// behind when it is done, as below `simple_one_for_one`: else ended sessions would pile up.
 pub(super) fn verdict(restart: Restart, exit: &Exit, dynamic: bool) -> Verdict {
     match restart {
         Restart::Permanent => Verdict::Restart,

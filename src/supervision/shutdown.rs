@@ -1,6 +1,6 @@
 //! Stopping: one child, the members of a group, or all of them and then the supervisor.
 //! Never stops a child before those that were started after it are down, except the
-//! independent children that were added to a one_for_one supervisor: those stop together.
+//! independent children that were added to a `one_for_one` supervisor: those stop together.
 
 use tokio::time::{Duration, Instant};
 

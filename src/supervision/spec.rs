@@ -12,7 +12,7 @@ use super::{Backoff, Child, Intensity, Lifeline, LogObserver, Observer, StartErr
 pub const WORKER_GRACE: Duration = Duration::from_secs(5);
 
 /// Longest start of a worker before it counts as a death (reliability.md 1.2, readiness).
-pub const START_TIMEOUT: Duration = Duration::from_secs(60);
+pub const START_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// When a child that ended is started again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
