@@ -151,16 +151,20 @@ impl Machine {
         }
     }
 
-    /// The first child that is wanted up and down, when all before it are up.
+    /// The first child that is down and wanted up, unless another one still starts.
     fn next_to_start(&self) -> Option<Key> {
+        let mut next = None;
         for (key, slot) in self.table.iter() {
-            match (slot.goal, slot.phase()) {
-                (Goal::Down, _) | (Goal::Up, Phase::Running { .. } | Phase::Waiting { .. }) => {}
-                (Goal::Up, Phase::Starting { .. } | Phase::Stopping { .. }) => return None,
-                (Goal::Up, Phase::Idle) => return Some(key),
+            match slot.phase() {
+                Phase::Starting { .. } => return None,
+                Phase::Idle if slot.goal == Goal::Up => next = next.or(Some(key)),
+                Phase::Idle
+                | Phase::Waiting { .. }
+                | Phase::Running { .. }
+                | Phase::Stopping { .. } => {}
             }
         }
-        None
+        next
     }
 
     fn restart(&mut self, key: Key, lifetime: Duration, cause: &str, now: Instant) {

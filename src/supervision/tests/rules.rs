@@ -346,7 +346,11 @@ fn strategies() -> impl Draw<Value = Strategy> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig {
+        cases: 600,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn the_rules_hold_under_any_course_of_events(

@@ -9,7 +9,7 @@ const EXPECTED: &str = r#"{
                     {
                         "id": "hub", "path": "root/hub", "kind": "worker",
                         "state": "restarting", "restart": "permanent", "generation": 2,
-                        "restarts": 1, "next_in_ms": 91
+                        "restarts": 1, "next_in_ms": 90
                     },
                     {
                         "id": "sessions", "path": "root/sessions", "kind": "supervisor",
