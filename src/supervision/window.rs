@@ -118,25 +118,25 @@ mod tests {
         /// The model keeps every instant for ever and counts by a plain filter.
         #[test]
         fn agrees_with_a_plain_filter(
-            max in 0_u32..6,
+            max in 0_usize..6,
             within in 0_u64..50,
             steps in proptest::collection::vec(0_u64..30, 0..80),
         ) {
             let start = Instant::now();
             let period = Duration::from_millis(within);
-            let mut window = RestartWindow::new(Intensity { max, within: period });
+            let mut window = RestartWindow::new(Intensity { max: u32::try_from(max).expect("small"), within: period });
             let mut all: Vec<Duration> = Vec::new();
             let mut at = Duration::ZERO;
             for step in steps {
                 at += Duration::from_millis(step);
                 all.push(at);
                 let recent = all.iter().filter(|seen| at - **seen <= period).count();
-                prop_assert_eq!(window.admit(start + at), recent <= max as usize);
-                prop_assert!(window.restarts.len() <= max as usize + 1);
-                if recent > max as usize {
+                prop_assert_eq!(window.admit(start + at), recent <= max);
+                prop_assert!(window.restarts.len() <= max + 1);
+                if recent > max {
                     break; // a supervisor ends at the first refusal
                 }
-                prop_assert_eq!(window.load().0 as usize, recent);
+                prop_assert_eq!(usize::try_from(window.load().0).expect("small"), recent);
             }
         }
     }

@@ -147,7 +147,7 @@ fn a_crash_without_end_climbs_to_the_root() {
         for _ in 0..36 {
             stage.crash("a").await;
             pass(100).await;
-            while stage.puppet("a").connected() == false && root.addr().connected() {
+            while !stage.puppet("a").connected() && root.addr().connected() {
                 pass(100).await;
             }
         }

@@ -54,7 +54,7 @@ fn an_inner_supervisor_that_panics_is_restarted_with_all_its_children() {
         let inner = Supervisor::child_spec(
             "inner",
             Arc::new(move || SupervisorSpec {
-                observer: Arc::clone(&observer) as Arc<dyn Observer>,
+                observer: observer.clone(),
                 ..below.spec(Strategy::OneForOne, &["a", "b"])
             }),
         );

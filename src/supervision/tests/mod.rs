@@ -304,7 +304,7 @@ impl Stage {
     fn spec_of(self: &Arc<Self>, strategy: Strategy, children: Vec<ChildSpec>) -> SupervisorSpec {
         SupervisorSpec {
             children,
-            observer: Arc::clone(self) as Arc<dyn Observer>,
+            observer: self.clone(),
             backoff: Backoff {
                 jitter: 0.0,
                 ..Backoff::default()

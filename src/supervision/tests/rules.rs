@@ -347,7 +347,7 @@ fn strategies() -> impl Draw<Value = Strategy> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 600,
+        cases: 1_000,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
