@@ -3,4 +3,6 @@
 //! Rooms stand on floors; a room names only rooms below it (ARCHITECTURE.md).
 
 pub mod domain;
+pub mod drivers;
 pub mod runtime;
+pub mod supervision;
