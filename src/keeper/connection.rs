@@ -184,7 +184,8 @@ impl Reader {
             if count == 0 {
                 return Ok(None);
             }
-            self.decoder.feed(self.buffer.get(..count).unwrap_or_default());
+            self.decoder
+                .feed(self.buffer.get(..count).unwrap_or_default());
         }
     }
 }
@@ -244,7 +245,8 @@ impl Writer {
     }
 
     pub async fn input_status(&self, id: &[u8]) -> Result<(), SendError> {
-        self.send(ClientFrame::InputStatus { id: id.to_vec() }).await
+        self.send(ClientFrame::InputStatus { id: id.to_vec() })
+            .await
     }
 
     pub async fn status(&self) -> Result<(), SendError> {

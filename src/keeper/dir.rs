@@ -40,7 +40,10 @@ impl Dir {
             }
             for incarnation in fs::read_dir(session.path())? {
                 let incarnation = incarnation?;
-                let number = incarnation.file_name().to_str().and_then(|n| n.parse().ok());
+                let number = incarnation
+                    .file_name()
+                    .to_str()
+                    .and_then(|n| n.parse().ok());
                 if let Some(number) = number {
                     found.push((name.clone(), number, Self(incarnation.path())));
                 }
@@ -84,7 +87,9 @@ impl Dir {
         let Ok(bytes) = fs::read(self.0.join(file::INPUT)) else {
             return InputState::Unknown;
         };
-        let this_boot = self.record().map(|record| Some(record.boot_id) == identity::boot_id());
+        let this_boot = self
+            .record()
+            .map(|record| Some(record.boot_id) == identity::boot_id());
         match input::state_of(&bytes, id) {
             InputState::Written => InputState::Written,
             other if this_boot == Some(true) => other,

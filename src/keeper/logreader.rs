@@ -49,7 +49,11 @@ impl LogReader {
                     bytes: Vec::new(),
                 });
             };
-            match read(&segments::path(&self.dir, segment.base), *segment, (offset, limit)) {
+            match read(
+                &segments::path(&self.dir, segment.base),
+                *segment,
+                (offset, limit),
+            ) {
                 // Acknowledged and let go between the listing and the opening: look again.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 other => return other,

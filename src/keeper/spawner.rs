@@ -103,7 +103,10 @@ impl Spawner {
     pub async fn spawn(&self, spec: Spec) -> Result<Started, SpawnError> {
         let (job, pipes) = oneshot::channel();
         self.jobs.send(job).await.or(Err(SpawnError::Gone))?;
-        let pipes = pipes.await.or(Err(SpawnError::Gone))?.map_err(SpawnError::Keeper)?;
+        let pipes = pipes
+            .await
+            .or(Err(SpawnError::Gone))?
+            .map_err(SpawnError::Keeper)?;
         let answer = tokio::time::timeout(ANSWER, converse(pipes, &spec));
         let begun = answer
             .await
@@ -147,7 +150,11 @@ async fn converse(pipes: Pipes, spec: &Spec) -> Result<StartReply, SpawnError> {
     }
 }
 
-fn serve(binary: &KeeperBinary, mut queue: mpsc::Receiver<Job>, children: &std_mpsc::Sender<Child>) {
+fn serve(
+    binary: &KeeperBinary,
+    mut queue: mpsc::Receiver<Job>,
+    children: &std_mpsc::Sender<Child>,
+) {
     while let Some(job) = queue.blocking_recv() {
         let spawned = spawn(binary).map(|(child, pipes)| {
             let _collector = children.send(child);
@@ -182,7 +189,9 @@ fn collect(spawned: &std_mpsc::Receiver<Child>) {
     let mut waiting: Vec<Child> = Vec::new();
     loop {
         let next = if waiting.is_empty() {
-            spawned.recv().or(Err(std_mpsc::RecvTimeoutError::Disconnected))
+            spawned
+                .recv()
+                .or(Err(std_mpsc::RecvTimeoutError::Disconnected))
         } else {
             spawned.recv_timeout(COLLECT)
         };

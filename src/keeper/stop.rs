@@ -44,7 +44,10 @@ pub struct Outcome {
 /// `by` stands in the exit record: who asked.
 pub async fn stop_past(dir: &Dir, by: &str, grace: Duration) -> Outcome {
     let asked = if dir.alive() {
-        tokio::time::timeout(grace + MARGIN, ask(dir, by, grace)).await.ok().flatten()
+        tokio::time::timeout(grace + MARGIN, ask(dir, by, grace))
+            .await
+            .ok()
+            .flatten()
     } else {
         None
     };
@@ -85,7 +88,9 @@ fn finish(dir: &Dir, asked: Option<ExitRecord>, by: &str) -> Outcome {
         left.extend(sweep(&record).left);
     }
     left.retain(|pid| identity::stat(*pid).is_some_and(|stat| !stat.zombie));
-    let exit = asked.or_else(|| dir.exit()).or_else(|| lost(dir, by, left.is_empty()));
+    let exit = asked
+        .or_else(|| dir.exit())
+        .or_else(|| lost(dir, by, left.is_empty()));
     Outcome {
         path,
         recorded: dir.exit().is_some(),
@@ -109,7 +114,10 @@ fn kill_keeper(dir: &Dir) -> Vec<u32> {
     while tree::signal(pid, libc::SIGKILL) > 0 && start.elapsed() < KILL {
         std::thread::sleep(PAUSE);
     }
-    let left = tree::descendants(pid).iter().map(|member| member.pid).collect();
+    let left = tree::descendants(pid)
+        .iter()
+        .map(|member| member.pid)
+        .collect();
     let _gone = keeper.signal(libc::SIGKILL);
     let start = Instant::now();
     while dir.alive() && start.elapsed() < KILL {
@@ -121,7 +129,9 @@ fn kill_keeper(dir: &Dir) -> Vec<u32> {
 /// A record of an end that nobody has seen: no code, no signal, but who asked.
 fn lost(dir: &Dir, by: &str, gone: bool) -> Option<ExitRecord> {
     dir.record()?;
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     let record = ExitRecord {
         at_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
         by: Some(by.to_owned()),

@@ -182,9 +182,11 @@ impl Client {
         }
         if self.told_blocked != news.blocked {
             self.told_blocked = news.blocked;
-            let notice = news
-                .blocked
-                .map_or(KeeperFrame::Unblocked, |reason| KeeperFrame::Blocked { reason });
+            let notice =
+                news.blocked
+                    .map_or(KeeperFrame::Unblocked, |reason| KeeperFrame::Blocked {
+                        reason,
+                    });
             self.push(&notice);
             return Ok(true);
         }

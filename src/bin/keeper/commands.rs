@@ -11,7 +11,11 @@ impl Engine {
     /// Handles the frames of one client, as long as it takes answers.
     pub fn hear(&mut self, index: usize) {
         loop {
-            let Some(client) = self.clients.get_mut(index).filter(|client| client.listens()) else {
+            let Some(client) = self
+                .clients
+                .get_mut(index)
+                .filter(|client| client.listens())
+            else {
                 return;
             };
             let raw = match client.next_frame() {
@@ -26,8 +30,12 @@ impl Engine {
                 Ok(Some(frame)) => self.obey(index, frame),
                 // A newer client's kind, to be skipped; but the first frame must be a hello.
                 Ok(None) if self.clients.get(index).is_some_and(|client| client.greeted) => {}
-                Ok(None) => return self.refuse(index, "hello_first", "the first frame must be hello"),
-                Err(_) => return self.refuse(index, "malformed", "a frame whose fields do not fit"),
+                Ok(None) => {
+                    return self.refuse(index, "hello_first", "the first frame must be hello");
+                }
+                Err(_) => {
+                    return self.refuse(index, "malformed", "a frame whose fields do not fit");
+                }
             }
         }
     }
@@ -56,7 +64,9 @@ impl Engine {
                 let status = self.status();
                 self.reply(index, &KeeperFrame::Status(status));
             }
-            ClientFrame::ExitAck => self.life.acked |= self.life.exit.as_ref().is_some_and(|exit| exit.drained),
+            ClientFrame::ExitAck => {
+                self.life.acked |= self.life.exit.as_ref().is_some_and(|exit| exit.drained)
+            }
         }
     }
 

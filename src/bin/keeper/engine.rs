@@ -146,7 +146,9 @@ impl Engine {
         }
         // An interrupted poll found nothing; the next turn asks again.
         let _count = poll(&mut fds, self.timeout());
-        let ready = fds.iter().map(|fd| fd.revents().unwrap_or(PollFlags::empty()));
+        let ready = fds
+            .iter()
+            .map(|fd| fd.revents().unwrap_or(PollFlags::empty()));
         sources
             .into_iter()
             .zip(ready)
@@ -242,7 +244,10 @@ impl Engine {
             let own = nix::unistd::geteuid().as_raw();
             let trusted = getsockopt(&stream, PeerCredentials)
                 .is_ok_and(|peer| peer.uid() == own || peer.uid() == 0);
-            if !trusted || self.clients.len() >= MAX_CLIENTS || stream.set_nonblocking(true).is_err() {
+            if !trusted
+                || self.clients.len() >= MAX_CLIENTS
+                || stream.set_nonblocking(true).is_err()
+            {
                 continue;
             }
             self.clients.push(Client::new(stream));
@@ -301,7 +306,8 @@ impl Engine {
 
     /// What the disk refused is tried again after a while.
     fn try_again(&mut self) {
-        let refused = (self.log.blocked().is_some() && self.log.blocked() != Some(BlockReason::Cap))
+        let refused = (self.log.blocked().is_some()
+            && self.log.blocked() != Some(BlockReason::Cap))
             || self.input.has_unrecorded()
             || self.life.unsaved;
         if !refused {
@@ -321,7 +327,10 @@ impl Engine {
             }
         }
         let wait = (last * 2).clamp(RETRY_FIRST_MS, RETRY_LAST_MS);
-        self.retry = Some(Retry { at: now + wait, wait });
+        self.retry = Some(Retry {
+            at: now + wait,
+            wait,
+        });
     }
 }
 

@@ -222,7 +222,8 @@ fn enter_session(plan: &Plan, ends: &Ends, gate: (File, unistd::Pid)) -> Result<
     sys::restore_signals();
     umask(FileMode::from_bits_truncate(plan.umask));
     let mut opened = [0_u8; 1];
-    gate.read_exact(&mut opened).map_err(|error| errno_of(&error))
+    gate.read_exact(&mut opened)
+        .map_err(|error| errno_of(&error))
 }
 
 impl Plan {
@@ -310,7 +311,10 @@ fn errno_of(error: &std::io::Error) -> Errno {
     Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
 }
 
-#[expect(clippy::as_conversions, reason = "the discriminants of Errno are the numbers of libc")]
+#[expect(
+    clippy::as_conversions,
+    reason = "the discriminants of Errno are the numbers of libc"
+)]
 fn raw(errno: Errno) -> i32 {
     errno as i32
 }

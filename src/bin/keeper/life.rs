@@ -31,13 +31,19 @@ const DAY_MS: u64 = 24 * 3_600_000;
 pub enum Phase {
     Running,
     /// Ended; its output is read to the end.
-    Draining { until: u64 },
+    Draining {
+        until: u64,
+    },
     /// What is left of the tree is killed and collected.
     Killing,
     /// The tree is gone; what its pipes still hold goes into the log.
-    Settling { since: u64 },
+    Settling {
+        since: u64,
+    },
     /// All is on disk; the keeper lingers.
-    Ended { since: u64 },
+    Ended {
+        since: u64,
+    },
 }
 
 /// Phase, stop request and exit record.
@@ -162,7 +168,11 @@ impl Engine {
     pub fn advance(&mut self) -> bool {
         let now = self.clock.now();
         self.mind_loneliness(now);
-        let forced = self.life.stop.as_ref().is_some_and(|stop| stop.kill_at <= now);
+        let forced = self
+            .life
+            .stop
+            .as_ref()
+            .is_some_and(|stop| stop.kill_at <= now);
         match self.life.phase {
             Phase::Running if forced => {
                 self.signal_group(libc::SIGKILL);
@@ -190,18 +200,29 @@ impl Engine {
     pub fn due(&self) -> Option<u64> {
         let now = self.clock.now();
         let phase = match self.life.phase {
-            Phase::Running => self.life.stop.as_ref().map(|stop| stop.kill_at.max(now + ROUND_MS)),
-            Phase::Draining { until } => {
-                Some(self.life.stop.as_ref().map_or(until, |stop| stop.kill_at.min(until)))
-            }
+            Phase::Running => self
+                .life
+                .stop
+                .as_ref()
+                .map(|stop| stop.kill_at.max(now + ROUND_MS)),
+            Phase::Draining { until } => Some(
+                self.life
+                    .stop
+                    .as_ref()
+                    .map_or(until, |stop| stop.kill_at.min(until)),
+            ),
             Phase::Killing => Some(now + ROUND_MS),
             Phase::Settling { since } => Some((since + PROVISIONAL_MS).max(now + 100)),
+            Phase::Ended { .. } if self.life.acked => Some(now),
             Phase::Ended { since } => {
                 let alone = self.life.alone_since.map(|at| at.max(since) + LINGER_MS);
                 Some(alone.unwrap_or(since + LINGER_WATCHED_MS).max(now + 100))
             }
         };
-        let lonely = self.loneliness_ends().map(|(at, _)| at).filter(|at| *at > now);
+        let lonely = self
+            .loneliness_ends()
+            .map(|(at, _)| at)
+            .filter(|at| *at > now);
         phase.into_iter().chain(lonely).min()
     }
 
@@ -274,7 +295,11 @@ impl Engine {
         if self.life.alone_since.is_none() {
             return self.clock.now() >= since + LINGER_WATCHED_MS;
         }
-        let enough = if self.life.unsaved { self.patience() } else { LINGER_MS };
+        let enough = if self.life.unsaved {
+            self.patience()
+        } else {
+            LINGER_MS
+        };
         self.alone_for(since) >= enough
     }
 

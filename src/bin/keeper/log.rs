@@ -118,13 +118,21 @@ impl Log {
     pub fn open_at(&self, offset: u64) -> io::Result<Option<(Segment, File)>> {
         let found = self.segments.iter().find(|segment| offset < segment.end());
         found
-            .map(|segment| Ok((*segment, File::open(segments::path(&self.dir, segment.base))?)))
+            .map(|segment| {
+                Ok((
+                    *segment,
+                    File::open(segments::path(&self.dir, segment.base))?,
+                ))
+            })
             .transpose()
     }
 
     /// Length now of the segment that begins at `base`; `None` when it has been let go.
     pub fn end_of(&self, base: u64) -> Option<u64> {
-        self.segments.iter().find(|segment| segment.base == base).map(Segment::end)
+        self.segments
+            .iter()
+            .find(|segment| segment.base == base)
+            .map(Segment::end)
     }
 
     /// One write. `Ok(false)`: the cap is reached.
@@ -139,7 +147,10 @@ impl Log {
             return Ok(false);
         };
         let room = usize::try_from(self.segment_bytes - segment.length).unwrap_or(usize::MAX);
-        let end = self.pending.end.min(self.pending.start.saturating_add(room));
+        let end = self
+            .pending
+            .end
+            .min(self.pending.start.saturating_add(room));
         let Some(bytes) = self.buffer.get(self.pending.start..end) else {
             return Ok(false);
         };
@@ -171,12 +182,18 @@ impl Log {
         !self.capless
             && self.segment_full()
             && self.segments.len() >= self.keep
-            && self.segments.front().is_some_and(|oldest| oldest.end() > self.acked)
+            && self
+                .segments
+                .front()
+                .is_some_and(|oldest| oldest.end() > self.acked)
     }
 
     fn prune(&mut self) {
         while self.segments.len() > self.keep
-            && self.segments.front().is_some_and(|oldest| oldest.end() <= self.acked)
+            && self
+                .segments
+                .front()
+                .is_some_and(|oldest| oldest.end() <= self.acked)
         {
             if let Some(gone) = self.segments.pop_front() {
                 let _left = fs::remove_file(segments::path(&self.dir, gone.base));

@@ -29,7 +29,13 @@ pub fn begin() -> Result<Option<Engine>, StartFailure> {
     umask(FileMode::from_bits_truncate(0o077));
     let spec = read_spec()?;
     let lock = enter(&spec.dir)?;
-    let context = |error| failure(StartCode::SpawnFailed, "the keeper could not go its own way", &error);
+    let context = |error| {
+        failure(
+            StartCode::SpawnFailed,
+            "the keeper could not go its own way",
+            &error,
+        )
+    };
     if sys::fork().map_err(context)?.is_some() {
         return Ok(None);
     }
@@ -92,19 +98,26 @@ fn enter(dir: &Path) -> Result<File, StartFailure> {
         .open(file::LOCK)
         .map_err(failed)?;
     if !sys::lock(&lock).map_err(failed)? {
-        return Err(plain(StartCode::DirBusy, "a keeper lives in this directory"));
+        return Err(plain(
+            StartCode::DirBusy,
+            "a keeper lives in this directory",
+        ));
     }
     let used = [file::RECORD, file::EXIT, file::INPUT];
     let first = segments::path(Path::new(""), 0);
     if used.iter().any(|name| Path::new(name).exists()) || first.exists() {
-        return Err(plain(StartCode::DirUsed, "the directory belongs to an earlier life"));
+        return Err(plain(
+            StartCode::DirUsed,
+            "the directory belongs to an earlier life",
+        ));
     }
     Ok(lock)
 }
 
 fn live(spec: &Spec, mut lock: File) -> Result<Engine, StartFailure> {
     let failed = |error: io::Error| failure(StartCode::SpawnFailed, "the keeper", &error);
-    let on_disk = |error: io::Error| failure(StartCode::DirFailed, "the keeper's directory", &error);
+    let on_disk =
+        |error: io::Error| failure(StartCode::DirFailed, "the keeper's directory", &error);
     unistd::setsid().map_err(|errno| failed(errno.into()))?;
     let null = File::open("/dev/null").map_err(failed)?;
     unistd::dup2_stdin(&null).map_err(|errno| failed(errno.into()))?;
@@ -118,7 +131,8 @@ fn live(spec: &Spec, mut lock: File) -> Result<Engine, StartFailure> {
     writeln!(lock, "{} {}", record.keeper_pid, record.keeper_start_ticks).map_err(on_disk)?;
     let listener = listen().map_err(on_disk)?;
     let limits = &spec.limits;
-    let log = Log::create(PathBuf::new(), limits.segment_bytes, limits.segments).map_err(on_disk)?;
+    let log =
+        Log::create(PathBuf::new(), limits.segment_bytes, limits.segments).map_err(on_disk)?;
     let input = Input::create().map_err(on_disk)?;
     let exit_file = ExitFile::reserve().map_err(on_disk)?;
 

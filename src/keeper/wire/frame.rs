@@ -9,22 +9,44 @@ use super::stream::{RawFrame, frame};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientFrame {
     /// First frame of a connection: the newest version that the client speaks.
-    Hello { version: u8 },
+    Hello {
+        version: u8,
+    },
     /// Send the log from this absolute offset on, and follow it.
-    Attach { offset: u64 },
+    Attach {
+        offset: u64,
+    },
     /// Bytes for the program's input. An empty id (raw keys of a terminal) is neither recorded nor answered.
-    Input { id: Vec<u8>, data: Vec<u8> },
+    Input {
+        id: Vec<u8>,
+        data: Vec<u8>,
+    },
     /// Everything below this offset is safe with the server; the keeper may let go of it.
-    Ack { offset: u64 },
-    Signal { signo: i32, target: Target },
-    Resize { rows: u16, cols: u16 },
+    Ack {
+        offset: u64,
+    },
+    Signal {
+        signo: i32,
+        target: Target,
+    },
+    Resize {
+        rows: u16,
+        cols: u16,
+    },
     /// End of the program's input, after what is queued.
     CloseStdin,
     /// SIGTERM to the group; after the grace SIGKILL to the whole tree.
-    Stop { by: String, grace_ms: u64 },
+    Stop {
+        by: String,
+        grace_ms: u64,
+    },
     /// SIGKILL to the whole tree now.
-    Kill { by: String },
-    InputStatus { id: Vec<u8> },
+    Kill {
+        by: String,
+    },
+    InputStatus {
+        id: Vec<u8>,
+    },
     Status,
     /// The server has stored the exit record: the keeper may end.
     ExitAck,
@@ -43,15 +65,29 @@ pub enum Target {
 pub enum KeeperFrame {
     Hello(Hello),
     /// Output bytes at an absolute offset. An offset above the one asked for is a gap: the log begins later.
-    Data { offset: u64, bytes: Vec<u8> },
-    InputAck { id: Vec<u8>, outcome: InputOutcome },
-    InputStatus { id: Vec<u8>, state: InputState },
+    Data {
+        offset: u64,
+        bytes: Vec<u8>,
+    },
+    InputAck {
+        id: Vec<u8>,
+        outcome: InputOutcome,
+    },
+    InputStatus {
+        id: Vec<u8>,
+        state: InputState,
+    },
     /// The program's output is no longer read; nothing is lost, the program waits.
-    Blocked { reason: BlockReason },
+    Blocked {
+        reason: BlockReason,
+    },
     Unblocked,
     /// The program has ended; comes after the last data frame of an attached client.
     Exit(ExitRecord),
-    Error { code: String, text: String },
+    Error {
+        code: String,
+        text: String,
+    },
     Status(Status),
 }
 
@@ -157,13 +193,19 @@ impl ClientFrame {
     pub fn decode(raw: &RawFrame) -> Result<Option<Self>, Malformed> {
         let mut body = Take(&raw.body);
         Ok(Some(match raw.kind {
-            1 => Self::Hello { version: body.u8()? },
-            2 => Self::Attach { offset: body.u64()? },
+            1 => Self::Hello {
+                version: body.u8()?,
+            },
+            2 => Self::Attach {
+                offset: body.u64()?,
+            },
             3 => Self::Input {
                 id: body.block()?.to_vec(),
                 data: body.rest().to_vec(),
             },
-            4 => Self::Ack { offset: body.u64()? },
+            4 => Self::Ack {
+                offset: body.u64()?,
+            },
             5 => Self::Signal {
                 signo: body.i32()?,
                 target: Target::from_code(body.u8()?)?,
@@ -203,9 +245,7 @@ impl KeeperFrame {
             Self::Blocked { reason } => (69, put.u8(reason.code())),
             Self::Unblocked => (70, put),
             Self::Exit(record) => (71, put.block(record.encode().as_bytes())),
-            Self::Error { code, text } => {
-                (72, put.block(code.as_bytes()).block(text.as_bytes()))
-            }
+            Self::Error { code, text } => (72, put.block(code.as_bytes()).block(text.as_bytes())),
             Self::Status(status) => (73, status.put(put)),
         };
         frame(kind, &body.0)

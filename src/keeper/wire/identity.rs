@@ -76,7 +76,10 @@ pub fn children(pid: u32) -> Vec<u32> {
         let Ok(list) = fs::read_to_string(task.path().join("children")) else {
             return children_by_parent(pid);
         };
-        found.extend(list.split_ascii_whitespace().filter_map(|n| n.parse::<u32>().ok()));
+        found.extend(
+            list.split_ascii_whitespace()
+                .filter_map(|n| n.parse::<u32>().ok()),
+        );
     }
     found
 }

@@ -55,11 +55,11 @@ pub fn entries(file: &[u8]) -> impl Iterator<Item = Entry> + '_ {
 
 /// What the file says about an id.
 pub fn state_of(file: &[u8], id: &[u8]) -> InputState {
-    entries(file)
-        .filter(|entry| entry.id == id)
-        .last()
-        .map_or(InputState::None, |entry| match entry.step {
+    entries(file).filter(|entry| entry.id == id).last().map_or(
+        InputState::None,
+        |entry| match entry.step {
             Step::Accepted => InputState::Accepted,
             Step::Written => InputState::Written,
-        })
+        },
+    )
 }

@@ -149,7 +149,10 @@ impl std::fmt::Debug for Spec {
             .field("incarnation", &self.incarnation)
             .field("dir", &self.dir)
             .field("program", &self.argv.first())
-            .field("env", &self.env.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .field(
+                "env",
+                &self.env.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+            )
             .field("cwd", &self.cwd)
             .field("mode", &self.mode)
             .field("limits", &self.limits)
