@@ -33,6 +33,8 @@ pub struct Client {
     pub greeted: bool,
     /// Gets what is queued and is closed then.
     pub leaving: bool,
+    /// Asked for the program's end and is told of it without following the log.
+    pub awaits_end: bool,
     /// The connection is over; to be forgotten.
     pub gone: bool,
     pub flow: Flow,
@@ -84,6 +86,7 @@ impl Client {
             decoder: Decoder::new(MAX_CLIENT_BODY),
             greeted: false,
             leaving: false,
+            awaits_end: false,
             gone: false,
             flow: Flow::Idle,
             out: Vec::new(),
@@ -199,6 +202,7 @@ impl Client {
         let (edition, record) = news.exit;
         if let Some(record) = record
             && self.told_exit < edition
+            && (self.feed.is_some() || self.awaits_end)
         {
             self.told_exit = edition;
             self.push(&KeeperFrame::Exit(record.clone()));

@@ -54,8 +54,8 @@ impl Engine {
                 self.input.close();
                 self.give_input();
             }
-            ClientFrame::Stop { by, grace_ms } => self.stop(&by, grace_ms),
-            ClientFrame::Kill { by } => self.stop(&by, 0),
+            ClientFrame::Stop { by, grace_ms } => self.end(index, (&by, grace_ms)),
+            ClientFrame::Kill { by } => self.end(index, (&by, 0)),
             ClientFrame::InputStatus { id } => {
                 let state = self.input.state_of(&id);
                 self.reply(index, &KeeperFrame::InputStatus { id, state });
@@ -115,6 +115,13 @@ impl Engine {
         if self.stdin.is_some() {
             self.give_input();
         }
+    }
+
+    fn end(&mut self, index: usize, order: (&str, u64)) {
+        if let Some(client) = self.clients.get_mut(index) {
+            client.awaits_end = true;
+        }
+        self.stop(order.0, order.1);
     }
 
     fn signal(&mut self, index: usize, signo: i32, target: Target) {

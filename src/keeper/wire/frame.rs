@@ -82,7 +82,8 @@ pub enum KeeperFrame {
         reason: BlockReason,
     },
     Unblocked,
-    /// The program has ended; comes after the last data frame of an attached client.
+    /// The program has ended and its tree is gone. Comes after the last data frame of an attached
+    /// client, and to a client that asked for the end. Once more when `drained` has become true.
     Exit(ExitRecord),
     Error {
         code: String,

@@ -199,6 +199,7 @@ impl Link {
                 .unwrap()
             {
                 Some(KeeperFrame::Data { offset, bytes }) => self.collect(offset, &bytes),
+                Some(KeeperFrame::Blocked { .. } | KeeperFrame::InputAck { .. }) => {}
                 Some(other) => panic!("{other:?}"),
                 None => panic!("closed at {}", self.output.len()),
             }
