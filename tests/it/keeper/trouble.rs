@@ -135,6 +135,7 @@ async fn a_stop_works_on_a_full_disk() {
         matches!(frame, KeeperFrame::Blocked { .. })
     })
     .await;
+    let written = super::stream::stuck(agent.pid()).await;
     let outcome = stop_past(&agent.dir, "operator", Duration::from_millis(200)).await;
     assert_eq!((outcome.path, outcome.left.len()), (StopPath::Keeper, 0));
     assert!(outcome.recorded, "the exit record is on the full disk");
