@@ -240,14 +240,19 @@ impl Engine {
     }
 
     fn accept(&mut self) {
-        while let Ok((stream, _)) = self.listener.accept() {
+        while let Ok((mut stream, _)) = self.listener.accept() {
             let own = nix::unistd::geteuid().as_raw();
             let trusted = getsockopt(&stream, PeerCredentials)
                 .is_ok_and(|peer| peer.uid() == own || peer.uid() == 0);
-            if !trusted
-                || self.clients.len() >= MAX_CLIENTS
-                || stream.set_nonblocking(true).is_err()
-            {
+            if !trusted || stream.set_nonblocking(true).is_err() {
+                continue;
+            }
+            if self.clients.len() >= MAX_CLIENTS {
+                let busy = KeeperFrame::Error {
+                    code: "busy".to_owned(),
+                    text: format!("{MAX_CLIENTS} connections are open"),
+                };
+                let _told = io::Write::write(&mut stream, &busy.encode());
                 continue;
             }
             self.clients.push(Client::new(stream));

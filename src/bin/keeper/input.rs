@@ -82,7 +82,9 @@ impl Input {
         if !id.is_empty() && place.is_ok() {
             match self.state_of(&id) {
                 InputState::None => {}
-                known => return InputOutcome::Duplicate(known),
+                known @ (InputState::Accepted | InputState::Written | InputState::Unknown) => {
+                    return InputOutcome::Duplicate(known);
+                }
             }
         }
         if self.state != State::Open {

@@ -216,3 +216,7 @@ fn reason(error: &io::Error) -> BlockReason {
         Some(_) | None => BlockReason::DiskError,
     }
 }
+
+#[cfg(test)]
+#[path = "log_tests.rs"]
+mod tests;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use callboard::keeper::{
-    BlockReason, ClientFrame, InputOutcome, KeeperFrame, Refusal, StopPath, stop_past,
+    BlockReason, ClientFrame, InputOutcome, KeeperFrame, Refusal, StopPath, connect, stop_past,
 };
 
 use super::stream::numbers;
@@ -283,6 +283,11 @@ async fn garbage_ends_its_connection_and_nothing_else() {
             .collect();
         let _closed = stream.write_all(&deadly);
     }
+    // The noise may still hold all places.
+    while connect(agent.dir.path()).await.is_err() {
+        assert!(agent.dir.alive());
+        tokio::task::yield_now().await;
+    }
     let mut link = agent.attach(0).await;
     link.writer
         .input(b"1", b"unharmed\n".to_vec())
@@ -300,13 +305,13 @@ async fn more_connections_than_allowed_are_closed_and_places_come_free() {
     let rig = Rig::new();
     let agent = rig.start(rig.shell("exec cat")).await;
     let held: Vec<UnixStream> = (0..16).map(|_| raw(&agent)).collect();
-    let mut seventeenth = raw(&agent);
-    assert_eq!(seventeenth.read(&mut [0; 8]).unwrap(), 0);
+    assert!(rest_of(raw(&agent)).contains("busy"));
     drop(held);
     super::until("a free place", || {
         let mut stream = raw(&agent);
         let _closed = stream.write_all(&ClientFrame::Hello { version: 1 }.encode());
-        matches!(stream.read(&mut [0; 8]), Ok(8))
+        let mut kind = [0; 1];
+        matches!(stream.read(&mut kind), Ok(1)) && kind == [65]
     })
     .await;
 }
