@@ -4,5 +4,6 @@
 
 pub mod domain;
 pub mod drivers;
+pub mod keeper;
 pub mod runtime;
 pub mod supervision;
