@@ -2,8 +2,10 @@
 //!
 //! Rooms stand on floors; a room names only rooms below it (ARCHITECTURE.md).
 
+pub mod cli;
 pub mod domain;
 pub mod drivers;
 pub mod keeper;
+pub mod process;
 pub mod runtime;
 pub mod supervision;
