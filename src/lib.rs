@@ -2,4 +2,5 @@
 //!
 //! Rooms stand on floors; a room names only rooms below it (ARCHITECTURE.md).
 
+pub mod config;
 pub mod domain;
