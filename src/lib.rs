@@ -2,6 +2,8 @@
 //!
 //! Rooms stand on floors; a room names only rooms below it (ARCHITECTURE.md).
 
+pub mod auth;
 pub mod config;
 pub mod domain;
+pub mod secrets;
 pub mod store;
