@@ -108,7 +108,10 @@ impl Shared {
 
     /// Why the journal cannot commit at the moment.
     pub(super) fn trouble(&self) -> Option<String> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.trouble
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(super) fn set_trouble(&self, text: Option<String>) {
@@ -127,6 +130,7 @@ pub(super) struct Readers {
 impl Readers {
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
+            live: AtomicUsize::new(0),
             touched: Mutex::new(Instant::now()),
         })
     }

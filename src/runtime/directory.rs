@@ -39,7 +39,10 @@ pub(super) struct Directory {
 
 impl Directory {
     /// The addresses now, and a way to hear of the next ones.
-    pub(super) fn look(&self, id: SessionId) -> (Option<Handles>, watch::Receiver<Option<Handles>>) {
+    pub(super) fn look(
+        &self,
+        id: SessionId,
+    ) -> (Option<Handles>, watch::Receiver<Option<Handles>>) {
         let receiver = self.slot(id).subscribe();
         let now = receiver.borrow().clone().filter(Handles::connected);
         (now, receiver)
@@ -64,12 +67,17 @@ impl Directory {
     /// How many sessions have actors.
     pub(super) fn awake(&self) -> usize {
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.values().filter(|slot| slot.borrow().is_some()).count()
+        slots
+            .values()
+            .filter(|slot| slot.borrow().is_some())
+            .count()
     }
 
     fn slot(&self, id: SessionId) -> Slot {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let slot = slots.entry(id).or_insert_with(|| Arc::new(watch::Sender::new(None)));
+        let slot = slots
+            .entry(id)
+            .or_insert_with(|| Arc::new(watch::Sender::new(None)));
         Arc::clone(slot)
     }
 }

@@ -16,6 +16,9 @@ where
     M: Message + Send + 'static,
     M::Result: Send,
 {
-    #[expect(clippy::disallowed_methods, reason = "the one allowed place; see above")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one allowed place; see above"
+    )]
     peer.do_send(message);
 }

@@ -127,7 +127,10 @@ impl Feed {
                 Ok((latest, store::events::tail(conn, id, RING_EVENTS)?))
             })
             .await?;
-        let tail = tail.into_iter().map(|event| Published::new(event, of.owner)).collect();
+        let tail = tail
+            .into_iter()
+            .map(|event| Published::new(event, of.owner))
+            .collect();
         Ok(Self {
             id,
             owner: of.owner,
@@ -193,18 +196,27 @@ impl Handler<Publish> for Feed {
             progress: publish.progress,
             changes: publish.changes,
         };
-        let append = self.journal.send(Append { batch, group: self.group });
-        Box::pin(wrap_future::<_, Self>(append).map(|answer, feed, ctx| match answer {
-            Ok(Ok(events)) => {
-                feed.show(events);
-                Ok(())
-            }
-            Ok(Err(_)) | Err(_) => {
-                feed.lifeline.record(Exit::Failed("the journal is gone".into()));
-                ctx.stop();
-                Err(Error::unavailable("restarting", "the journal is being restarted"))
-            }
-        }))
+        let append = self.journal.send(Append {
+            batch,
+            group: self.group,
+        });
+        Box::pin(
+            wrap_future::<_, Self>(append).map(|answer, feed, ctx| match answer {
+                Ok(Ok(events)) => {
+                    feed.show(events);
+                    Ok(())
+                }
+                Ok(Err(_)) | Err(_) => {
+                    feed.lifeline
+                        .record(Exit::Failed("the journal is gone".into()));
+                    ctx.stop();
+                    Err(Error::unavailable(
+                        "restarting",
+                        "the journal is being restarted",
+                    ))
+                }
+            }),
+        )
     }
 }
 
@@ -228,12 +240,19 @@ impl Handler<Read> for Feed {
                 break;
             }
             next = event.event.seq;
-            let wanted = read.kinds.as_ref().is_none_or(|kinds| kinds.contains(&event.event.kind));
+            let wanted = read
+                .kinds
+                .as_ref()
+                .is_none_or(|kinds| kinds.contains(&event.event.kind));
             if wanted {
                 events.push(Arc::clone(event));
             }
         }
-        MessageResult(Look::Ring { events, next, latest })
+        MessageResult(Look::Ring {
+            events,
+            next,
+            latest,
+        })
     }
 }
 
@@ -248,7 +267,9 @@ impl Handler<Await> for Feed {
         self.waiters.push(told);
         self.count_readers();
         Box::pin(async move {
-            heard.await.map_err(|_gone| Error::unavailable("restarting", "the feed is being restarted"))
+            heard
+                .await
+                .map_err(|_gone| Error::unavailable("restarting", "the feed is being restarted"))
         })
     }
 }
@@ -260,7 +281,10 @@ impl Handler<Follow> for Feed {
         self.readers.touch();
         let latest = self.ring.latest();
         if follow.after > latest {
-            return Err(Error::EpochChanged { epoch: String::new(), latest_seq: latest });
+            return Err(Error::EpochChanged {
+                epoch: String::new(),
+                latest_seq: latest,
+            });
         }
         let Some(missed) = self.ring.after(follow.after) else {
             return Ok(Attach::Behind);

@@ -27,7 +27,9 @@ const LOOK: Duration = Duration::from_millis(20);
 /// `still_running` when something of its tree is left.
 pub(super) async fn halt(shared: &Shared, id: SessionId, force: Force, by: &str) -> Result<bool> {
     let Some(dir) = latest(shared, id) else {
-        return ask(shared, id, force, by).await.map(|asked| asked.unwrap_or(false));
+        return ask(shared, id, force, by)
+            .await
+            .map(|asked| asked.unwrap_or(false));
     };
     let was_alive = dir.alive();
     let asked = ask(shared, id, force, by).await?;
@@ -48,7 +50,10 @@ pub(super) async fn halt(shared: &Shared, id: SessionId, force: Force, by: &str)
     if outcome.left.is_empty() {
         Ok(true)
     } else {
-        Err(Error::conflict("still_running", format!("{} processes are still there", outcome.left.len())))
+        Err(Error::conflict(
+            "still_running",
+            format!("{} processes are still there", outcome.left.len()),
+        ))
     }
 }
 
@@ -58,7 +63,10 @@ async fn ask(shared: &Shared, id: SessionId, force: Force, by: &str) -> Result<O
     let Some(handles) = handles else {
         return Ok(None);
     };
-    let halt = Halt { force, by: by.to_owned() };
+    let halt = Halt {
+        force,
+        by: by.to_owned(),
+    };
     match tokio::time::timeout(PATIENCE, handles.session.send(halt)).await {
         Ok(Ok(answer)) => Ok(answer.ok()),
         Ok(Err(_)) | Err(_) => Ok(None),
@@ -80,7 +88,10 @@ async fn gone_within(dir: &Dir, within: Duration) -> bool {
 async fn committed_within(shared: &Shared, id: SessionId, within: Duration) -> bool {
     let end = tokio::time::Instant::now() + within;
     while tokio::time::Instant::now() < end {
-        let row = shared.store.read(move |conn| crate::store::sessions::by_id(conn, id)).await;
+        let row = shared
+            .store
+            .read(move |conn| crate::store::sessions::by_id(conn, id))
+            .await;
         if let Ok(Some(session)) = row
             && !session.facts.process.held()
         {

@@ -17,7 +17,8 @@ use crate::supervision::{Exit, Root, StartError};
 use super::context::{Parts, Shared};
 use super::directory::Handles;
 use super::facade::{
-    AcceptRequest, Accepted, Answer, Attach, Figures, Force, Interrupt, LogSlice, Page, Paused, Poll,
+    AcceptRequest, Accepted, Answer, Attach, Figures, Force, Interrupt, LogSlice, Page, Paused,
+    Poll,
 };
 use super::published::Sink;
 use super::queue::{Edit, Enqueue, Enqueued};
@@ -49,7 +50,10 @@ impl Tree {
 
     /// Ends every actor in reverse order; agents live on below their keepers.
     pub async fn shut_down(&mut self) {
-        self.root.shut_down().await;
+        let stopped = self.root.addr().send(crate::supervision::StopTree).await;
+        if stopped.is_ok() {
+            let _exit = self.root.ended().await;
+        }
     }
 }
 
@@ -65,7 +69,9 @@ impl Runtime {
         let trunk = Arc::new(Trunk::default());
         shared.set_trunk(&trunk);
         let refused = |error: StartError| Error::internal(format!("the supervisor tree: {error}"));
-        let root = tree::start(Arc::clone(&shared), Arc::clone(&trunk)).await.map_err(refused)?;
+        let root = tree::start(Arc::clone(&shared), Arc::clone(&trunk))
+            .await
+            .map_err(refused)?;
         let recovered = recovery::sweep(&shared, &trunk).await?;
         Ok((Self { shared, trunk }, Tree { root }, recovered))
     }
@@ -196,10 +202,23 @@ impl Runtime {
 
     /// Ends every process that is held; for `--stop-agents`.
     pub async fn stop_all(&self) {
-        let held = self.shared.store.read(store::sessions::unsettled).await.unwrap_or_default();
-        let ends = held.iter().filter(|session| session.facts.process.held()).map(|session| {
-            halt::halt(&self.shared, session.id, Force::Ladder, super::session::SERVER)
-        });
+        let held = self
+            .shared
+            .store
+            .read(store::sessions::unsettled)
+            .await
+            .unwrap_or_default();
+        let ends = held
+            .iter()
+            .filter(|session| session.facts.process.held())
+            .map(|session| {
+                halt::halt(
+                    &self.shared,
+                    session.id,
+                    Force::Ladder,
+                    super::session::SERVER,
+                )
+            });
         for ended in futures_util::future::join_all(ends).await {
             if let Err(error) = ended {
                 tracing::error!(%error, "an agent could not be ended");
@@ -261,7 +280,12 @@ impl Runtime {
     ///
     /// # Errors
     /// `unavailable` while the server stops.
-    pub async fn wait_task(&self, session: &Session, task: TaskId, within: Duration) -> Result<bool> {
+    pub async fn wait_task(
+        &self,
+        session: &Session,
+        task: TaskId,
+        within: Duration,
+    ) -> Result<bool> {
         reading::wait_task(self, &self.shared, (session, task), within).await
     }
 
@@ -269,7 +293,13 @@ impl Runtime {
     ///
     /// # Errors
     /// `not_found` when there is no such log (any more).
-    pub async fn log(&self, id: SessionId, incarnation: Option<u64>, offset: u64, limit: usize) -> Result<LogSlice> {
+    pub async fn log(
+        &self,
+        id: SessionId,
+        incarnation: Option<u64>,
+        offset: u64,
+        limit: usize,
+    ) -> Result<LogSlice> {
         log::read(&self.shared, (id, incarnation), offset, limit).await
     }
 
@@ -279,7 +309,7 @@ impl Runtime {
     /// `unavailable` when the root does not answer in time.
     pub async fn tree(&self) -> Result<serde_json::Value> {
         let root = self.trunk.root().ok_or_else(busy)?;
-        let node = ask(&root, crate::supervision::Tree).await?;
+        let node = ask(&root, crate::supervision::Tree::default()).await?;
         serde_json::to_value(node).map_err(Error::internal)
     }
 
@@ -299,7 +329,12 @@ impl Runtime {
     pub fn figures(&self) -> Figures {
         let free = self.shared.places.available_permits();
         Figures {
-            live_agents: self.shared.config.limits.max_live_agents.saturating_sub(free),
+            live_agents: self
+                .shared
+                .config
+                .limits
+                .max_live_agents
+                .saturating_sub(free),
             waiting: self.shared.waiting.load(Ordering::Relaxed),
             active_sessions: self.shared.directory.awake(),
             journal_pending: self.shared.journal_pending.load(Ordering::Relaxed),
@@ -326,7 +361,10 @@ impl Runtime {
 
     fn name_epoch(&self, error: Error) -> Error {
         match error {
-            Error::EpochChanged { latest_seq, .. } => Error::EpochChanged { epoch: self.shared.epoch.clone(), latest_seq },
+            Error::EpochChanged { latest_seq, .. } => Error::EpochChanged {
+                epoch: self.shared.epoch.clone(),
+                latest_seq,
+            },
             other => other,
         }
     }
@@ -342,7 +380,10 @@ where
 {
     match tokio::time::timeout(PATIENCE, actor.send(message)).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(_closed)) => Err(Error::unavailable("restarting", "this part of the server is being restarted")),
+        Ok(Err(_closed)) => Err(Error::unavailable(
+            "restarting",
+            "this part of the server is being restarted",
+        )),
         Err(_late) => Err(busy()),
     }
 }

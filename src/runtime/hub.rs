@@ -112,14 +112,21 @@ impl Handler<Follow> for Hub {
         if follow.after < self.floor {
             return Ok(Attach::Behind);
         }
-        let missed = self.recent.iter().filter(|event| event.event.pos > follow.after);
+        let missed = self
+            .recent
+            .iter()
+            .filter(|event| event.event.pos > follow.after);
         for event in missed {
             if !follow.sink.push(event) {
-                return Ok(Attach::Live { latest: self.latest });
+                return Ok(Attach::Live {
+                    latest: self.latest,
+                });
             }
         }
         self.sinks.push(follow.sink);
-        Ok(Attach::Live { latest: self.latest })
+        Ok(Attach::Live {
+            latest: self.latest,
+        })
     }
 }
 

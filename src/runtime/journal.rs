@@ -127,7 +127,10 @@ impl Journal {
 
     /// Renders the committed events and hands them to the hub before anybody else, so that the
     /// hub sees every pos in order.
-    fn announce(&mut self, result: Result<usize, StoreError>) -> ResponseActFuture<Self, Result<(), StoreError>> {
+    fn announce(
+        &mut self,
+        result: Result<usize, StoreError>,
+    ) -> ResponseActFuture<Self, Result<(), StoreError>> {
         let count = match result {
             Ok(count) => count,
             Err(error) => return Box::pin(async move { Err(error) }.into_actor(self)),
@@ -139,8 +142,13 @@ impl Journal {
         }
         let latest = self.next_pos.saturating_sub(1);
         self.shared.latest_pos.store(latest, Ordering::Release);
-        self.shared.journal_pending.store(self.waiting.len(), Ordering::Relaxed);
-        let all: Vec<Arc<Published>> = done.iter().flat_map(|(_, events)| events.iter().cloned()).collect();
+        self.shared
+            .journal_pending
+            .store(self.waiting.len(), Ordering::Relaxed);
+        let all: Vec<Arc<Published>> = done
+            .iter()
+            .flat_map(|(_, events)| events.iter().cloned())
+            .collect();
         let hub = self.hub.clone();
         let tell = async move {
             if let Some(hub) = hub
@@ -175,17 +183,27 @@ impl Journal {
 
     fn failed(&mut self, error: &StoreError, ctx: &mut Context<Self>) {
         self.failures = self.failures.saturating_add(1);
-        let passing = error.is_passing();
+        let passing = passing(error);
         tracing::warn!(%error, failures = self.failures, passing, "a commit failed");
         self.shared.set_trouble(Some(error.to_string()));
+        if let Some(at) = error.batch() {
+            // It would be refused for ever: its feed alone starts again from the rows, and the
+            // output log is decoded again from there.
+            self.waiting.remove(at);
+            self.writing = false;
+            self.kick(ctx);
+            return;
+        }
         if !passing {
-            // A batch that the store refuses would be refused for ever: everything below starts
-            // again from the rows, and the output logs are decoded again from there.
-            self.lifeline.record(Exit::Failed(format!("the store refused a batch: {error}")));
+            self.lifeline
+                .record(Exit::Failed(format!("the store refused a commit: {error}")));
             ctx.stop();
             return;
         }
-        let wait = RETRY.0.saturating_mul(1 << self.failures.min(6)).min(RETRY.1);
+        let wait = RETRY
+            .0
+            .saturating_mul(1 << self.failures.min(6))
+            .min(RETRY.1);
         ctx.run_later(wait, |journal, ctx| {
             journal.writing = false;
             journal.kick(ctx);
@@ -204,6 +222,21 @@ impl Journal {
             }
         };
         ctx.spawn(note.into_actor(self));
+    }
+}
+
+/// Whether the same commit may work later.
+fn passing(error: &StoreError) -> bool {
+    match error {
+        StoreError::Busy | StoreError::Full | StoreError::Closed | StoreError::Other(_) => true,
+        StoreError::Conflict(_)
+        | StoreError::NotFound
+        | StoreError::SchemaNewer { .. }
+        | StoreError::Schema(_)
+        | StoreError::Illegal { .. }
+        | StoreError::OutOfOrder { .. }
+        | StoreError::Missing { .. }
+        | StoreError::Domain(_) => false,
     }
 }
 
@@ -256,7 +289,9 @@ impl Handler<Append> for Journal {
     fn handle(&mut self, append: Append, ctx: &mut Self::Context) -> Self::Result {
         let (done, committed) = oneshot::channel();
         self.waiting.push_back(Entry { append, done });
-        self.shared.journal_pending.store(self.waiting.len(), Ordering::Relaxed);
+        self.shared
+            .journal_pending
+            .store(self.waiting.len(), Ordering::Relaxed);
         self.kick(ctx);
         Box::pin(async move { committed.await.map_err(|_gone| Lost) })
     }

@@ -3,8 +3,8 @@
 //! Never waits for the database: a line that finds the way to the rows full is still logged, and
 //! the loss of its row is counted in the log.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::mpsc;
 
@@ -34,7 +34,12 @@ pub(super) struct Line {
 
 impl Line {
     /// A line about a session's process.
-    pub(super) fn of_process(session: SessionId, incarnation: Incarnation, event: &str, reason: Option<String>) -> Self {
+    pub(super) fn of_process(
+        session: SessionId,
+        incarnation: Incarnation,
+        event: &str,
+        reason: Option<String>,
+    ) -> Self {
         Self {
             path: format!("root/sessions/{session}/agent"),
             generation: 0,
@@ -76,7 +81,11 @@ impl Line {
 
 /// The session that a path of the tree belongs to.
 pub(super) fn session_of(path: &str) -> Option<SessionId> {
-    path.strip_prefix("root/sessions/")?.split('/').next()?.parse().ok()
+    path.strip_prefix("root/sessions/")?
+        .split('/')
+        .next()?
+        .parse()
+        .ok()
 }
 
 /// See the module. Cheap to clone.
@@ -124,24 +133,29 @@ impl Observer for Ledger {
 async fn write_rows(store: Store, mut queue: mpsc::Receiver<(Timestamp, Line)>) {
     let mut lines = Vec::new();
     while queue.recv_many(&mut lines, AT_ONCE).await > 0 {
-        let rows: Vec<store::supervisor_log::NewRow> = lines.drain(..).map(|(at, line)| row(at, line)).collect();
-        let written = store.write(move |conn| store::supervisor_log::append(conn, &rows)).await;
+        let rows: Vec<store::supervisor_log::Row> =
+            lines.drain(..).map(|(at, line)| row(at, line)).collect();
+        let written = store
+            .write(move |conn| store::supervisor_log::append(conn, &rows))
+            .await;
         if let Err(error) = written {
             tracing::warn!(%error, "lines of the supervisor's log could not be stored");
         }
     }
 }
 
-fn row(at: Timestamp, line: Line) -> store::supervisor_log::NewRow {
-    store::supervisor_log::NewRow {
+fn row(at: Timestamp, line: Line) -> store::supervisor_log::Row {
+    store::supervisor_log::Row {
+        id: 0,
         at,
         path: line.path,
         generation: line.generation,
-        incarnation: line.incarnation,
+        incarnation: line.incarnation.unwrap_or_default(),
         event: line.event,
-        reason: line.reason,
-        decision: line.decision,
+        reason: line.reason.unwrap_or_default(),
+        decision: line.decision.unwrap_or_default(),
         next_at: line.next_at,
         session: line.session,
+        count: 1,
     }
 }

@@ -27,8 +27,8 @@ mod tree;
 pub use clock::now;
 pub use context::Parts;
 pub use facade::{
-    AcceptRequest, Accepted, Answer, Attach, Figures, Force, Gap, Interrupt, LogSlice, Page, Paused,
-    Poll, WhenBusy,
+    AcceptRequest, Accepted, Answer, Attach, Figures, Force, Gap, Interrupt, LogSlice, Page,
+    Paused, Poll, WhenBusy,
 };
 pub use handle::{Runtime, Tree};
 pub use published::{Published, Sink};

@@ -109,7 +109,10 @@ impl Queue {
 
     /// Takes the rows as the order, without the task that is on offer.
     fn take(&mut self, rows: Vec<Task>) {
-        self.waiting = rows.into_iter().filter(|task| Some(task.id) != self.offered).collect();
+        self.waiting = rows
+            .into_iter()
+            .filter(|task| Some(task.id) != self.offered)
+            .collect();
     }
 
     /// Whether an edit names the task that is on offer: it is as good as running.
@@ -159,7 +162,10 @@ enum Asked {
 }
 
 async fn waiting(shared: &Shared, id: SessionId) -> Result<Vec<Task>> {
-    let rows = shared.store.read(move |conn| store::tasks::waiting(conn, id)).await?;
+    let rows = shared
+        .store
+        .read(move |conn| store::tasks::waiting(conn, id))
+        .await?;
     Ok(rows)
 }
 
@@ -181,30 +187,40 @@ impl Handler<Enqueue> for Queue {
         if self.asleep {
             return AtomicResponse::new(Box::pin(async { Ok(Enqueued::Moved) }.into_actor(self)));
         }
-        let AcceptRequest { prompt, key, when_busy } = message.0;
+        let AcceptRequest {
+            prompt,
+            key,
+            when_busy,
+        } = message.0;
         let busy = self.busy();
         let working = self.stand == Readiness::InTurn || self.offered.is_some();
         if when_busy == WhenBusy::Refuse && (working || !self.waiting.is_empty()) {
-            let refusal = Error::conflict("agent_busy", "the agent is busy; it takes queued messages with ?queue=true");
+            let refusal = Error::conflict(
+                "agent_busy",
+                "the agent is busy; it takes queued messages with ?queue=true",
+            );
             return AtomicResponse::new(Box::pin(async { Err(refusal) }.into_actor(self)));
         }
-        let new = store::tasks::NewTask {
-            id: TaskId::generate(),
-            session: self.id,
-            owner: self.owner,
-            prompt,
-            created_at: super::clock::now(),
-            busy,
-            offered: self.offered,
-        };
-        let (shared, limit) = (Arc::clone(&self.shared), self.shared.config.limits.waiting_tasks);
-        let id = self.id;
+        let (shared, limit) = (
+            Arc::clone(&self.shared),
+            self.shared.config.limits.waiting_tasks,
+        );
+        let (id, owner, offered) = (self.id, self.owner, self.offered);
         let write = async move {
             fail::fail_point!("queue_before_accept");
             let accepted = shared
                 .store
                 .write(move |conn| {
-                    let accepted = store::tasks::accept(conn, new, limit, key.as_ref())?;
+                    let new = store::tasks::NewTask {
+                        id: TaskId::generate(),
+                        session: id,
+                        owner,
+                        prompt: &prompt,
+                        created_at: super::clock::now(),
+                        busy,
+                        offered,
+                    };
+                    let accepted = store::tasks::accept(conn, &new, limit, key.as_ref())?;
                     let waiting = store::tasks::waiting(conn, id)?;
                     Ok::<_, StoreError>((accepted, waiting))
                 })
@@ -212,17 +228,19 @@ impl Handler<Enqueue> for Queue {
             fail::fail_point!("queue_after_accept");
             Ok(accepted)
         };
-        AtomicResponse::new(Box::pin(wrap_future::<_, Self>(write).map(|written: Result<_>, queue, _ctx| {
-            let (accepted, waiting) = written?;
-            if !accepted.replayed {
-                queue.take(waiting);
-                queue.offer(Asked::ByPerson);
-            }
-            Ok(Enqueued::Accepted(Accepted {
-                placement: accepted.placement,
-                replayed: accepted.replayed,
-            }))
-        })))
+        AtomicResponse::new(Box::pin(wrap_future::<_, Self>(write).map(
+            |written: Result<_>, queue, _ctx| {
+                let (accepted, waiting) = written?;
+                if !accepted.replayed {
+                    queue.take(waiting);
+                    queue.offer(Asked::ByPerson);
+                }
+                Ok(Enqueued::Accepted(Accepted {
+                    placement: accepted.placement,
+                    replayed: accepted.replayed,
+                }))
+            },
+        )))
     }
 }
 
@@ -276,8 +294,8 @@ impl Handler<Edit> for Queue {
             shared
                 .store
                 .write(move |conn| match edit {
-                    Edit::Text(task, text) => store::tasks::edit(conn, task, &text),
-                    Edit::Cancel(task) => store::tasks::cancel(conn, task, at),
+                    Edit::Text(task, text) => store::tasks::edit(conn, task, &text).map(|_| ()),
+                    Edit::Cancel(task) => store::tasks::cancel(conn, task, at).map(|_| ()),
                     Edit::Order(order) => store::tasks::reorder(conn, id, &order),
                     Edit::Clear => {
                         for task in store::tasks::waiting(conn, id)? {
@@ -291,12 +309,12 @@ impl Handler<Edit> for Queue {
                 .await?;
             Ok(())
         };
-        AtomicResponse::new(Box::pin(wrap_future::<_, Self>(write).then(|written: Result<()>, queue, _ctx| {
-            match written {
+        AtomicResponse::new(Box::pin(wrap_future::<_, Self>(write).then(
+            |written: Result<()>, queue, _ctx| match written {
                 Ok(()) => queue.reload(Asked::ByItself),
                 Err(error) => Box::pin(async move { Err(error) }.into_actor(queue)),
-            }
-        })))
+            },
+        )))
     }
 }
 

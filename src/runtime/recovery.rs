@@ -44,7 +44,10 @@ pub(super) async fn sweep(shared: &Arc<Shared>, trunk: &Arc<Trunk>) -> Result<Re
         .collect::<Vec<bool>>()
         .await;
     let failed = woken.iter().filter(|woken| !**woken).count();
-    let found = Recovered { sessions: woken.len(), failed };
+    let found = Recovered {
+        sessions: woken.len(),
+        failed,
+    };
     tracing::info!(sessions = found.sessions, failed, "recovery is done");
     Ok(found)
 }
@@ -55,7 +58,8 @@ async fn make_up_for_downtime(shared: &Shared) -> Result<()> {
     shared
         .store
         .write(move |conn| {
-            let beat = store::meta::get(conn, "heartbeat")?.and_then(|text| text.parse::<i64>().ok());
+            let beat =
+                store::meta::get(conn, "heartbeat")?.and_then(|text| text.parse::<i64>().ok());
             if let Some(beat) = beat {
                 store::approvals::shift_expiry(conn, at.0.saturating_sub(beat).max(0))?;
             }

@@ -39,7 +39,8 @@ impl Ring {
         self.latest = event.event.seq;
         self.bytes = self.bytes.saturating_add(event.weight());
         self.events.push_back(event);
-        while self.events.len() > RING_EVENTS || (self.bytes > RING_BYTES && self.events.len() > 1) {
+        while self.events.len() > RING_EVENTS || (self.bytes > RING_BYTES && self.events.len() > 1)
+        {
             if let Some(gone) = self.events.pop_front() {
                 self.bytes = self.bytes.saturating_sub(gone.weight());
             }

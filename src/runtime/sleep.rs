@@ -15,7 +15,12 @@ use super::tree;
 
 /// Asks the queue, and takes the subtree down if it agrees. From the moment of the asking, whoever
 /// comes wakes a new subtree and waits until this one is gone.
-pub(super) fn put_to_sleep(shared: Arc<Shared>, id: SessionId, queue: Addr<Queue>, ctx: &mut Context<SessionActor>) {
+pub(super) fn put_to_sleep(
+    shared: Arc<Shared>,
+    id: SessionId,
+    queue: Addr<Queue>,
+    ctx: &mut Context<SessionActor>,
+) {
     let agrees = async move { matches!(queue.send(Quiesce).await, Ok(true)) };
     let asking = actix::fut::wrap_future::<_, SessionActor>(agrees).map(move |agrees, _, _| {
         if agrees {

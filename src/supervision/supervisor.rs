@@ -90,7 +90,10 @@ impl Supervisor {
 
     /// Starts a supervisor on the current arbiter; returns when its children are up. When one
     /// of them does not start, the others are stopped in reverse order first.
-    pub(super) async fn launch(
+    ///
+    /// # Errors
+    /// The spec is invalid, or a child failed to start.
+    pub async fn launch(
         spec: SupervisorSpec,
         lifeline: Lifeline,
     ) -> Result<Addr<Self>, StartError> {

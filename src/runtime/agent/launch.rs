@@ -14,6 +14,7 @@ use actix::Addr;
 use crate::domain::{Incarnation, Progress, Session};
 use crate::drivers::{Launch, LaunchContext, Stdio, driver};
 use crate::keeper::{Dir, Limits, Mode, OnServerLoss, Spec};
+use crate::secrets::env_aad;
 use crate::store;
 
 use super::super::context::Shared;
@@ -39,7 +40,11 @@ pub(super) struct Begun {
 
 impl Begun {
     /// Connects and listens.
-    pub(super) async fn connect(self, session: &Addr<SessionActor>, me: Addr<AgentActor>) -> Option<Life> {
+    pub(super) async fn connect(
+        self,
+        session: &Addr<SessionActor>,
+        me: Addr<AgentActor>,
+    ) -> Option<Life> {
         self.life.attach(session, me).await
     }
 }
@@ -51,10 +56,16 @@ pub(super) fn place(shared: &Shared, session: &Session, incarnation: Incarnation
 }
 
 /// What the driver is told of an incarnation.
-pub(super) fn context(shared: &Shared, session: &Session, (incarnation, nonce): (Incarnation, String)) -> LaunchContext {
+pub(super) fn context(
+    shared: &Shared,
+    session: &Session,
+    (incarnation, nonce): (Incarnation, String),
+) -> LaunchContext {
     LaunchContext {
         session: session.id,
-        dir: place(shared, session, incarnation).to_string_lossy().into_owned(),
+        dir: place(shared, session, incarnation)
+            .to_string_lossy()
+            .into_owned(),
         cwd: session.cwd.clone(),
         server_exe: shared.server_exe.clone(),
         nonce,
@@ -65,11 +76,21 @@ pub(super) fn context(shared: &Shared, session: &Session, (incarnation, nonce): 
 }
 
 /// Starts the keeper and the program, or says why not: a stable code and words.
-pub(super) async fn start(shared: &Arc<Shared>, launching: Launching) -> Result<Begun, (String, String)> {
-    let Launching { session, incarnation, nonce, resume } = launching;
+pub(super) async fn start(
+    shared: &Arc<Shared>,
+    launching: Launching,
+) -> Result<Begun, (String, String)> {
+    let Launching {
+        session,
+        incarnation,
+        nonce,
+        resume,
+    } = launching;
     let _gate = Arc::clone(&shared.gate).acquire_owned().await;
     let mut context = context(shared, &session, (incarnation, nonce.clone()));
-    context.resume = resume.and_then(|snapshot| Outbox::unwrap(&snapshot)).map(|(codec, _)| codec);
+    context.resume = resume
+        .and_then(|snapshot| Outbox::unwrap(&snapshot))
+        .map(|(codec, _)| codec);
     let driver = driver(session.kind);
     let launch = driver.launch(&context);
     put_files(PathBuf::from(&context.dir), launch.files.clone()).await?;
@@ -81,13 +102,25 @@ pub(super) async fn start(shared: &Arc<Shared>, launching: Launching) -> Result<
     let started = spawned
         .map_err(|error| (String::from("spawn_failed"), error.to_string()))?
         .map_err(|error| (error.code().to_owned(), error.to_string()))?;
-    let progress = Progress { incarnation, offset: 0, snapshot: String::new() };
+    let progress = Progress {
+        incarnation,
+        offset: 0,
+        snapshot: String::new(),
+    };
     let mut life = Life::resume(shared, &session, nonce, progress, None);
     life.fresh(started.program.pid, driver.codec(&context));
-    Ok(Begun { pid: started.program.pid, life })
+    Ok(Begun {
+        pid: started.program.pid,
+        life,
+    })
 }
 
-fn spec(shared: &Shared, session: &Session, incarnation: Incarnation, (launch, env): (Launch, BTreeMap<String, String>)) -> Spec {
+fn spec(
+    shared: &Shared,
+    session: &Session,
+    incarnation: Incarnation,
+    (launch, env): (Launch, BTreeMap<String, String>),
+) -> Spec {
     let agents = &shared.config.agents;
     let kind = shared.config.kinds.get(session.kind.name());
     let mut argv: Vec<OsString> = launch.argv.into_iter().map(OsString::from).collect();
@@ -100,9 +133,14 @@ fn spec(shared: &Shared, session: &Session, incarnation: Incarnation, (launch, e
     Spec {
         session: session.id.to_string(),
         incarnation: incarnation.0,
-        dir: Dir::new(&shared.keepers, session.id.0, incarnation.0).path().to_owned(),
+        dir: Dir::new(&shared.keepers, session.id.0, incarnation.0)
+            .path()
+            .to_owned(),
         argv,
-        env: env.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
+        env: env
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect(),
         cwd: PathBuf::from(&session.cwd),
         mode: match launch.stdio {
             Stdio::Pipes => Mode::Pipes,
@@ -120,7 +158,11 @@ fn spec(shared: &Shared, session: &Session, incarnation: Incarnation, (launch, e
 
 /// The child's whole environment: a few names of the server's, what the kind names, what the
 /// driver needs, and the session's own, which win.
-async fn environment(shared: &Shared, session: &Session, launch: &Launch) -> Result<BTreeMap<String, String>, (String, String)> {
+async fn environment(
+    shared: &Shared,
+    session: &Session,
+    launch: &Launch,
+) -> Result<BTreeMap<String, String>, (String, String)> {
     let mut env = BTreeMap::new();
     for (name, default) in [
         ("PATH", "/usr/local/bin:/usr/bin:/bin"),
@@ -137,7 +179,10 @@ async fn environment(shared: &Shared, session: &Session, launch: &Launch) -> Res
     };
     env.insert("TERM".to_owned(), term.to_owned());
     if let Some(kind) = shared.config.kinds.get(session.kind.name()) {
-        let named = kind.env_from.iter().filter_map(|name| Some((name.clone(), std::env::var(name).ok()?)));
+        let named = kind
+            .env_from
+            .iter()
+            .filter_map(|name| Some((name.clone(), std::env::var(name).ok()?)));
         env.extend(named);
         env.extend(kind.env.clone());
     }
@@ -146,23 +191,35 @@ async fn environment(shared: &Shared, session: &Session, launch: &Launch) -> Res
     Ok(env)
 }
 
-async fn own_variables(shared: &Shared, session: &Session) -> Result<BTreeMap<String, String>, (String, String)> {
+async fn own_variables(
+    shared: &Shared,
+    session: &Session,
+) -> Result<BTreeMap<String, String>, (String, String)> {
     let id = session.id;
-    let sealed = shared.store.read(move |conn| store::sessions::env_blob(conn, id)).await;
+    let sealed = shared
+        .store
+        .read(move |conn| store::sessions::env_blob(conn, id))
+        .await;
     let failed = |text: String| (String::from("env_unreadable"), text);
     match sealed.map_err(|error| failed(error.to_string()))? {
         None => Ok(BTreeMap::new()),
-        Some(blob) => shared
-            .secrets
-            .open_env(&id.to_string(), &blob)
-            .map_err(|error| failed(error.to_string())),
+        Some(blob) => {
+            let plain = shared.secrets.open_sealed(&env_aad(id), &blob);
+            let plain = plain.map_err(|error| failed(error.to_string()))?;
+            serde_json::from_slice(&plain).map_err(|error| failed(error.to_string()))
+        }
     }
 }
 
 async fn put_files(dir: PathBuf, files: Vec<(String, Vec<u8>)>) -> Result<(), (String, String)> {
     let putting = tokio::task::spawn_blocking(move || {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
-        files.iter().try_for_each(|(name, bytes)| put_file(&dir, name, bytes))
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&dir)?;
+        files
+            .iter()
+            .try_for_each(|(name, bytes)| put_file(&dir, name, bytes))
     });
     let failed = |text: String| (String::from("dir_failed"), text);
     putting

@@ -9,18 +9,20 @@ use std::time::Duration;
 
 use actix::Addr;
 
-use crate::domain::{ApprovalId, EventKind, Incarnation, Progress, Session, TaskId, Timestamp};
+use crate::domain::{ApprovalId, EventKind, Incarnation, Progress, Session, Timestamp};
 use crate::drivers::{Codec, Command, Driver, MAX_UNIT_BYTES, Output, driver};
-use crate::keeper::{self, Dir, ExitRecord, InputOutcome, InputState, KeeperFrame, Refusal, Target, Writer};
+use crate::keeper::{
+    self, Dir, ExitRecord, InputOutcome, InputState, KeeperFrame, Refusal, Target, Writer,
+};
 use crate::process::terminal::{Verdict, Watch};
 
 use super::super::context::Shared;
 use super::super::facade::Force;
 use super::super::session::{CaughtUp, Decode, Ending, Exited, PromptLost, SessionActor};
+use super::AgentActor;
 use super::launch;
 use super::outbox::{Item, Outbox};
 use super::pump::Pump;
-use super::AgentActor;
 
 /// Most decoded bytes without an event before they are committed all the same.
 const QUIET_BYTES: u64 = 256 * 1024;
@@ -58,7 +60,13 @@ type Session_<'a> = &'a Addr<SessionActor>;
 
 impl Life {
     /// An incarnation as it was committed; not connected yet.
-    pub(super) fn resume(shared: &Arc<Shared>, session: &Session, nonce: String, progress: Progress, input: Option<String>) -> Self {
+    pub(super) fn resume(
+        shared: &Arc<Shared>,
+        session: &Session,
+        nonce: String,
+        progress: Progress,
+        input: Option<String>,
+    ) -> Self {
         let incarnation = progress.incarnation;
         let context = launch::context(shared, session, (incarnation, nonce));
         let driver = driver(session.kind);
@@ -93,14 +101,18 @@ impl Life {
     }
 
     /// Connects to the keeper, or reads what a dead one left and tells its end.
-    pub(super) async fn attach(mut self, session: Session_<'_>, me: Addr<AgentActor>) -> Option<Self> {
+    pub(super) async fn attach(
+        mut self,
+        session: Session_<'_>,
+        me: Addr<AgentActor>,
+    ) -> Option<Self> {
         let mut wait = Duration::from_millis(20);
         loop {
             match keeper::connect(self.dir.path()).await {
                 Ok((hello, reader, writer)) => {
                     self.pid = hello.program_pid;
                     self.follow(hello.length);
-                    let from = self.end();
+                    let from = self.seen();
                     if writer.attach(from).await.is_ok() {
                         self.writer = Some(writer);
                         self.outbox.again();
@@ -126,16 +138,22 @@ impl Life {
             self.behind_until = Some(length);
         }
         if self.driver.has_prompt() {
-            self.watch = Some(Watch::new(self.pid));
+            self.watch = i32::try_from(self.pid).ok().map(Watch::new);
         }
     }
 
-    fn end(&self) -> u64 {
-        self.offset.saturating_add(u64::try_from(self.rest.len()).unwrap_or(u64::MAX))
+    /// First byte of the log that has not come yet.
+    fn seen(&self) -> u64 {
+        self.offset
+            .saturating_add(u64::try_from(self.rest.len()).unwrap_or(u64::MAX))
     }
 
     /// The connection is over without an exit.
-    pub(super) async fn reconnect(mut self, session: Session_<'_>, me: Addr<AgentActor>) -> Option<Self> {
+    pub(super) async fn reconnect(
+        mut self,
+        session: Session_<'_>,
+        me: Addr<AgentActor>,
+    ) -> Option<Self> {
         self.writer = None;
         self.pump = None;
         self.attach(session, me).await
@@ -170,7 +188,9 @@ impl Life {
 
     fn input_answered(&mut self, id: &[u8], outcome: InputOutcome) {
         match outcome {
-            InputOutcome::Accepted | InputOutcome::Written | InputOutcome::Duplicate(_) => self.outbox.accepted(id),
+            InputOutcome::Accepted | InputOutcome::Written | InputOutcome::Duplicate(_) => {
+                self.outbox.accepted(id)
+            }
             InputOutcome::Refused(Refusal::Full | Refusal::Disk) => self.outbox.refused(id),
             // The process is ending (its exit tells the rest), or could never take it.
             InputOutcome::Refused(Refusal::Closed | Refusal::TooLarge) => self.outbox.accepted(id),
@@ -179,19 +199,22 @@ impl Life {
 
     async fn data(mut self, at: u64, bytes: &[u8], session: Session_<'_>) -> Option<Self> {
         let mut outputs = Vec::new();
-        let end = self.end();
+        let end = self.seen();
         if at > end {
             outputs.push(gap(end, at));
             self.rest.clear();
             self.offset = at;
         }
         let known = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
-        self.rest.extend_from_slice(bytes.get(known.min(bytes.len())..).unwrap_or_default());
+        self.rest
+            .extend_from_slice(bytes.get(known.min(bytes.len())..).unwrap_or_default());
         loop {
             let took = self.decode(&mut outputs);
             let quiet = self.offset.saturating_sub(self.committed);
             if !outputs.is_empty() || quiet >= QUIET_BYTES {
-                self = self.commit(std::mem::take(&mut outputs), None, session).await?;
+                self = self
+                    .commit(std::mem::take(&mut outputs), None, session)
+                    .await?;
             }
             if !took {
                 return Some(self);
@@ -204,7 +227,9 @@ impl Life {
         let mut taken = 0_usize;
         while outputs.len() < MAX_OUTPUTS {
             let left = self.rest.get(taken..).unwrap_or_default();
-            let offered = left.get(..left.len().min(MAX_UNIT_BYTES)).unwrap_or_default();
+            let offered = left
+                .get(..left.len().min(MAX_UNIT_BYTES))
+                .unwrap_or_default();
             if offered.is_empty() {
                 break;
             }
@@ -215,12 +240,19 @@ impl Life {
             taken = taken.saturating_add(count);
         }
         self.rest.drain(..taken.min(self.rest.len()));
-        self.offset = self.offset.saturating_add(u64::try_from(taken).unwrap_or(0));
+        self.offset = self
+            .offset
+            .saturating_add(u64::try_from(taken).unwrap_or(0));
         taken > 0
     }
 
     /// Commits outputs with the progress that they stand for, then acknowledges and writes.
-    async fn commit(mut self, outputs: Vec<Output>, approval: Option<ApprovalId>, session: Session_<'_>) -> Option<Self> {
+    async fn commit(
+        mut self,
+        outputs: Vec<Output>,
+        approval: Option<ApprovalId>,
+        session: Session_<'_>,
+    ) -> Option<Self> {
         let mut told = Vec::with_capacity(outputs.len());
         for output in outputs {
             match output {
@@ -242,7 +274,13 @@ impl Life {
             offset: self.offset,
             snapshot: self.outbox.wrap(self.codec.snapshot()),
         };
-        let committed = session.send(Decode { progress, outputs: told, approval }).await;
+        let committed = session
+            .send(Decode {
+                progress,
+                outputs: told,
+                approval,
+            })
+            .await;
         if !matches!(committed, Ok(Ok(()))) {
             // The session is being replaced; its next generation attaches from what is committed.
             return None;
@@ -263,7 +301,10 @@ impl Life {
             match item {
                 Item::File { name, bytes } => {
                     let place = self.place.clone();
-                    let put = tokio::task::spawn_blocking(move || launch::put_file(&place, &name, &bytes)).await;
+                    let put = tokio::task::spawn_blocking(move || {
+                        launch::put_file(&place, &name, &bytes)
+                    })
+                    .await;
                     if !matches!(put, Ok(Ok(()))) {
                         tracing::warn!(incarnation = %self.incarnation, "a file for the agent cannot be written; it is tried again");
                         self.outbox.again();
@@ -285,18 +326,29 @@ impl Life {
 
     /// Tells the session once that the log is decoded up to the moment of the connection.
     async fn caught_up(mut self, session: Session_<'_>) -> Option<Self> {
-        let behind = self.behind_until.is_some_and(|until| self.end() < until);
+        let behind = self.behind_until.is_some_and(|until| self.seen() < until);
         if behind || self.behind_until.is_none() {
             return Some(self);
         }
         self.behind_until = None;
         let (incarnation, pid, turn) = (self.incarnation, self.pid, self.codec.turn());
-        let told = session.send(CaughtUp { incarnation, pid, turn }).await;
+        let told = session
+            .send(CaughtUp {
+                incarnation,
+                pid,
+                turn,
+            })
+            .await;
         matches!(told, Ok(Ok(()))).then_some(self)
     }
 
     /// Translates a command of the session.
-    pub(super) async fn command(mut self, command: Command, approval: Option<ApprovalId>, session: Session_<'_>) -> Option<Self> {
+    pub(super) async fn command(
+        mut self,
+        command: Command,
+        approval: Option<ApprovalId>,
+        session: Session_<'_>,
+    ) -> Option<Self> {
         if let Command::Prompt { input_id, .. } = &command {
             self.input = Some(input_id.clone());
         }
@@ -306,7 +358,7 @@ impl Life {
     }
 
     /// Ends the process; the exit comes back as a frame.
-    pub(super) async fn end(&self, force: Force, by: &str) {
+    pub(super) async fn halt(&self, force: Force, by: &str) {
         let Some(writer) = &self.writer else {
             return;
         };
@@ -332,13 +384,14 @@ impl Life {
         self = self.write_due().await?;
         let in_turn = self.codec.turn().is_some() && self.input.is_none();
         if let (true, Some(watch)) = (in_turn, &mut self.watch) {
-            if watch.look() == Verdict::Lost {
+            let lost = watch.sample().is_ok() && watch.verdict() == Verdict::Lost;
+            if lost {
                 self.watch = None;
                 let incarnation = self.incarnation;
                 let _told = session.send(PromptLost { incarnation }).await;
             }
         } else if let Some(watch) = &mut self.watch {
-            watch.forget();
+            watch.restart();
         }
         Some(self)
     }
@@ -347,7 +400,7 @@ impl Life {
     async fn bury(mut self, session: Session_<'_>) -> Option<Self> {
         let log = self.dir.log();
         loop {
-            let chunk = log.read(self.end(), READ).await;
+            let chunk = log.read(self.seen(), READ).await;
             match chunk {
                 Ok(chunk) if !chunk.bytes.is_empty() => {
                     self = self.data(chunk.offset, &chunk.bytes, session).await?;
@@ -374,15 +427,26 @@ impl Life {
         let mut outputs = Vec::new();
         let rest = std::mem::take(&mut self.rest);
         self.codec.finish(&rest, &mut outputs);
-        self.offset = self.offset.saturating_add(u64::try_from(rest.len()).unwrap_or(0));
-        let handed_over = self.input.as_ref().is_some_and(|id| match self.dir.input_state(id.as_bytes()) {
-            InputState::None => false,
-            InputState::Accepted | InputState::Written | InputState::Unknown => true,
-        });
+        self.offset = self
+            .offset
+            .saturating_add(u64::try_from(rest.len()).unwrap_or(0));
+        let handed_over =
+            self.input
+                .as_ref()
+                .is_some_and(|id| match self.dir.input_state(id.as_bytes()) {
+                    InputState::None => false,
+                    InputState::Accepted | InputState::Written | InputState::Unknown => true,
+                });
         let incarnation = self.incarnation;
         let ending = ending(record, (self.pid, self.offset));
         let this = self.commit(outputs, None, session).await?;
-        let told = session.send(Exited { incarnation, ending, handed_over }).await;
+        let told = session
+            .send(Exited {
+                incarnation,
+                ending,
+                handed_over,
+            })
+            .await;
         if matches!(told, Ok(Ok(()))) {
             if let Some(writer) = &this.writer {
                 let _acknowledged = writer.exit_ack().await;
@@ -391,12 +455,6 @@ impl Life {
             let _removing = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(place));
         }
         None
-    }
-
-    /// The task whose turn the codec knows of.
-    #[cfg(test)]
-    pub(super) fn turn(&self) -> Option<TaskId> {
-        self.codec.turn()
     }
 }
 

@@ -77,8 +77,17 @@ pub(super) struct AgentActor {
 type Acting<T> = AtomicResponse<AgentActor, T>;
 
 impl AgentActor {
-    pub(super) fn new(shared: Arc<Shared>, session: Addr<SessionActor>, lifeline: Lifeline) -> Self {
-        Self { shared, session, lifeline, life: None }
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        session: Addr<SessionActor>,
+        lifeline: Lifeline,
+    ) -> Self {
+        Self {
+            shared,
+            session,
+            lifeline,
+            life: None,
+        }
     }
 
     /// Runs work on the life while the mailbox waits; the life comes back unless the work ended
@@ -90,10 +99,12 @@ impl AgentActor {
         Fut: Future<Output = (Option<Life>, T)> + 'static,
     {
         let working = work(self.life.take(), self.session.clone());
-        Box::pin(wrap_future::<_, Self>(working).map(|(life, answer), agent, _| {
-            agent.life = life;
-            answer
-        }))
+        Box::pin(
+            wrap_future::<_, Self>(working).map(|(life, answer), agent, _| {
+                agent.life = life;
+                answer
+            }),
+        )
     }
 
     fn tick(&mut self, ctx: &mut Context<Self>) {
@@ -108,7 +119,11 @@ impl AgentActor {
         }
     }
 
-    fn launch(&mut self, launching: Launching, ctx: &mut Context<Self>) -> ResponseActFuture<Self, ()> {
+    fn launch(
+        &mut self,
+        launching: Launching,
+        ctx: &mut Context<Self>,
+    ) -> ResponseActFuture<Self, ()> {
         let me = ctx.address();
         let (incarnation, session) = (launching.incarnation, self.session.clone());
         let shared = Arc::clone(&self.shared);
@@ -125,7 +140,13 @@ impl AgentActor {
                     }
                 }
                 Err((code, text)) => {
-                    let _told = session.send(LaunchFailed { incarnation, code, text }).await;
+                    let _told = session
+                        .send(LaunchFailed {
+                            incarnation,
+                            code,
+                            text,
+                        })
+                        .await;
                     None
                 }
             }
@@ -148,11 +169,29 @@ impl Handler<Order> for AgentActor {
 
     fn handle(&mut self, order: Order, ctx: &mut Self::Context) -> Self::Result {
         AtomicResponse::new(match order {
-            Order::Launch { session, incarnation, nonce, resume } => {
+            Order::Launch {
+                session,
+                incarnation,
+                nonce,
+                resume,
+            } => {
                 self.life = None;
-                self.launch(Launching { session, incarnation, nonce, resume }, ctx)
+                self.launch(
+                    Launching {
+                        session,
+                        incarnation,
+                        nonce,
+                        resume,
+                    },
+                    ctx,
+                )
             }
-            Order::Attach { session, nonce, progress, input } => {
+            Order::Attach {
+                session,
+                nonce,
+                progress,
+                input,
+            } => {
                 self.life = None;
                 let (shared, me) = (Arc::clone(&self.shared), ctx.address());
                 self.with_life(move |_, to| async move {
@@ -168,7 +207,7 @@ impl Handler<Order> for AgentActor {
             }),
             Order::End { force, by } => self.with_life(move |life, _| async move {
                 if let Some(life) = &life {
-                    life.end(force, &by).await;
+                    life.halt(force, &by).await;
                 }
                 (life, ())
             }),

@@ -63,7 +63,10 @@ impl Outbox {
 
     /// The items that are to be written now, in order; they count as handed over from here on.
     pub(super) fn take_due(&mut self) -> Vec<Item> {
-        let due = self.items.iter_mut().filter(|(_, written)| *written == Written::No);
+        let due = self
+            .items
+            .iter_mut()
+            .filter(|(_, written)| *written == Written::No);
         due.map(|(item, written)| {
             *written = Written::HandedOver;
             item.clone()
@@ -152,11 +155,17 @@ mod tests {
     use super::*;
 
     fn send(id: &str) -> Item {
-        Item::Send { id: id.into(), bytes: vec![0, 255, 10] }
+        Item::Send {
+            id: id.into(),
+            bytes: vec![0, 255, 10],
+        }
     }
 
     fn file(name: &str) -> Item {
-        Item::File { name: name.into(), bytes: b"echo".to_vec() }
+        Item::File {
+            name: name.into(),
+            bytes: b"echo".to_vec(),
+        }
     }
 
     #[test]

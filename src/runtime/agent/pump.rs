@@ -17,7 +17,11 @@ pub(super) struct Pump(JoinHandle<()>);
 
 impl Pump {
     /// Starts to carry.
-    pub(super) fn start(mut reader: Reader, incarnation: Incarnation, to: Addr<AgentActor>) -> Self {
+    pub(super) fn start(
+        mut reader: Reader,
+        incarnation: Incarnation,
+        to: Addr<AgentActor>,
+    ) -> Self {
         Self(actix::spawn(async move {
             loop {
                 let frame = match reader.next().await {

@@ -71,7 +71,10 @@ impl Core {
         act(self, &mut step);
         self.settle(&before, now, &mut step);
         let stands = self.readiness();
-        let told = step.effects.iter().any(|effect| matches!(effect, Effect::Stand(_)));
+        let told = step
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Stand(_)));
         if stands != stood && !told {
             step.effects.insert(0, Effect::Stand(stands));
         }
@@ -86,11 +89,16 @@ impl Core {
         let (old, new) = (self.session.status, status(facts));
         let (was, is) = (old.lifecycle(before), new.lifecycle(facts));
         if old != new || was != is {
-            step.event(EventKind::Status, now, self.status_data(new, (was.name(), old.name())));
+            step.event(
+                EventKind::Status,
+                now,
+                self.status_data(new, (was.name(), old.name())),
+            );
             self.session.status = new;
         }
         self.session.updated_at = now;
-        step.changes.push(Change::Facts(Box::new(self.session.facts.clone())));
+        step.changes
+            .push(Change::Facts(Box::new(self.session.facts.clone())));
     }
 
     fn status_data(&self, new: Status, previous: (&str, &str)) -> serde_json::Value {
@@ -129,7 +137,11 @@ impl Core {
         }
         let live = matches!(facts.process, Process::Live { .. });
         let free = !facts.paused && facts.uncertain.is_none() && facts.intent == Intent::Run;
-        if live && free { Readiness::Ready } else { Readiness::Held }
+        if live && free {
+            Readiness::Ready
+        } else {
+            Readiness::Held
+        }
     }
 
     /// Takes a task from the queue, or gives it back.
@@ -149,12 +161,17 @@ impl Core {
                 ..TaskMove::new(task.id, TaskState::Dispatching, now)
             })));
             let phase = TurnPhase::Dispatching;
-            core.session.facts.turn = Some(TurnFact { task: task.id, phase, since: now });
+            core.session.facts.turn = Some(TurnFact {
+                task: task.id,
+                phase,
+                since: now,
+            });
             core.session.facts.queued = depth;
             step.effects.push(Effect::Stand(Readiness::InTurn));
             step.effects.push(Effect::Command(prompt_of(&task), None));
             if let Some(deadline) = core.rules.turn_deadline {
-                step.effects.push(Effect::After(deadline, Alarm::Deadline(task.id)));
+                step.effects
+                    .push(Effect::After(deadline, Alarm::Deadline(task.id)));
             }
             core.task = Some(task);
         })
@@ -162,7 +179,11 @@ impl Core {
 
     /// The keeper's input id of a task that the program has not acknowledged.
     pub(super) fn unacknowledged(&self) -> Option<String> {
-        let turn = self.session.facts.turn.filter(|turn| turn.phase == TurnPhase::Dispatching)?;
+        let turn = self
+            .session
+            .facts
+            .turn
+            .filter(|turn| turn.phase == TurnPhase::Dispatching)?;
         let task = self.task.as_ref().filter(|task| task.id == turn.task)?;
         Some(task.input_id())
     }

@@ -40,11 +40,27 @@ impl SessionActor {
         let (progress, nonce, started_at) = match latest {
             Some(row) => {
                 let (incarnation, offset) = (row.incarnation, row.offset);
-                (Progress { incarnation, offset, snapshot: row.snapshot }, row.nonce, row.started_at)
+                (
+                    Progress {
+                        incarnation,
+                        offset,
+                        snapshot: row.snapshot,
+                    },
+                    row.nonce,
+                    row.started_at,
+                )
             }
             None => {
                 let incarnation = session.facts.incarnation;
-                (Progress { incarnation, offset: 0, snapshot: String::new() }, String::new(), session.created_at)
+                (
+                    Progress {
+                        incarnation,
+                        offset: 0,
+                        snapshot: String::new(),
+                    },
+                    String::new(),
+                    session.created_at,
+                )
             }
         };
         let rules = rules(&shared, session.kind);

@@ -22,7 +22,7 @@ use super::turn::Decoded;
 use super::{Answering, SessionActor};
 
 macro_rules! message {
-    ($(#[$doc:meta])* $name:ident { $($(#[$fdoc:meta])* $field:ident : $type:ty),* $(,)? } -> $result:ty) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$fdoc:meta])* $field:ident : $type:ty),* $(,)? } -> $result:tt) => {
         $(#[$doc])*
         #[derive(Message)]
         #[rtype(result = $result)]
@@ -79,7 +79,10 @@ impl Handler<Wanted> for SessionActor {
 
     fn handle(&mut self, wanted: Wanted, _ctx: &mut Self::Context) -> Self::Result {
         self.core.session.facts.queued = wanted.depth;
-        let committing = if self.agent.is_some() && self.core.may_start(wanted.by_person) && !self.core.session.facts.paused {
+        let committing = if self.agent.is_some()
+            && self.core.may_start(wanted.by_person)
+            && !self.core.session.facts.paused
+        {
             if wanted.by_person {
                 self.core.forgive();
             }
@@ -129,7 +132,12 @@ impl Handler<Start> for SessionActor {
         });
         ctx.wait(begin);
         Box::pin(async move {
-            heard.await.unwrap_or_else(|_gone| Err(Error::unavailable("restarting", "the session is being restarted")))
+            heard.await.unwrap_or_else(|_gone| {
+                Err(Error::unavailable(
+                    "restarting",
+                    "the session is being restarted",
+                ))
+            })
         })
     }
 }
@@ -146,8 +154,15 @@ impl Handler<Pause> for SessionActor {
             step.changes.extend(more.changes);
             step.effects.extend(more.effects);
         }
-        let how = if running { Paused::AfterTurn } else { Paused::Now };
-        AtomicResponse::new(Box::pin(self.commit(step).map(move |committed, _, _| committed.map(|()| how))))
+        let how = if running {
+            Paused::AfterTurn
+        } else {
+            Paused::Now
+        };
+        AtomicResponse::new(Box::pin(
+            self.commit(step)
+                .map(move |committed, _, _| committed.map(|()| how)),
+        ))
     }
 }
 
@@ -178,7 +193,10 @@ impl Handler<Halt> for SessionActor {
 
     fn handle(&mut self, halt: Halt, _ctx: &mut Self::Context) -> Self::Result {
         let (step, ends) = self.core.halt(halt.force, &halt.by, now());
-        AtomicResponse::new(Box::pin(self.commit(step).map(move |committed, _, _| committed.map(|()| ends))))
+        AtomicResponse::new(Box::pin(
+            self.commit(step)
+                .map(move |committed, _, _| committed.map(|()| ends)),
+        ))
     }
 }
 
@@ -195,12 +213,35 @@ impl Handler<Respond> for SessionActor {
     type Result = ResponseFuture<Result<()>>;
 
     fn handle(&mut self, respond: Respond, ctx: &mut Self::Context) -> Self::Result {
-        let Answer { approval, approved, response, by } = respond.answer;
-        let to = if approved { ApprovalState::Approved } else { ApprovalState::Denied };
+        let Answer {
+            approval,
+            approved,
+            response,
+            by,
+        } = respond.answer;
+        let to = if approved {
+            ApprovalState::Approved
+        } else {
+            ApprovalState::Denied
+        };
         let (told, heard) = oneshot::channel();
-        self.respond(Resolution { id: approval, to, by, response }, Some(told), ctx);
+        self.respond(
+            Resolution {
+                id: approval,
+                to,
+                by,
+                response,
+            },
+            Some(told),
+            ctx,
+        );
         Box::pin(async move {
-            heard.await.unwrap_or_else(|_gone| Err(Error::unavailable("restarting", "the session is being restarted")))
+            heard.await.unwrap_or_else(|_gone| {
+                Err(Error::unavailable(
+                    "restarting",
+                    "the session is being restarted",
+                ))
+            })
         })
     }
 }
@@ -209,11 +250,15 @@ impl Handler<Launched> for SessionActor {
     type Result = AtomicResponse<Self, Result<()>>;
 
     fn handle(&mut self, launched: Launched, _ctx: &mut Self::Context) -> Self::Result {
-        let step = self.core.launched(launched.incarnation, launched.pid, now());
-        AtomicResponse::new(Box::pin(self.commit(step).map(|committed, session: &mut Self, _| {
-            session.answer_starters(&committed);
-            committed
-        })))
+        let step = self
+            .core
+            .launched(launched.incarnation, launched.pid, now());
+        AtomicResponse::new(Box::pin(self.commit(step).map(
+            |committed, session: &mut Self, _| {
+                session.answer_starters(&committed);
+                committed
+            },
+        )))
     }
 }
 
@@ -225,10 +270,12 @@ impl Handler<LaunchFailed> for SessionActor {
             return AtomicResponse::new(Box::pin(wrap_future::<_, Self>(async { Ok(()) })));
         }
         let step = self.core.launch_failed(&failed.code, &failed.text, now());
-        AtomicResponse::new(Box::pin(self.commit(step).map(move |committed, session: &mut Self, _| {
-            session.answer_starters(&Err(refusal(&failed.code, failed.text)));
-            committed
-        })))
+        AtomicResponse::new(Box::pin(self.commit(step).map(
+            move |committed, session: &mut Self, _| {
+                session.answer_starters(&Err(refusal(&failed.code, failed.text)));
+                committed
+            },
+        )))
     }
 }
 
@@ -257,15 +304,26 @@ impl Handler<Decode> for SessionActor {
             Some(Answering { resolution, done }) => (Some(resolution), done),
             None => (None, None),
         };
-        let Decode { progress, outputs, .. } = decode;
-        let step = self.core.output(Decoded { progress, outputs, answer }, now());
-        AtomicResponse::new(Box::pin(self.commit(step).map(|committed, session: &mut Self, _| {
-            if let Some(done) = done {
-                let _told = done.send(committed.clone());
-            }
-            session.settle_answers();
-            committed
-        })))
+        let Decode {
+            progress, outputs, ..
+        } = decode;
+        let step = self.core.output(
+            Decoded {
+                progress,
+                outputs,
+                answer,
+            },
+            now(),
+        );
+        AtomicResponse::new(Box::pin(self.commit(step).map(
+            |committed, session: &mut Self, _| {
+                if let Some(done) = done {
+                    let _told = done.send(committed.clone());
+                }
+                session.settle_answers();
+                committed
+            },
+        )))
     }
 }
 
@@ -278,12 +336,15 @@ impl Handler<Exited> for SessionActor {
         }
         self.unread_end = false;
         let step = self.core.exited(exited.ending, exited.handed_over, now());
-        AtomicResponse::new(Box::pin(self.commit(step).map(|committed, session: &mut Self, _| {
-            session.settle_answers();
-            let gone = Error::unavailable("process_ended", "the process ended while it was starting");
-            session.answer_starters(&Err(gone));
-            committed
-        })))
+        AtomicResponse::new(Box::pin(self.commit(step).map(
+            |committed, session: &mut Self, _| {
+                session.settle_answers();
+                let gone =
+                    Error::unavailable("process_ended", "the process ended while it was starting");
+                session.answer_starters(&Err(gone));
+                committed
+            },
+        )))
     }
 }
 
@@ -308,5 +369,10 @@ fn refusal(code: &str, text: String) -> Error {
         "cwd_denied" => ("cwd_denied", "cwd"),
         _ => return Error::unavailable("spawn_failed", text),
     };
-    Error::invalid(code, field, text, "a program that is installed, and a directory that exists")
+    Error::invalid(
+        code,
+        field,
+        text,
+        "a program that is installed, and a directory that exists",
+    )
 }

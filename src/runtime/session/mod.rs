@@ -74,16 +74,32 @@ impl SessionActor {
         self.core.random = rand::random();
         if step.is_empty() {
             let effects = step.effects;
-            return Box::pin(ready(()).into_actor(self).map(|(), session: &mut Self, ctx| {
-                session.carry_out(effects, ctx);
-                Ok(())
-            }));
+            return Box::pin(
+                ready(())
+                    .into_actor(self)
+                    .map(|(), session: &mut Self, ctx| {
+                        session.carry_out(effects, ctx);
+                        Ok(())
+                    }),
+            );
         }
-        let Step { events, progress, changes, effects } = step;
+        let Step {
+            events,
+            progress,
+            changes,
+            effects,
+        } = step;
         let incarnation = self.core.session.facts.incarnation;
-        let publish = self.feed.send(Publish { incarnation, events, progress, changes });
+        let publish = self.feed.send(Publish {
+            incarnation,
+            events,
+            progress,
+            changes,
+        });
         Box::pin(wrap_future::<_, Self>(publish).map(|answer, session, ctx| {
-            match answer.unwrap_or_else(|_closed| Err(Error::unavailable("restarting", "the feed is gone"))) {
+            match answer
+                .unwrap_or_else(|_closed| Err(Error::unavailable("restarting", "the feed is gone")))
+            {
                 Ok(()) => {
                     session.carry_out(effects, ctx);
                     Ok(())
@@ -111,17 +127,30 @@ impl SessionActor {
                 Effect::Reload => self.to_queue(Reload),
                 Effect::Admit => self.await_place(ctx),
                 Effect::Leave => self.place = None,
-                Effect::Launch { incarnation, resume } => {
+                Effect::Launch {
+                    incarnation,
+                    resume,
+                } => {
                     let nonce = self.core.nonce.clone();
                     let session = Box::new(self.core.session.clone());
-                    self.order(Order::Launch { session, incarnation, nonce, resume });
+                    self.order(Order::Launch {
+                        session,
+                        incarnation,
+                        nonce,
+                        resume,
+                    });
                 }
                 Effect::Attach => {
                     let session = Box::new(self.core.session.clone());
                     let nonce = self.core.nonce.clone();
                     let progress = self.core.progress.clone();
                     let input = self.core.unacknowledged();
-                    self.order(Order::Attach { session, nonce, progress, input });
+                    self.order(Order::Attach {
+                        session,
+                        nonce,
+                        progress,
+                        input,
+                    });
                 }
                 Effect::Command(command, approval) => self.order(Order::Do { command, approval }),
                 Effect::End(force, by) => self.order(Order::End { force, by }),
@@ -174,7 +203,10 @@ impl SessionActor {
             place
         };
         ctx.spawn(wait.into_actor(self).map(|place, session, ctx| {
-            let waits = matches!(session.core.session.facts.process, crate::domain::Process::Waiting { .. });
+            let waits = matches!(
+                session.core.session.facts.process,
+                crate::domain::Process::Waiting { .. }
+            );
             if let (Ok(place), true) = (place, waits) {
                 session.place = Some(place);
                 let step = session.core.launch(nonce(), now());
@@ -193,7 +225,16 @@ impl SessionActor {
             }
             Alarm::Approval(id) => {
                 let (to, by) = (ApprovalState::Expired, "expired".to_owned());
-                self.respond(Resolution { id: *id, to, by, response: None }, None, ctx);
+                self.respond(
+                    Resolution {
+                        id: *id,
+                        to,
+                        by,
+                        response: None,
+                    },
+                    None,
+                    ctx,
+                );
             }
             Alarm::Interrupt(_) | Alarm::Start(_) | Alarm::Deadline(_) => {
                 let step = self.core.alarm(alarm, now());
@@ -204,7 +245,12 @@ impl SessionActor {
 
     /// Ends a question: one of the program goes through its codec first, so that the answer and
     /// what the codec makes of it are one commit.
-    fn respond(&mut self, resolution: Resolution, done: Option<oneshot::Sender<Result<()>>>, ctx: &mut Context<Self>) {
+    fn respond(
+        &mut self,
+        resolution: Resolution,
+        done: Option<oneshot::Sender<Result<()>>>,
+        ctx: &mut Context<Self>,
+    ) {
         let id = resolution.id;
         if !self.core.is_open(id) || self.answering.contains_key(&id) {
             if let Some(done) = done {
@@ -215,7 +261,10 @@ impl SessionActor {
         match self.core.answer_command(&resolution) {
             Some(command) => {
                 self.answering.insert(id, Answering { resolution, done });
-                self.order(Order::Do { command, approval: Some(id) });
+                self.order(Order::Do {
+                    command,
+                    approval: Some(id),
+                });
             }
             None => {
                 let step = self.core.place(resolution, now());
@@ -232,10 +281,17 @@ impl SessionActor {
     /// Whoever waits for an answer that can no longer be given hears so.
     fn settle_answers(&mut self) {
         let core = &self.core;
-        let closed: Vec<ApprovalId> =
-            self.answering.keys().copied().filter(|id| !core.is_open(*id)).collect();
+        let closed: Vec<ApprovalId> = self
+            .answering
+            .keys()
+            .copied()
+            .filter(|id| !core.is_open(*id))
+            .collect();
         for id in closed {
-            if let Some(Answering { done: Some(done), .. }) = self.answering.remove(&id) {
+            if let Some(Answering {
+                done: Some(done), ..
+            }) = self.answering.remove(&id)
+            {
                 let _told = done.send(Err(already_resolved()));
             }
         }
@@ -283,7 +339,10 @@ fn nonce() -> String {
 }
 
 fn already_resolved() -> Error {
-    Error::conflict("already_resolved", "the question is answered, expired or withdrawn already")
+    Error::conflict(
+        "already_resolved",
+        "the question is answered, expired or withdrawn already",
+    )
 }
 
 impl Actor for SessionActor {

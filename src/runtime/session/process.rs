@@ -22,13 +22,13 @@ pub(super) const LOST_PROMPT: &str = "lost_prompt";
 /// `by` of an end because the program did not become ready.
 pub(super) const START_TIMEOUT: &str = "start_timeout";
 /// `by` of an end when the server ends its agents.
-pub(super) const SERVER: &str = "server_shutdown";
+pub(in crate::runtime) const SERVER: &str = "server_shutdown";
 /// `by` that the keeper writes when nobody came back.
 const ORPHAN: &str = "orphan_ttl";
 
 /// What is known of an end before it is classified.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Ending {
+pub(in crate::runtime) struct Ending {
     pub pid: Option<u32>,
     pub code: Option<i32>,
     pub signal: Option<i32>,
@@ -84,9 +84,16 @@ impl Core {
             let resume = (core.rules.resumable && !core.progress.snapshot.is_empty())
                 .then(|| core.progress.snapshot.clone());
             core.session.facts.incarnation = incarnation;
-            core.session.facts.process = Process::Starting { since: now, pid: None };
+            core.session.facts.process = Process::Starting {
+                since: now,
+                pid: None,
+            };
             core.session.facts.ready = false;
-            core.progress = Progress { incarnation, offset: 0, snapshot: String::new() };
+            core.progress = Progress {
+                incarnation,
+                offset: 0,
+                snapshot: String::new(),
+            };
             core.nonce.clone_from(&nonce);
             core.started_at = now;
             step.changes.push(Change::Started(Box::new(NewIncarnation {
@@ -95,8 +102,14 @@ impl Core {
                 snapshot: String::new(),
                 started_at: now,
             })));
-            step.effects.push(Effect::Launch { incarnation, resume });
-            step.effects.push(Effect::After(core.rules.start_timeout, Alarm::Start(incarnation)));
+            step.effects.push(Effect::Launch {
+                incarnation,
+                resume,
+            });
+            step.effects.push(Effect::After(
+                core.rules.start_timeout,
+                Alarm::Start(incarnation),
+            ));
         })
     }
 
@@ -104,8 +117,13 @@ impl Core {
     pub(super) fn launched(&mut self, incarnation: Incarnation, pid: u32, now: Timestamp) -> Step {
         self.run(now, |core, step| {
             if core.session.facts.incarnation == incarnation {
-                core.session.facts.process = Process::Starting { since: now, pid: Some(pid) };
-                step.effects.push(Effect::Log(core.line("process_started", Some(pid.to_string()))));
+                core.session.facts.process = Process::Starting {
+                    since: now,
+                    pid: Some(pid),
+                };
+                step.effects.push(Effect::Log(
+                    core.line("process_started", Some(pid.to_string())),
+                ));
             }
         })
     }
@@ -117,7 +135,13 @@ impl Core {
             "program_not_found" | "not_executable" | "cwd_missing" | "cwd_denied"
         );
         self.run(now, |core, step| {
-            let report = core.report(Ending { at: now, ..Ending::default() }, ExitReason::SpawnFailed);
+            let report = core.report(
+                Ending {
+                    at: now,
+                    ..Ending::default()
+                },
+                ExitReason::SpawnFailed,
+            );
             step.error(now, code, text);
             core.ended(report, now, step);
             if lasting {
@@ -165,8 +189,7 @@ impl Core {
             core.ended(report, now, step);
             let facts = &mut core.session.facts;
             let before_ready = reason == ExitReason::Completed && !facts.ready;
-            let stays_down =
-                facts.intent == Intent::Stop || (reason.wanted() && !before_ready);
+            let stays_down = facts.intent == Intent::Stop || (reason.wanted() && !before_ready);
             if stays_down {
                 facts.short_lives = 0;
                 facts.restarts = 0;
@@ -191,7 +214,8 @@ impl Core {
                 facts.process = Process::None;
                 step.effects.push(Effect::Leave);
             }
-            step.effects.push(Effect::Log(core.line("stop_asked", Some(by.to_owned()))));
+            step.effects
+                .push(Effect::Log(core.line("stop_asked", Some(by.to_owned()))));
         });
         (step, ends)
     }
@@ -242,7 +266,8 @@ impl Core {
             (None, Some(code)) => format!("{} (code {code})", report.reason.name()),
             (None, None) => report.reason.name().to_owned(),
         };
-        step.effects.push(Effect::Log(self.line("process_down", Some(why))));
+        step.effects
+            .push(Effect::Log(self.line("process_down", Some(why))));
         step.effects.push(Effect::Leave);
         step.changes.push(Change::Ended(Box::new(report.clone())));
         self.session.facts.process = Process::None;
@@ -251,15 +276,25 @@ impl Core {
 
     /// Back-off, or a crash loop after too many short lives.
     fn restart(&mut self, now: Timestamp, step: &mut Step) {
-        let lifetime = self.session.facts.last_exit.as_ref().map_or(0, ExitReport::lifetime_ms);
+        let lifetime = self
+            .session
+            .facts
+            .last_exit
+            .as_ref()
+            .map_or(0, ExitReport::lifetime_ms);
         let lived = Duration::from_millis(u64::try_from(lifetime).unwrap_or(0));
         let facts = &mut self.session.facts;
         let short = lived < self.rules.short_life || !facts.ready;
-        facts.short_lives = if short { facts.short_lives.saturating_add(1) } else { 0 };
+        facts.short_lives = if short {
+            facts.short_lives.saturating_add(1)
+        } else {
+            0
+        };
         if facts.short_lives >= self.rules.crash_loop_after {
             facts.process = Process::CrashLoop;
             let why = format!("{} short lives in a row", facts.short_lives);
-            step.effects.push(Effect::Log(self.line("crash_loop", Some(why))));
+            step.effects
+                .push(Effect::Log(self.line("crash_loop", Some(why))));
             return;
         }
         facts.restarts = self.rules.backoff.streak(facts.restarts, lived);
@@ -271,11 +306,17 @@ impl Core {
         let mut line = self.line("restart_in", Some(format!("{} ms", delay.as_millis())));
         line.next_at = Some(next_at);
         step.effects.push(Effect::Log(line));
-        step.effects.push(Effect::After(delay, Alarm::Backoff(incarnation)));
+        step.effects
+            .push(Effect::After(delay, Alarm::Backoff(incarnation)));
     }
 
     /// A line of the supervisor's log about this session's process.
     pub(super) fn line(&self, event: &str, reason: Option<String>) -> Line {
-        Line::of_process(self.session.id, self.session.facts.incarnation, event, reason)
+        Line::of_process(
+            self.session.id,
+            self.session.facts.incarnation,
+            event,
+            reason,
+        )
     }
 }

@@ -56,8 +56,17 @@ impl Core {
 
     /// A task that nobody can place is put to a person.
     pub(super) fn ask_about(&mut self, task: TaskId, now: Timestamp, step: &mut Step) {
-        let words = self.task.as_ref().map_or_else(String::new, |task| task.prompt.clone());
-        let first: String = words.lines().next().unwrap_or_default().chars().take(120).collect();
+        let words = self
+            .task
+            .as_ref()
+            .map_or_else(String::new, |task| task.prompt.clone());
+        let first: String = words
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .take(120)
+            .collect();
         let approval = Approval {
             id: ApprovalId::generate(),
             session: self.session.id,
@@ -91,7 +100,8 @@ impl Core {
         if let Some(at) = approval.expires_at {
             let wait = u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0);
             let wait = std::time::Duration::from_millis(wait);
-            step.effects.push(Effect::After(wait, Alarm::Approval(approval.id)));
+            step.effects
+                .push(Effect::After(wait, Alarm::Approval(approval.id)));
         }
         self.approvals.push(approval);
         self.count_questions();
@@ -99,7 +109,10 @@ impl Core {
 
     /// The command that carries an answer to the program, for a question of the program.
     pub(super) fn answer_command(&self, resolution: &Resolution) -> Option<Command> {
-        let approval = self.approvals.iter().find(|open| open.id == resolution.id)?;
+        let approval = self
+            .approvals
+            .iter()
+            .find(|open| open.id == resolution.id)?;
         (approval.kind == ApprovalKind::Permission).then(|| Command::Answer {
             request: approval.request.clone(),
             approved: resolution.to == ApprovalState::Approved,
@@ -109,7 +122,11 @@ impl Core {
 
     /// Ends an open question; one that is no longer open stays as it is.
     pub(super) fn resolve(&mut self, resolution: Resolution, now: Timestamp, step: &mut Step) {
-        let Some(at) = self.approvals.iter().position(|open| open.id == resolution.id) else {
+        let Some(at) = self
+            .approvals
+            .iter()
+            .position(|open| open.id == resolution.id)
+        else {
             return;
         };
         let approval = self.approvals.remove(at);
@@ -142,7 +159,15 @@ impl Core {
             let Some(task) = core.session.facts.uncertain.take() else {
                 return;
             };
-            let mut end = TaskMove::new(task, if again { TaskState::Queued } else { TaskState::Stopped }, now);
+            let mut end = TaskMove::new(
+                task,
+                if again {
+                    TaskState::Queued
+                } else {
+                    TaskState::Stopped
+                },
+                now,
+            );
             end.reason = Some(if again { "sent_again" } else { "dropped" }.into());
             step.changes.push(Change::Task(Box::new(end)));
             core.task = None;
@@ -156,12 +181,22 @@ impl Core {
 
     /// The program no longer waits for this answer.
     pub(super) fn withdraw(&mut self, request: &str, now: Timestamp, step: &mut Step) {
-        let open = self.approvals.iter().find(|open| {
-            open.kind == ApprovalKind::Permission && open.request == request
-        });
+        let open = self
+            .approvals
+            .iter()
+            .find(|open| open.kind == ApprovalKind::Permission && open.request == request);
         if let Some(id) = open.map(|open| open.id) {
             let (to, by) = (ApprovalState::Cancelled, "withdrawn".to_owned());
-            self.resolve(Resolution { id, to, by, response: None }, now, step);
+            self.resolve(
+                Resolution {
+                    id,
+                    to,
+                    by,
+                    response: None,
+                },
+                now,
+                step,
+            );
         }
     }
 
@@ -175,7 +210,16 @@ impl Core {
             .collect();
         for id in open {
             let (to, by) = (ApprovalState::Cancelled, by.to_owned());
-            self.resolve(Resolution { id, to, by, response: None }, now, step);
+            self.resolve(
+                Resolution {
+                    id,
+                    to,
+                    by,
+                    response: None,
+                },
+                now,
+                step,
+            );
         }
     }
 
@@ -192,11 +236,15 @@ impl Core {
             TurnPhase::Running => TaskState::Running,
             TurnPhase::Stopping => return,
         };
-        step.changes.push(Change::Task(Box::new(TaskMove::new(turn.task, to, now))));
+        step.changes
+            .push(Change::Task(Box::new(TaskMove::new(turn.task, to, now))));
     }
 
     fn count_questions(&mut self) {
-        let open = self.approvals.iter().filter(|open| open.kind == ApprovalKind::Permission);
+        let open = self
+            .approvals
+            .iter()
+            .filter(|open| open.kind == ApprovalKind::Permission);
         self.session.facts.asked = u32::try_from(open.count()).unwrap_or(u32::MAX);
     }
 }

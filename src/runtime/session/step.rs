@@ -81,7 +81,11 @@ impl Step {
 
     /// Adds an error event with a stable code.
     pub(super) fn error(&mut self, at: Timestamp, code: &str, message: &str) {
-        self.event(EventKind::Error, at, json!({"code": code, "message": message}));
+        self.event(
+            EventKind::Error,
+            at,
+            json!({"code": code, "message": message}),
+        );
     }
 
     /// Whether there is anything to commit.

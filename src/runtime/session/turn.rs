@@ -4,11 +4,11 @@
 
 use serde_json::{Value, json};
 
+use crate::domain::prompt::OnUncertain;
 use crate::domain::{
     ApprovalId, Change, EventKind, ExitReport, Outcome, Process, Progress, TaskId, TaskMove,
     TaskState, Timestamp, TurnPhase,
 };
-use crate::domain::prompt::OnUncertain;
 use crate::drivers::{Command, Output};
 
 use super::super::facade::Force;
@@ -61,8 +61,20 @@ impl Core {
             }
             Output::Ask(question) => self.ask(question, now, step),
             Output::Withdrawn { request } => self.withdraw(&request, now, step),
-            Output::TurnEnded { task, outcome, reason, text, usage } => {
-                let end = TurnEnd { task, outcome, reason, text, usage };
+            Output::TurnEnded {
+                task,
+                outcome,
+                reason,
+                text,
+                usage,
+            } => {
+                let end = TurnEnd {
+                    task,
+                    outcome,
+                    reason,
+                    text,
+                    usage,
+                };
                 self.turn_ended(end, now, step);
             }
             // The agent's actor writes these itself, after the commit.
@@ -77,7 +89,13 @@ impl Core {
     }
 
     fn turn_started(&mut self, id: TaskId, now: Timestamp, step: &mut Step) {
-        let Some(turn) = self.session.facts.turn.as_mut().filter(|turn| turn.task == id) else {
+        let Some(turn) = self
+            .session
+            .facts
+            .turn
+            .as_mut()
+            .filter(|turn| turn.task == id)
+        else {
             return;
         };
         if turn.phase == TurnPhase::Dispatching {
@@ -85,7 +103,11 @@ impl Core {
         }
         let stopping = turn.phase == TurnPhase::Stopping;
         if !stopping {
-            step.changes.push(Change::Task(Box::new(TaskMove::new(id, TaskState::Running, now))));
+            step.changes.push(Change::Task(Box::new(TaskMove::new(
+                id,
+                TaskState::Running,
+                now,
+            ))));
         }
         let Some(task) = self.task.as_ref().filter(|task| task.id == id) else {
             return;
@@ -142,7 +164,13 @@ impl Core {
     }
 
     /// The process is gone under the turn.
-    pub(super) fn turn_lost(&mut self, report: &ExitReport, handed_over: bool, now: Timestamp, step: &mut Step) {
+    pub(super) fn turn_lost(
+        &mut self,
+        report: &ExitReport,
+        handed_over: bool,
+        now: Timestamp,
+        step: &mut Step,
+    ) {
         let Some(turn) = self.session.facts.turn else {
             return;
         };
@@ -156,7 +184,13 @@ impl Core {
                 } else {
                     (Outcome::Interrupted, report.reason.name().to_owned())
                 };
-                let end = TurnEnd { task: turn.task, outcome, reason: Some(reason), text: None, usage: None };
+                let end = TurnEnd {
+                    task: turn.task,
+                    outcome,
+                    reason: Some(reason),
+                    text: None,
+                    usage: None,
+                };
                 self.turn_ended(end, now, step);
             }
         }
@@ -165,7 +199,10 @@ impl Core {
     /// Nothing of it reached the program: it waits again, first in line.
     fn give_back(&mut self, task: TaskId, now: Timestamp, step: &mut Step) {
         self.cancel_questions("exit", now, step);
-        let back = TaskMove { reason: Some("given_back".into()), ..TaskMove::new(task, TaskState::Queued, now) };
+        let back = TaskMove {
+            reason: Some("given_back".into()),
+            ..TaskMove::new(task, TaskState::Queued, now)
+        };
         step.changes.push(Change::Task(Box::new(back)));
         self.session.facts.turn = None;
         self.task = None;
@@ -173,16 +210,28 @@ impl Core {
 
     /// Nobody can say whether the program got it.
     fn uncertain(&mut self, id: TaskId, now: Timestamp, step: &mut Step) {
-        let policy = self.task.as_ref().map_or(OnUncertain::Ask, |task| task.on_uncertain);
+        let policy = self
+            .task
+            .as_ref()
+            .map_or(OnUncertain::Ask, |task| task.on_uncertain);
         match policy {
             OnUncertain::Retry => self.give_back(id, now, step),
             OnUncertain::Drop => {
                 let reason = Some("uncertain".to_owned());
-                let end = TurnEnd { task: id, outcome: Outcome::Interrupted, reason, text: None, usage: None };
+                let end = TurnEnd {
+                    task: id,
+                    outcome: Outcome::Interrupted,
+                    reason,
+                    text: None,
+                    usage: None,
+                };
                 self.turn_ended(end, now, step);
             }
             OnUncertain::Ask => {
-                let hold = TaskMove { reason: Some("uncertain".into()), ..TaskMove::new(id, TaskState::Uncertain, now) };
+                let hold = TaskMove {
+                    reason: Some("uncertain".into()),
+                    ..TaskMove::new(id, TaskState::Uncertain, now)
+                };
                 step.changes.push(Change::Task(Box::new(hold)));
                 self.session.facts.turn = None;
                 self.session.facts.uncertain = Some(id);
@@ -203,9 +252,16 @@ impl Core {
             }
             turn.phase = TurnPhase::Stopping;
             let task = turn.task;
-            step.changes.push(Change::Task(Box::new(TaskMove::new(task, TaskState::Stopping, now))));
+            step.changes.push(Change::Task(Box::new(TaskMove::new(
+                task,
+                TaskState::Stopping,
+                now,
+            ))));
             step.effects.push(Effect::Command(Command::Interrupt, None));
-            step.effects.push(Effect::After(core.rules.interrupt_grace, Alarm::Interrupt(task)));
+            step.effects.push(Effect::After(
+                core.rules.interrupt_grace,
+                Alarm::Interrupt(task),
+            ));
         });
         (step, running)
     }
@@ -218,7 +274,10 @@ impl Core {
             core.session.facts.process = if core.session.facts.ready {
                 Process::Live { pid, since }
             } else {
-                Process::Starting { since, pid: Some(pid) }
+                Process::Starting {
+                    since,
+                    pid: Some(pid),
+                }
             };
             let Some(fact) = core.session.facts.turn else {
                 return;
@@ -226,7 +285,10 @@ impl Core {
             if turn == Some(fact.task) {
                 if fact.phase == TurnPhase::Stopping {
                     step.effects.push(Effect::Command(Command::Interrupt, None));
-                    step.effects.push(Effect::After(core.rules.interrupt_grace, Alarm::Interrupt(fact.task)));
+                    step.effects.push(Effect::After(
+                        core.rules.interrupt_grace,
+                        Alarm::Interrupt(fact.task),
+                    ));
                 }
                 return;
             }
@@ -236,7 +298,13 @@ impl Core {
                 }
                 (Some(_) | None, _) => {
                     let reason = Some("lost_turn".to_owned());
-                    let end = TurnEnd { task: fact.task, outcome: Outcome::Failed, reason, text: None, usage: None };
+                    let end = TurnEnd {
+                        task: fact.task,
+                        outcome: Outcome::Failed,
+                        reason,
+                        text: None,
+                        usage: None,
+                    };
                     core.turn_ended(end, now, step);
                 }
             }
@@ -248,10 +316,17 @@ impl Core {
         self.run(now, |core, step| {
             if let Some(turn) = core.session.facts.turn {
                 let reason = Some(LOST_PROMPT.to_owned());
-                let end = TurnEnd { task: turn.task, outcome: Outcome::Failed, reason, text: None, usage: None };
+                let end = TurnEnd {
+                    task: turn.task,
+                    outcome: Outcome::Failed,
+                    reason,
+                    text: None,
+                    usage: None,
+                };
                 core.turn_ended(end, now, step);
             }
-            step.effects.push(Effect::End(Force::Ladder, LOST_PROMPT.to_owned()));
+            step.effects
+                .push(Effect::End(Force::Ladder, LOST_PROMPT.to_owned()));
         })
     }
 
@@ -260,22 +335,37 @@ impl Core {
         self.run(now, |core, step| match alarm {
             Alarm::Interrupt(task) => {
                 let turn = core.session.facts.turn;
-                if turn.is_some_and(|turn| turn.task == *task && turn.phase == TurnPhase::Stopping) {
-                    step.effects.push(Effect::End(Force::Ladder, "interrupt".into()));
+                if turn.is_some_and(|turn| turn.task == *task && turn.phase == TurnPhase::Stopping)
+                {
+                    step.effects
+                        .push(Effect::End(Force::Ladder, "interrupt".into()));
                 }
             }
             Alarm::Start(incarnation) => {
                 let starting = matches!(core.session.facts.process, Process::Starting { .. });
                 if starting && core.session.facts.incarnation == *incarnation {
-                    step.effects.push(Effect::End(Force::Kill, START_TIMEOUT.to_owned()));
+                    step.effects
+                        .push(Effect::End(Force::Kill, START_TIMEOUT.to_owned()));
                 }
             }
             Alarm::Deadline(task) => {
-                if core.session.facts.turn.is_some_and(|turn| turn.task == *task) {
+                if core
+                    .session
+                    .facts
+                    .turn
+                    .is_some_and(|turn| turn.task == *task)
+                {
                     let reason = Some("deadline".to_owned());
-                    let end = TurnEnd { task: *task, outcome: Outcome::TimedOut, reason, text: None, usage: None };
+                    let end = TurnEnd {
+                        task: *task,
+                        outcome: Outcome::TimedOut,
+                        reason,
+                        text: None,
+                        usage: None,
+                    };
                     core.turn_ended(end, now, step);
-                    step.effects.push(Effect::End(Force::Ladder, "deadline".into()));
+                    step.effects
+                        .push(Effect::End(Force::Ladder, "deadline".into()));
                 }
             }
             // The actor handles these itself: they need a place, or the codec.
@@ -293,10 +383,17 @@ impl Core {
 /// in and out.
 fn tokens(usage: &Value) -> u64 {
     let number = |key: &str| usage.get(key).and_then(Value::as_u64);
-    number("totalTokens").or_else(|| number("total_tokens")).unwrap_or_else(|| {
-        ["inputTokens", "outputTokens", "input_tokens", "output_tokens"]
+    number("totalTokens")
+        .or_else(|| number("total_tokens"))
+        .unwrap_or_else(|| {
+            [
+                "inputTokens",
+                "outputTokens",
+                "input_tokens",
+                "output_tokens",
+            ]
             .into_iter()
             .filter_map(number)
             .fold(0, u64::saturating_add)
-    })
+        })
 }

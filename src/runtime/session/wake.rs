@@ -37,15 +37,24 @@ impl super::core::Core {
         let mut due: Vec<Effect> = self
             .approvals
             .iter()
-            .filter_map(|open| open.expires_at.map(|at| Effect::After(wait(at), Alarm::Approval(open.id))))
+            .filter_map(|open| {
+                open.expires_at
+                    .map(|at| Effect::After(wait(at), Alarm::Approval(open.id)))
+            })
             .collect();
         if let (Some(turn), Some(deadline)) = (&self.session.facts.turn, self.rules.turn_deadline) {
             let ms = i64::try_from(deadline.as_millis()).unwrap_or(i64::MAX);
-            due.push(Effect::After(wait(turn.since.plus_ms(ms)), Alarm::Deadline(turn.task)));
+            due.push(Effect::After(
+                wait(turn.since.plus_ms(ms)),
+                Alarm::Deadline(turn.task),
+            ));
         }
         if let Process::Starting { since, .. } = self.session.facts.process {
             let ms = i64::try_from(self.rules.start_timeout.as_millis()).unwrap_or(i64::MAX);
-            due.push(Effect::After(wait(since.plus_ms(ms)), Alarm::Start(self.session.facts.incarnation)));
+            due.push(Effect::After(
+                wait(since.plus_ms(ms)),
+                Alarm::Start(self.session.facts.incarnation),
+            ));
         }
         due
     }
@@ -57,16 +66,23 @@ impl SessionActor {
         self.carry_out(self.core.due(), ctx);
         let incarnation = self.core.session.facts.incarnation;
         match self.core.session.facts.process.clone() {
-            Process::Starting { .. } | Process::Live { .. } | Process::Unattached { .. } => self.look(incarnation),
+            Process::Starting { .. } | Process::Live { .. } | Process::Unattached { .. } => {
+                self.look(incarnation)
+            }
             Process::None if self.unread_end && incarnation.0 > 0 => self.look(incarnation),
             Process::Waiting { .. } => self.begin(),
             Process::Backoff { next_at } => {
                 let left = u64::try_from(next_at.0.saturating_sub(now().0)).unwrap_or(0);
                 let wait = Duration::from_millis(left);
                 let effects = vec![Effect::After(wait, Alarm::Backoff(incarnation))];
-                self.commit(Step { effects, ..Step::default() })
+                self.commit(Step {
+                    effects,
+                    ..Step::default()
+                })
             }
-            Process::None | Process::CrashLoop | Process::Failed { .. } => self.commit(Step::default()),
+            Process::None | Process::CrashLoop | Process::Failed { .. } => {
+                self.commit(Step::default())
+            }
         }
     }
 
