@@ -2,3 +2,4 @@
 //! Never skips a test silently.
 
 mod keeper;
+mod living;
