@@ -3,3 +3,5 @@
 
 mod keeper;
 mod living;
+mod script_player;
+mod shell_rc;
