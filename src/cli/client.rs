@@ -89,8 +89,6 @@ impl Request {
 /// A reply with a good status.
 #[derive(Debug)]
 pub struct Reply {
-    /// The HTTP status.
-    pub status: u16,
     headers: reqwest::header::HeaderMap,
     /// The body as it came.
     pub bytes: Vec<u8>,
@@ -232,7 +230,6 @@ impl Client {
             .to_vec();
         if status.is_success() {
             return Ok(Reply {
-                status: status.as_u16(),
                 headers,
                 bytes,
             });
@@ -246,14 +243,11 @@ impl Client {
     }
 
     fn build(&self, request: &Request) -> RequestBuilder {
-        let url = format!("{}{}", self.base, request.path);
+        let url = self.url(request);
         let mut building = self
             .http
             .request(request.method.clone(), url)
             .timeout(PATIENCE.saturating_add(request.wait));
-        if !request.query.is_empty() {
-            building = building.query(&request.query);
-        }
         if let Some(token) = &self.token {
             building = building.bearer_auth(token);
         }
@@ -263,6 +257,18 @@ impl Client {
         match &request.body {
             Some(body) => building.json(body),
             None => building,
+        }
+    }
+
+    /// The address as text; one that cannot be read fails when it is sent.
+    fn url(&self, request: &Request) -> String {
+        let text = format!("{}{}", self.base, request.path);
+        match reqwest::Url::parse(&text) {
+            Ok(mut url) if !request.query.is_empty() => {
+                url.query_pairs_mut().extend_pairs(&request.query);
+                url.into()
+            }
+            Ok(_) | Err(_) => text,
         }
     }
 

@@ -72,10 +72,7 @@ pub fn approval(client: &Client, typed: &str) -> Result<String, Failure> {
     let ids: Vec<&str> = open.iter().map(|one| one.request_id.as_str()).collect();
     pick(&ids, typed, "open question")
         .map(str::to_owned)
-        .map_err(|failure| match failure.exit {
-            Exit::NotFound => failure.mend("list them with `callboard approve`"),
-            _ => failure,
-        })
+        .map_err(|failure| failure.mend("list them with `callboard approve`"))
 }
 
 /// The one id of `ids` that begins or ends with `typed`. UUIDv7 of one moment begin alike, so

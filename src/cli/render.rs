@@ -107,10 +107,10 @@ pub fn result(data: &Value) -> String {
 #[must_use]
 pub fn output(data: &Value) -> Option<String> {
     let result = data.get("result").unwrap_or(data);
-    match result {
-        Value::String(text) => Some(text.clone()),
-        other => field(other, &["output", "stdout", "text"]),
+    if let Value::String(text) = result {
+        return Some(text.clone());
     }
+    field(result, &["output", "stdout", "text"])
 }
 
 /// The rows of `ps`.

@@ -129,5 +129,7 @@ pub fn show(text: &str) {
 }
 
 fn restore(to: &Termios) {
-    drop(tcsetattr(io::stdin(), SetArg::TCSANOW, to));
+    if let Err(error) = tcsetattr(io::stdin(), SetArg::TCSANOW, to) {
+        super::out::note(&format!("callboard: run `stty echo`: {error}"));
+    }
 }

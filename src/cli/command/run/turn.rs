@@ -190,10 +190,8 @@ impl<'a> Turn<'a> {
         let until = clock::now() + GRACE;
         while clock::now() < until {
             if let Some(ended) = self.step()? {
-                let exit = match ended.exit {
-                    Exit::Stopped => Exit::TimedOut,
-                    other => other,
-                };
+                let stopped = ended.exit == Exit::Stopped;
+                let exit = if stopped { Exit::TimedOut } else { ended.exit };
                 return Ok(Ended { exit, ..ended });
             }
         }
