@@ -2,8 +2,14 @@
 //!
 //! Rooms stand on floors; a room names only rooms below it (ARCHITECTURE.md).
 
+pub mod auth;
 pub mod cli;
+pub mod config;
 pub mod domain;
 pub mod drivers;
+pub mod keeper;
 pub mod process;
 pub mod runtime;
+pub mod secrets;
+pub mod store;
+pub mod supervision;

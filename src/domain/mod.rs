@@ -17,10 +17,11 @@ pub mod prompt;
 pub mod session;
 pub mod status;
 pub mod task;
+pub mod user;
 
 pub use agent::Kind;
 pub use approval::{Approval, ApprovalKind, ApprovalState, Risk};
-pub use change::{Batch, Change, NewIncarnation, Progress};
+pub use change::{Batch, Change, NewIncarnation, Progress, TaskMove};
 pub use cursor::{After, StreamCursor};
 pub use error::{Error, Result};
 pub use event::{Draft, Event, EventKind};
@@ -32,3 +33,4 @@ pub use prompt::{OnUncertain, Placement, Prompt};
 pub use session::{NewSession, Session};
 pub use status::{Facts, Lifecycle, Process, Status, TurnFact, TurnPhase, status};
 pub use task::{Outcome, Task, TaskState};
+pub use user::User;

@@ -1,4 +1,6 @@
-//! Tests of whole parts with real processes. Never skipped silently: a missing means fails.
+//! The one integration binary: real processes, real sockets.
+//! Never skips a test silently.
 
+mod keeper;
 mod script_player;
 mod shell_rc;
