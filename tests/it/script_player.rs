@@ -2,217 +2,26 @@
 //!
 //! Never waits by sleeping: each test reads until an output is there or a deadline is over.
 
-use std::io::{BufReader, Read, Write};
+#![expect(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test fails by panicking, names what it looks for, and measures real processes"
+)]
+
+mod player;
+
+use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command as Process, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
-use callboard::domain::{EventKind, Kind, Outcome, PermissionMode, SessionId, TaskId};
-use callboard::drivers::{Codec, Command, LaunchContext, Output, driver};
+use callboard::domain::{EventKind, Outcome, PermissionMode, TaskId};
+use callboard::drivers::{Command, LaunchContext, Output};
 use serde_json::{Value, json};
 
-const DEADLINE: Duration = Duration::from_secs(20);
-
-struct Player {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    bytes: Receiver<Vec<u8>>,
-    context: LaunchContext,
-    codec: Box<dyn Codec>,
-    held: Vec<u8>,
-    out: Vec<Output>,
-}
-
-#[derive(Debug)]
-struct End {
-    outcome: Outcome,
-    reason: Option<String>,
-    text: Option<String>,
-    usage: Option<Value>,
-}
-
-fn context(scenario: &str) -> LaunchContext {
-    LaunchContext {
-        session: SessionId::generate(),
-        dir: String::new(),
-        cwd: "/".into(),
-        server_exe: env!("CARGO_BIN_EXE_callboard").into(),
-        nonce: "n".into(),
-        permission_mode: PermissionMode::Default,
-        scenario: Some(scenario.into()),
-        resume: None,
-    }
-}
-
-fn spawn(context: &LaunchContext) -> Child {
-    let launch = driver(Kind::Script).launch(context);
-    Process::new(&launch.argv[0])
-        .args(&launch.argv[1..])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
-fn file(dir: &Path, name: &str, turns: &Value) -> String {
-    let path = dir.join(name);
-    std::fs::write(&path, json!({ "turns": turns }).to_string()).unwrap();
-    path.to_str().unwrap().to_owned()
-}
-
-impl Player {
-    fn start(context: LaunchContext) -> Self {
-        let mut child = spawn(&context);
-        let (sender, bytes) = sync_channel(16);
-        let stdout: ChildStdout = child.stdout.take().unwrap();
-        std::thread::spawn(move || {
-            let mut stdout = BufReader::new(stdout);
-            let mut buffer = vec![0; 65_536];
-            while let Ok(count @ 1..) = stdout.read(&mut buffer) {
-                if sender.send(buffer[..count].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
-        let mut player = Self {
-            stdin: child.stdin.take(),
-            child,
-            bytes,
-            codec: driver(Kind::Script).codec(&context),
-            context,
-            held: Vec::new(),
-            out: Vec::new(),
-        };
-        player.until("ready", |out| out.contains(&Output::Ready));
-        player
-    }
-
-    /// Reads once; false at the end of the stream.
-    fn read(&mut self) -> bool {
-        let Ok(bytes) = self.bytes.recv_timeout(DEADLINE) else {
-            let (rest, mut out) = (std::mem::take(&mut self.held), Vec::new());
-            self.codec.finish(&rest, &mut out);
-            self.out.append(&mut out);
-            return false;
-        };
-        self.held.extend(bytes);
-        let mut at = 0;
-        loop {
-            let taken = self.codec.decode(&self.held[at..], &mut self.out);
-            at += taken;
-            if taken == 0 {
-                break;
-            }
-        }
-        self.held.drain(..at);
-        let snapshot = self.codec.snapshot();
-        self.codec = driver(Kind::Script)
-            .restore(&self.context, &snapshot)
-            .unwrap();
-        true
-    }
-
-    fn until(&mut self, what: &str, done: impl Fn(&[Output]) -> bool) {
-        while !done(&self.out) {
-            let more = self.read();
-            assert!(
-                more || done(&self.out),
-                "the stream ended before {what}: {:?}",
-                self.out
-            );
-        }
-    }
-
-    fn command(&mut self, command: &Command) {
-        let mut out = Vec::new();
-        self.codec.command(command, &mut out);
-        for output in out {
-            let Output::Send { bytes, .. } = output else {
-                panic!("{output:?}");
-            };
-            self.stdin.as_mut().unwrap().write_all(&bytes).unwrap();
-        }
-    }
-
-    fn prompt(&mut self, text: &str) -> TaskId {
-        let task = TaskId::generate();
-        self.command(&Command::Prompt {
-            task,
-            input_id: format!("{task}:1"),
-            text: text.into(),
-        });
-        task
-    }
-
-    fn end(&mut self, task: TaskId) -> End {
-        let found = |out: &[Output]| {
-            out.iter().find_map(|output| match output {
-                Output::TurnEnded {
-                    task: ended,
-                    outcome,
-                    reason,
-                    text,
-                    usage,
-                } if *ended == task => Some(End {
-                    outcome: *outcome,
-                    reason: reason.clone(),
-                    text: text.clone(),
-                    usage: usage.clone(),
-                }),
-                _ => None,
-            })
-        };
-        self.until("the end", |out| found(out).is_some());
-        found(&self.out).unwrap()
-    }
-
-    fn run(&mut self, text: &str) -> End {
-        let task = self.prompt(text);
-        self.end(task)
-    }
-
-    fn says(&mut self, words: &str) {
-        self.until(words, |out| {
-            data(out, EventKind::AssistantMessage).any(|data| data["content"] == words)
-        });
-    }
-
-    fn exit(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + DEADLINE;
-        while self.read() {}
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(Instant::now() < deadline, "it does not end");
-            std::thread::yield_now();
-        }
-    }
-}
-
-impl Drop for Player {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn data(out: &[Output], wanted: EventKind) -> impl Iterator<Item = &Value> {
-    out.iter().filter_map(move |output| match output {
-        Output::Event { kind, data } if *kind == wanted => Some(data),
-        _ => None,
-    })
-}
-
-fn question(out: &[Output]) -> Option<String> {
-    out.iter().rev().find_map(|output| match output {
-        Output::Ask(question) => Some(question.request.clone()),
-        _ => None,
-    })
-}
+use player::{Player, context, data, file, question, spawn};
 
 #[test]
 fn hello_greets_a_newcomer_and_its_last_turn_repeats() {

@@ -81,9 +81,10 @@ impl ShellCodec {
                 break;
             };
             rest = rest.get(taken..).unwrap_or_default();
-            match token {
-                Token::Mark(mark) => self.mark(mark, out),
-                token => self.shown(&token),
+            if let Token::Mark(mark) = token {
+                self.mark(mark, out);
+            } else {
+                self.shown(&token);
             }
         }
         input.len().saturating_sub(rest.len())
