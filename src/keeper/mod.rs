@@ -1,6 +1,15 @@
 //! The server's side of the keepers: find the binary, start one, talk to one, read what one left.
 //! Never holds a child process and never ends an agent because a value was dropped.
 
+#![expect(
+    unsafe_code,
+    reason = "pidfds and open-file-description locks have no safe wrapper in nix"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the one room that starts processes, on a thread of its own that may sleep"
+)]
+
 mod binary;
 mod connection;
 mod dir;
