@@ -17,6 +17,7 @@ pub mod prompt;
 pub mod session;
 pub mod status;
 pub mod task;
+pub mod user;
 
 pub use agent::Kind;
 pub use approval::{Approval, ApprovalKind, ApprovalState, Risk};
@@ -32,3 +33,4 @@ pub use prompt::{OnUncertain, Placement, Prompt};
 pub use session::{NewSession, Session};
 pub use status::{Facts, Lifecycle, Process, Status, TurnFact, TurnPhase, status};
 pub use task::{Outcome, Task, TaskState};
+pub use user::User;

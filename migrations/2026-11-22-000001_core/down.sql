@@ -1,0 +1,11 @@
+DROP TABLE supervisor_log;
+DROP TABLE approvals;
+DROP TABLE events;
+DROP TABLE incarnations;
+DROP TABLE tasks;
+DROP TABLE sessions;
+DROP TABLE idempotency;
+DROP TABLE tickets;
+DROP TABLE tokens;
+DROP TABLE users;
+DROP TABLE meta;

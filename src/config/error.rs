@@ -1,0 +1,112 @@
+//! What is wrong with the settings: which key, what was found and what was expected.
+//!
+//! Never shows the value of a key that holds a secret; no setting does.
+
+use std::fmt;
+
+/// A refused setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// Stable code: `bad_config`, `unknown_key`, `non_loopback_bind`, `unsupported_database` or
+    /// `config_file`.
+    pub code: &'static str,
+    /// The key, dotted: `limits.max_live_agents`. Empty when the file as a whole is at fault.
+    pub key: String,
+    /// What is wrong, in words.
+    pub message: String,
+    /// What would have been accepted.
+    pub expected: String,
+    /// Where the value came from, when it is known: a file or a variable.
+    pub source: Option<String>,
+}
+
+impl ConfigError {
+    /// A value that breaks a rule.
+    #[must_use]
+    pub fn bad(
+        key: impl Into<String>,
+        message: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self {
+            code: "bad_config",
+            key: key.into(),
+            message: message.into(),
+            expected: expected.into(),
+            source: None,
+        }
+    }
+
+    /// The same error under another code.
+    #[must_use]
+    pub fn coded(mut self, code: &'static str) -> Self {
+        self.code = code;
+        self
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.key.is_empty() {
+            write!(f, "settings: {}", self.message)?;
+        } else {
+            write!(f, "setting `{}`: {}", self.key, self.message)?;
+        }
+        if !self.expected.is_empty() {
+            write!(f, "; expected {}", self.expected)?;
+        }
+        match &self.source {
+            Some(source) => write!(f, " (from {source})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl From<figment::Error> for ConfigError {
+    fn from(error: figment::Error) -> Self {
+        use figment::error::Kind;
+        let source = error.metadata.as_ref().map(|from| match &from.source {
+            Some(place) => format!("{} {place}", from.name),
+            None => from.name.to_string(),
+        });
+        let mut key = error.path.join(".");
+        let (code, message, expected) = match &error.kind {
+            Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) => {
+                ("bad_config", format!("found {found}"), expected.clone())
+            }
+            Kind::UnknownField(field, known) => {
+                if !key.ends_with(field.as_str()) {
+                    key = if key.is_empty() {
+                        field.clone()
+                    } else {
+                        format!("{key}.{field}")
+                    };
+                }
+                let known = format!("one of: {}", known.join(", "));
+                ("unknown_key", String::from("there is no such key"), known)
+            }
+            Kind::MissingField(field) => (
+                "bad_config",
+                format!("`{field}` is missing"),
+                String::from("a value"),
+            ),
+            Kind::Message(_)
+            | Kind::InvalidLength(..)
+            | Kind::UnknownVariant(..)
+            | Kind::DuplicateField(_)
+            | Kind::ISizeOutOfRange(_)
+            | Kind::USizeOutOfRange(_)
+            | Kind::Unsupported(_)
+            | Kind::UnsupportedKey(..) => ("bad_config", error.kind.to_string(), String::new()),
+        };
+        Self {
+            code,
+            key,
+            message,
+            expected,
+            source,
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The settings as types, one struct a table of the file.
+//!
+//! Never a default here: those stand in `config/callboard.toml` alone.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::quantity::{read_duration, read_optional_duration, read_size};
+
+/// All settings, validated. Paths are absolute.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Directory of everything that the server keeps.
+    pub data_dir: PathBuf,
+    /// Address of the listener; loopback unless [`Config::behind_proxy`].
+    pub bind: SocketAddr,
+    /// Whether a proxy in front ends TLS and sets the Forwarded headers.
+    pub behind_proxy: bool,
+    /// Host names that requests may carry besides the bound address and localhost.
+    pub allowed_hosts: Vec<String>,
+    /// Origins whose pages may call the server: `scheme://host[:port]`.
+    pub allowed_origins: Vec<String>,
+    /// Where rows are kept.
+    pub database: Database,
+    /// Sign-in.
+    pub auth: Auth,
+    /// Bounds.
+    pub limits: Limits,
+    /// Agent processes.
+    pub agents: Agents,
+    /// How kinds of agents are started, by the kind's name.
+    #[serde(default)]
+    pub kinds: BTreeMap<String, KindConfig>,
+    /// Filter of the log, as `tracing_subscriber::EnvFilter` reads it.
+    pub log: String,
+}
+
+/// Where rows are kept.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// `sqlite:PATH`; absent: `callboard.db` in the data directory.
+    #[serde(default)]
+    pub url: Option<String>,
+}
+
+/// Sign-in.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Auth {
+    /// Whether a password alone signs the admin in.
+    pub single_user: bool,
+    /// Life of a token.
+    #[serde(deserialize_with = "read_duration")]
+    pub token_ttl: Duration,
+    /// Life of a ticket for a WebSocket's address.
+    #[serde(deserialize_with = "read_duration")]
+    pub ticket_ttl: Duration,
+}
+
+/// Bounds.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Agent processes at one time.
+    pub max_live_agents: usize,
+    /// Agent starts at one time.
+    pub starts_at_once: usize,
+    /// Pause between two starts of the restore at boot; a request's start does not wait for it.
+    #[serde(deserialize_with = "read_duration")]
+    pub start_spacing: Duration,
+    /// Largest request body in bytes; a prompt is checked apart (`domain::prompt`).
+    #[serde(deserialize_with = "read_count")]
+    pub body_bytes: usize,
+    /// Waiting tasks of one session.
+    pub waiting_tasks: usize,
+    /// Open WebSockets of one user.
+    pub sockets_per_user: usize,
+    /// Waiting long polls of one token.
+    pub polls_per_token: usize,
+    /// Events of one session that are not committed yet, above which its log's reader waits.
+    pub unacked_events: usize,
+}
+
+/// Agent processes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Agents {
+    /// How long an agent runs on without a server.
+    #[serde(deserialize_with = "read_duration")]
+    pub orphan_ttl: Duration,
+    /// Bytes of one segment of a process's output log.
+    #[serde(deserialize_with = "read_size")]
+    pub log_segment_bytes: u64,
+    /// Segments that are kept.
+    pub log_segments: u32,
+    /// Time until a question is denied by itself; zero is for ever.
+    #[serde(deserialize_with = "read_duration")]
+    pub approval_ttl: Duration,
+    /// Time for a program to become ready.
+    #[serde(deserialize_with = "read_duration")]
+    pub start_timeout: Duration,
+    /// Time for a program to end its turn when it is asked to.
+    #[serde(deserialize_with = "read_duration")]
+    pub interrupt_grace: Duration,
+    /// Time for a program to end before it is killed.
+    #[serde(deserialize_with = "read_duration")]
+    pub stop_grace: Duration,
+    /// A life below this is short.
+    #[serde(deserialize_with = "read_duration")]
+    pub short_life: Duration,
+    /// So many short lives in a row are a crash loop.
+    pub crash_loop_after: u32,
+    /// First pause before a restart.
+    #[serde(deserialize_with = "read_duration")]
+    pub restart_base: Duration,
+    /// Longest pause before a restart.
+    #[serde(deserialize_with = "read_duration")]
+    pub restart_cap: Duration,
+    /// After a life of this length the pause is back at its base.
+    #[serde(deserialize_with = "read_duration")]
+    pub restart_reset: Duration,
+    /// Longest time of a turn; absent: any.
+    #[serde(default, deserialize_with = "read_optional_duration")]
+    pub turn_deadline: Option<Duration>,
+    /// How long a session without process, reader and work keeps its actors.
+    #[serde(deserialize_with = "read_duration")]
+    pub linger: Duration,
+    /// Directories below which working directories must be; empty: any existing one.
+    pub roots: Vec<PathBuf>,
+    /// Where scenarios are looked up by name besides the built-in ones.
+    #[serde(default)]
+    pub scenarios_dir: Option<PathBuf>,
+}
+
+/// How one kind of agent is started, where it differs from the built-in way.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KindConfig {
+    /// The program instead of the built-in one.
+    pub command: Option<String>,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Variables of its environment.
+    pub env: BTreeMap<String, String>,
+    /// Names of variables that are copied from the server's environment.
+    pub env_from: Vec<String>,
+}
+
+impl Config {
+    /// The file of the embedded database: `database.url` without its scheme, or `callboard.db` in
+    /// the data directory.
+    #[must_use]
+    pub fn database_path(&self) -> PathBuf {
+        match &self.database.url {
+            Some(url) => PathBuf::from(url.strip_prefix("sqlite:").unwrap_or(url)),
+            None => self.data_dir.join("callboard.db"),
+        }
+    }
+}
+
+fn read_count<'de, D: serde::Deserializer<'de>>(input: D) -> Result<usize, D::Error> {
+    usize::try_from(read_size(input)?).map_err(serde::de::Error::custom)
+}

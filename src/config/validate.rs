@@ -1,0 +1,208 @@
+//! The rules that settings must keep beyond their types.
+//!
+//! Never touches a directory: that one exists is found out by the room that uses it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::error::ConfigError;
+use super::settings::{Agents, Config, KindConfig};
+use crate::domain::Kind;
+
+/// Checks every rule and makes paths absolute; `home` stands for `~`.
+///
+/// # Errors
+/// The first broken rule.
+pub fn validate(mut config: Config, home: Option<&Path>) -> Result<Config, ConfigError> {
+    config.data_dir = absolute("data_dir", &config.data_dir, home)?;
+    bind(&config)?;
+    names(&config)?;
+    database(&mut config, home)?;
+    counts(&config)?;
+    durations(&config)?;
+    directories(&mut config.agents, home)?;
+    config.kinds = kinds(std::mem::take(&mut config.kinds))?;
+    Ok(config)
+}
+
+fn bind(config: &Config) -> Result<(), ConfigError> {
+    if config.bind.ip().is_loopback() || config.behind_proxy {
+        return Ok(());
+    }
+    let message = format!("{} is not a loopback address", config.bind);
+    let expected = "an address such as 127.0.0.1:3030, or behind_proxy = true with a proxy that \
+                    ends TLS in front";
+    Err(ConfigError::bad("bind", message, expected).coded("non_loopback_bind"))
+}
+
+fn names(config: &Config) -> Result<(), ConfigError> {
+    for host in &config.allowed_hosts {
+        let plain = !host.is_empty() && !host.contains(['/', '@', ' ', '*']);
+        rule(plain, "allowed_hosts", host, "a host name, or host:port")?;
+    }
+    for origin in &config.allowed_origins {
+        let rest = origin
+            .strip_prefix("https://")
+            .or_else(|| origin.strip_prefix("http://"));
+        let plain = rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['/', ' ', '*']));
+        let expected = "an origin such as https://board.example.org, without a path";
+        rule(plain, "allowed_origins", origin, expected)?;
+    }
+    rule(
+        !config.log.trim().is_empty(),
+        "log",
+        "",
+        "a filter, \"info\"",
+    )
+}
+
+fn database(config: &mut Config, home: Option<&Path>) -> Result<(), ConfigError> {
+    let Some(url) = config.database.url.clone() else {
+        return Ok(());
+    };
+    let scheme = url.split(':').next().unwrap_or_default();
+    if matches!(scheme, "postgres" | "postgresql") {
+        let message = "PostgreSQL is not in this build";
+        return Err(
+            ConfigError::bad("database.url", message, "sqlite:PATH").coded("unsupported_database")
+        );
+    }
+    let Some(path) = url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) else {
+        // The text may hold a password, so it is not shown.
+        let message = "the address cannot be read";
+        return Err(
+            ConfigError::bad("database.url", message, "sqlite:PATH").coded("unsupported_database")
+        );
+    };
+    let path = path.strip_prefix("//").unwrap_or(path);
+    let path = absolute("database.url", Path::new(path), home)?;
+    config.database.url = Some(format!("sqlite:{}", path.display()));
+    Ok(())
+}
+
+fn counts(config: &Config) -> Result<(), ConfigError> {
+    let limits = &config.limits;
+    let agents = &config.agents;
+    for (key, value) in [
+        ("limits.max_live_agents", limits.max_live_agents),
+        ("limits.starts_at_once", limits.starts_at_once),
+        ("limits.waiting_tasks", limits.waiting_tasks),
+        ("limits.sockets_per_user", limits.sockets_per_user),
+        ("limits.polls_per_token", limits.polls_per_token),
+        ("limits.unacked_events", limits.unacked_events),
+    ] {
+        rule(value >= 1, key, value, "1 or more")?;
+    }
+    for (key, value) in [
+        ("agents.log_segments", agents.log_segments),
+        ("agents.crash_loop_after", agents.crash_loop_after),
+    ] {
+        rule(value >= 1, key, value, "1 or more")?;
+    }
+    let body = limits.body_bytes;
+    rule(
+        body >= 64 * 1024,
+        "limits.body_bytes",
+        body,
+        "64 KiB or more",
+    )?;
+    let segment = agents.log_segment_bytes;
+    let expected = "64 KiB or more";
+    rule(
+        segment >= 64 * 1024,
+        "agents.log_segment_bytes",
+        segment,
+        expected,
+    )
+}
+
+fn durations(config: &Config) -> Result<(), ConfigError> {
+    let agents = &config.agents;
+    for (key, value) in [
+        ("auth.token_ttl", config.auth.token_ttl),
+        ("auth.ticket_ttl", config.auth.ticket_ttl),
+        ("agents.orphan_ttl", agents.orphan_ttl),
+        ("agents.start_timeout", agents.start_timeout),
+        ("agents.stop_grace", agents.stop_grace),
+        ("agents.restart_base", agents.restart_base),
+    ] {
+        let found = format!("{value:?}");
+        rule(value >= Duration::from_millis(1), key, found, "more than 0")?;
+    }
+    let cap = agents.restart_cap;
+    let expected = "restart_base or more";
+    rule(
+        cap >= agents.restart_base,
+        "agents.restart_cap",
+        format!("{cap:?}"),
+        expected,
+    )
+}
+
+fn directories(agents: &mut Agents, home: Option<&Path>) -> Result<(), ConfigError> {
+    for root in &mut agents.roots {
+        *root = absolute("agents.roots", root, home)?;
+    }
+    if let Some(dir) = &mut agents.scenarios_dir {
+        *dir = absolute("agents.scenarios_dir", dir, home)?;
+    }
+    Ok(())
+}
+
+/// Names of kinds are brought to their one spelling, so that readers look them up by it.
+fn kinds(
+    found: std::collections::BTreeMap<String, KindConfig>,
+) -> Result<std::collections::BTreeMap<String, KindConfig>, ConfigError> {
+    let mut kinds = std::collections::BTreeMap::new();
+    for (name, kind) in found {
+        let key = format!("kinds.{name}");
+        let known = Kind::ALL.map(Kind::name).join(", ");
+        let parsed = Kind::parse(&name)
+            .map_err(|_unknown| ConfigError::bad(&key, "there is no such kind", known))?;
+        let blank = kind
+            .command
+            .as_ref()
+            .is_some_and(|text| text.trim().is_empty());
+        rule(!blank, &format!("{key}.command"), "", "a program")?;
+        for name in kind.env.keys().chain(&kind.env_from) {
+            let plain = !name.is_empty() && !name.contains(['=', '\0']);
+            rule(plain, &format!("{key}.env"), name, "names of variables")?;
+        }
+        if kinds.insert(parsed.name().to_owned(), kind).is_some() {
+            return Err(ConfigError::bad(
+                key,
+                "the kind is there twice",
+                "one table",
+            ));
+        }
+    }
+    Ok(kinds)
+}
+
+/// Resolves `~` and makes the path absolute against the current directory.
+fn absolute(key: &str, path: &Path, home: Option<&Path>) -> Result<PathBuf, ConfigError> {
+    let path = match path.strip_prefix("~") {
+        Ok(rest) => match home {
+            Some(home) => home.join(rest),
+            None => {
+                let message = "HOME is not set, so `~` means nothing";
+                return Err(ConfigError::bad(key, message, "an absolute path"));
+            }
+        },
+        Err(_no_tilde) => path.to_owned(),
+    };
+    std::path::absolute(&path)
+        .map_err(|error| ConfigError::bad(key, error.to_string(), "a path of a directory"))
+}
+
+fn rule(
+    kept: bool,
+    key: &str,
+    found: impl std::fmt::Display,
+    expected: &str,
+) -> Result<(), ConfigError> {
+    if kept {
+        return Ok(());
+    }
+    Err(ConfigError::bad(key, format!("found `{found}`"), expected))
+}

@@ -1,0 +1,160 @@
+//! Events as they are read: by session and seq, or by pos over all.
+//!
+//! Never written here: the journal's commit is the only writer.
+
+use diesel::dsl::{max, min};
+use diesel::prelude::*;
+
+use super::convert::{bound, parse, signed, unsigned, word};
+use super::schema::{events, sessions};
+use super::{Connection, StoreError};
+use crate::domain::{Event, EventKind, SessionId, Timestamp, UserId};
+
+/// A session's events after a seq, oldest first; `kinds`: only these.
+///
+/// # Errors
+/// When the database fails.
+pub fn page(
+    conn: &mut Connection,
+    session: SessionId,
+    after_seq: u64,
+    limit: usize,
+    kinds: Option<&[EventKind]>,
+) -> Result<Vec<Event>, StoreError> {
+    let query = events::table
+        .filter(events::agent_id.eq(session.to_string()))
+        .filter(events::seq.gt(signed(after_seq)?))
+        .order(events::seq.asc())
+        .limit(bound(limit))
+        .select(COLUMNS);
+    let rows: Vec<Row> = match kinds {
+        Some(kinds) => {
+            let words = kinds.iter().map(|kind| kind.name());
+            query.filter(events::kind.eq_any(words)).load(conn)?
+        }
+        None => query.load(conn)?,
+    };
+    of_session(conn, session, rows)
+}
+
+/// Events of every session, or of one person's, after a pos, in order of commit, each with its
+/// owner.
+///
+/// # Errors
+/// When the database fails.
+pub fn by_pos(
+    conn: &mut Connection,
+    after_pos: u64,
+    owner: Option<UserId>,
+    limit: usize,
+) -> Result<Vec<(UserId, Event)>, StoreError> {
+    let mut query = events::table
+        .inner_join(sessions::table)
+        .filter(events::pos.gt(signed(after_pos)?))
+        .order(events::pos.asc())
+        .limit(bound(limit))
+        .select((
+            COLUMNS,
+            events::agent_id,
+            events::owner_id,
+            sessions::group_id,
+        ))
+        .into_boxed();
+    if let Some(owner) = owner {
+        query = query.filter(events::owner_id.eq(owner.to_string()));
+    }
+    let rows: Vec<(Row, String, String, String)> = query.load(conn)?;
+    rows.into_iter()
+        .map(|(row, agent, owner, group)| {
+            let event = event(parse("agent id", &agent)?, parse("group id", &group)?, row)?;
+            Ok((parse("user id", &owner)?, event))
+        })
+        .collect()
+}
+
+/// A session's last events, oldest first: what refills a ring.
+///
+/// # Errors
+/// When the database fails.
+pub fn tail(conn: &mut Connection, session: SessionId, n: usize) -> Result<Vec<Event>, StoreError> {
+    let mut rows: Vec<Row> = events::table
+        .filter(events::agent_id.eq(session.to_string()))
+        .order(events::seq.desc())
+        .limit(bound(n))
+        .select(COLUMNS)
+        .load(conn)?;
+    rows.reverse();
+    of_session(conn, session, rows)
+}
+
+/// The oldest and the latest stored seq of a session; zeros when it has no event.
+///
+/// # Errors
+/// When the database fails.
+pub fn bounds(conn: &mut Connection, session: SessionId) -> Result<(u64, u64), StoreError> {
+    // Two statements: SQLite looks up one end of an index at once, but both only by a scan.
+    let id = session.to_string();
+    let of = || events::table.filter(events::agent_id.eq(&id));
+    let oldest: Option<i64> = of().select(min(events::seq)).get_result(conn)?;
+    let latest: Option<i64> = of().select(max(events::seq)).get_result(conn)?;
+    Ok((
+        unsigned(oldest.unwrap_or(0))?,
+        unsigned(latest.unwrap_or(0))?,
+    ))
+}
+
+/// The last pos that was given; 0 before the first.
+///
+/// # Errors
+/// When the database fails.
+pub fn max_pos(conn: &mut Connection) -> Result<u64, StoreError> {
+    let last: Option<i64> = events::table.select(max(events::pos)).get_result(conn)?;
+    unsigned(last.unwrap_or(0))
+}
+
+type Row = (i64, i64, String, i64, String);
+
+const COLUMNS: (
+    events::seq,
+    events::pos,
+    events::kind,
+    events::at,
+    events::data,
+) = (
+    events::seq,
+    events::pos,
+    events::kind,
+    events::at,
+    events::data,
+);
+
+fn of_session(
+    conn: &mut Connection,
+    session: SessionId,
+    rows: Vec<Row>,
+) -> Result<Vec<Event>, StoreError> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let group: String = sessions::table
+        .find(session.to_string())
+        .select(sessions::group_id)
+        .first(conn)?;
+    let group = parse("group id", &group)?;
+    rows.into_iter()
+        .map(|row| event(session, group, row))
+        .collect()
+}
+
+fn event(agent: SessionId, group: SessionId, row: Row) -> Result<Event, StoreError> {
+    let (seq, pos, kind, at, data) = row;
+    Ok(Event {
+        seq: unsigned(seq)?,
+        pos: unsigned(pos)?,
+        agent,
+        group,
+        kind: word("event kind", &kind, EventKind::parse)?,
+        at: Timestamp(at),
+        data,
+    })
+}

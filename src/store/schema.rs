@@ -1,0 +1,176 @@
+//! The tables as diesel knows them, kept by hand beside `migrations/`.
+//!
+//! Never a type outside the shared vocabulary: Text, BigInt, Bool, Binary.
+
+diesel::table! {
+    meta (key) {
+        key -> Text,
+        value -> Text,
+    }
+}
+
+diesel::table! {
+    users (id) {
+        id -> Text,
+        username -> Text,
+        username_key -> Text,
+        email -> Text,
+        email_key -> Text,
+        role -> Text,
+        password_hash -> Text,
+        disabled -> Bool,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    tokens (sid) {
+        sid -> Text,
+        user_id -> Text,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+        revoked_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    tickets (hash) {
+        hash -> Text,
+        sid -> Text,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    idempotency (owner_id, key) {
+        owner_id -> Text,
+        key -> Text,
+        digest -> Text,
+        reply -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sessions (id) {
+        id -> Text,
+        owner_id -> Text,
+        group_id -> Text,
+        name -> Nullable<Text>,
+        kind -> Text,
+        cwd -> Text,
+        model -> Nullable<Text>,
+        permission_mode -> Text,
+        scenario -> Nullable<Text>,
+        topic -> Nullable<Text>,
+        metadata -> Text,
+        env -> Nullable<Binary>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        archived_at -> Nullable<BigInt>,
+        status -> Text,
+        facts -> Text,
+    }
+}
+
+diesel::table! {
+    tasks (id) {
+        id -> Text,
+        session_id -> Text,
+        owner_id -> Text,
+        ord -> BigInt,
+        state -> Text,
+        prompt -> Text,
+        on_uncertain -> Text,
+        metadata -> Text,
+        attempt -> BigInt,
+        incarnation -> Nullable<BigInt>,
+        reason -> Nullable<Text>,
+        text -> Nullable<Text>,
+        usage -> Nullable<Text>,
+        created_at -> BigInt,
+        started_at -> Nullable<BigInt>,
+        ended_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    incarnations (session_id, number) {
+        session_id -> Text,
+        number -> BigInt,
+        nonce -> Text,
+        log_offset -> BigInt,
+        snapshot -> Text,
+        started_at -> BigInt,
+        exit_report -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    events (agent_id, seq) {
+        agent_id -> Text,
+        seq -> BigInt,
+        pos -> BigInt,
+        owner_id -> Text,
+        kind -> Text,
+        at -> BigInt,
+        incarnation -> BigInt,
+        data -> Text,
+    }
+}
+
+diesel::table! {
+    approvals (id) {
+        id -> Text,
+        session_id -> Text,
+        owner_id -> Text,
+        incarnation -> BigInt,
+        kind -> Text,
+        request -> Text,
+        task_id -> Nullable<Text>,
+        tool -> Text,
+        args -> Text,
+        summary -> Text,
+        question -> Text,
+        options -> Text,
+        risk -> Text,
+        state -> Text,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        resolved_at -> Nullable<BigInt>,
+        resolved_by -> Nullable<Text>,
+        response -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    supervisor_log (id) {
+        id -> BigInt,
+        at -> BigInt,
+        path -> Text,
+        generation -> BigInt,
+        incarnation -> BigInt,
+        event -> Text,
+        reason -> Text,
+        decision -> Text,
+        next_at -> Nullable<BigInt>,
+        session_id -> Nullable<Text>,
+        count -> BigInt,
+    }
+}
+
+diesel::joinable!(tokens -> users (user_id));
+diesel::joinable!(tickets -> tokens (sid));
+diesel::joinable!(events -> sessions (agent_id));
+diesel::joinable!(tasks -> sessions (session_id));
+
+diesel::allow_tables_to_appear_in_same_query!(
+    approvals,
+    events,
+    incarnations,
+    sessions,
+    tasks,
+    tickets,
+    tokens,
+    users,
+);

@@ -1,0 +1,307 @@
+//! Sessions as rows: made here, read here; their facts are written by the journal's commit alone.
+//!
+//! Never writes the status column of an existing row.
+
+use diesel::dsl::{count_star, max};
+use diesel::prelude::*;
+
+use super::convert::{bound, from_json, parse, to_json, unsigned, word};
+use super::schema::{approvals, events, sessions, tasks};
+use super::{Connection, StoreError};
+use crate::domain::{
+    Kind, PermissionMode, Session, SessionId, Status, TaskId, TaskState, Timestamp, UserId, status,
+};
+
+mod query;
+pub use query::{Filter, Order};
+
+/// A session to store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewSessionRow<'a> {
+    /// The session; its status is computed from its facts, whatever it says.
+    pub session: &'a Session,
+    /// Its environment, encrypted.
+    pub env_blob: Option<Vec<u8>>,
+}
+
+/// A session with what a list shows of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionOverview {
+    /// The session.
+    pub session: Session,
+    /// The last committed event's number; 0 before the first.
+    pub last_seq: u64,
+    /// Waiting tasks.
+    pub queue_depth: u64,
+    /// The task that holds the running place.
+    pub turn_task: Option<TaskId>,
+    /// Unanswered questions.
+    pub pending_approvals: u64,
+}
+
+/// Stores a new session.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when the owner has another session of this name.
+pub fn insert(conn: &mut Connection, new: &NewSessionRow<'_>) -> Result<(), StoreError> {
+    let session = new.session;
+    diesel::insert_into(sessions::table)
+        .values((
+            sessions::id.eq(session.id.to_string()),
+            sessions::owner_id.eq(session.owner.to_string()),
+            sessions::group_id.eq(session.group.to_string()),
+            sessions::name.eq(&session.name),
+            sessions::kind.eq(session.kind.name()),
+            sessions::cwd.eq(&session.cwd),
+            sessions::model.eq(&session.model),
+            sessions::permission_mode.eq(session.permission_mode.name()),
+            sessions::scenario.eq(&session.scenario),
+            sessions::topic.eq(&session.topic),
+            sessions::metadata.eq(session.metadata.to_string()),
+            sessions::env.eq(&new.env_blob),
+            sessions::created_at.eq(session.created_at.0),
+            sessions::updated_at.eq(session.updated_at.0),
+            sessions::archived_at.eq(session.archived_at.map(|at| at.0)),
+            sessions::status.eq(status(&session.facts).name()),
+            sessions::facts.eq(to_json(&session.facts)?),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// One session, archived or not.
+///
+/// # Errors
+/// When the database fails.
+pub fn by_id(conn: &mut Connection, id: SessionId) -> Result<Option<Session>, StoreError> {
+    let query = sessions::table.find(id.to_string()).select(COLUMNS);
+    query
+        .first::<Row>(conn)
+        .optional()?
+        .map(session)
+        .transpose()
+}
+
+/// The owner's session of this name, unless it is archived.
+///
+/// # Errors
+/// When the database fails.
+pub fn by_name(
+    conn: &mut Connection,
+    owner: UserId,
+    name: &str,
+) -> Result<Option<Session>, StoreError> {
+    let row = sessions::table
+        .filter(sessions::owner_id.eq(owner.to_string()))
+        .filter(sessions::name.eq(name))
+        .filter(sessions::archived_at.is_null())
+        .select(COLUMNS)
+        .first::<Row>(conn);
+    row.optional()?.map(session).transpose()
+}
+
+/// Sessions whose id starts with this text (with or without dashes), at most ten, without archived
+/// ones. Text that cannot start an id finds none.
+///
+/// # Errors
+/// When the database fails.
+pub fn by_prefix(
+    conn: &mut Connection,
+    owner: Option<UserId>,
+    text: &str,
+) -> Result<Vec<SessionId>, StoreError> {
+    let Some(start) = query::id_prefix(text) else {
+        return Ok(Vec::new());
+    };
+    let mut found = sessions::table
+        .select(sessions::id)
+        // `g` stands after every hexadecimal digit and the dash.
+        .filter(sessions::id.between(start.clone(), format!("{start}g")))
+        .filter(sessions::archived_at.is_null())
+        .order(sessions::id.asc())
+        .limit(10)
+        .into_boxed();
+    if let Some(owner) = owner {
+        found = found.filter(sessions::owner_id.eq(owner.to_string()));
+    }
+    let ids: Vec<String> = found.load(conn)?;
+    ids.iter().map(|id| parse("session id", id)).collect()
+}
+
+/// The session's encrypted environment.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub fn env_blob(conn: &mut Connection, id: SessionId) -> Result<Option<Vec<u8>>, StoreError> {
+    let query = sessions::table.find(id.to_string()).select(sessions::env);
+    Ok(query.first(conn)?)
+}
+
+/// One page and the number of all that match.
+///
+/// # Errors
+/// When the database fails.
+pub fn list(
+    conn: &mut Connection,
+    filter: &Filter,
+    offset: usize,
+    limit: usize,
+) -> Result<(Vec<Session>, u64), StoreError> {
+    let total: i64 = query::matching(filter)
+        .select(count_star())
+        .get_result(conn)?;
+    let page = query::ordered(query::matching(filter), filter.order)
+        .select(COLUMNS)
+        .offset(bound(offset))
+        .limit(bound(limit));
+    let rows: Vec<Row> = page.load(conn)?;
+    let sessions: Result<Vec<_>, _> = rows.into_iter().map(session).collect();
+    Ok((sessions?, unsigned(total)?))
+}
+
+/// [`list`] with what a list shows of each; a fixed number of statements for each entry, none of
+/// which grows with its history.
+///
+/// # Errors
+/// When the database fails.
+pub fn overviews(
+    conn: &mut Connection,
+    filter: &Filter,
+    offset: usize,
+    limit: usize,
+) -> Result<(Vec<SessionOverview>, u64), StoreError> {
+    let (found, total) = list(conn, filter, offset, limit)?;
+    let entries: Result<Vec<_>, _> = found.into_iter().map(|one| look(conn, one)).collect();
+    Ok((entries?, total))
+}
+
+/// One session with what a list shows of it.
+///
+/// # Errors
+/// When the database fails.
+pub fn overview(
+    conn: &mut Connection,
+    id: SessionId,
+) -> Result<Option<SessionOverview>, StoreError> {
+    let found = by_id(conn, id)?;
+    found.map(|session| look(conn, session)).transpose()
+}
+
+/// Every session that a recovery must look at: the facts claim a process that is held, waits or is
+/// in back-off; or a task is open; or a question is unanswered. Last active first.
+///
+/// # Errors
+/// When the database fails.
+pub fn unsettled(conn: &mut Connection) -> Result<Vec<Session>, StoreError> {
+    let open = tasks::table
+        .filter(tasks::ended_at.is_null())
+        .select(tasks::session_id);
+    let asked = approvals::table
+        .filter(approvals::resolved_at.is_null())
+        .select(approvals::session_id);
+    let claims = query::ALIVE.map(Status::name);
+    let rows: Vec<Row> = sessions::table
+        .filter(
+            sessions::status
+                .eq_any(claims)
+                .or(sessions::id.eq_any(open))
+                .or(sessions::id.eq_any(asked)),
+        )
+        .order((sessions::updated_at.desc(), sessions::id.asc()))
+        .select(COLUMNS)
+        .load(conn)?;
+    rows.into_iter().map(session).collect()
+}
+
+fn look(conn: &mut Connection, session: Session) -> Result<SessionOverview, StoreError> {
+    let id = session.id.to_string();
+    let last: Option<i64> = events::table
+        .filter(events::agent_id.eq(&id))
+        .select(max(events::seq))
+        .get_result(conn)?;
+    let open: Vec<(String, String)> = tasks::table
+        .filter(tasks::session_id.eq(&id))
+        .filter(tasks::ended_at.is_null())
+        .select((tasks::id, tasks::state))
+        .load(conn)?;
+    let pending: i64 = approvals::table
+        .filter(approvals::session_id.eq(&id))
+        .filter(approvals::resolved_at.is_null())
+        .count()
+        .get_result(conn)?;
+    let mut overview = SessionOverview {
+        session,
+        last_seq: unsigned(last.unwrap_or(0))?,
+        queue_depth: 0,
+        turn_task: None,
+        pending_approvals: unsigned(pending)?,
+    };
+    for (task, state) in open {
+        let state = word("task state", &state, TaskState::parse)?;
+        if state == TaskState::Queued {
+            overview.queue_depth = overview.queue_depth.saturating_add(1);
+        } else if state.in_turn() {
+            overview.turn_task = Some(parse("task id", &task)?);
+        }
+    }
+    Ok(overview)
+}
+
+type Row = (
+    String,
+    String,
+    String,
+    Option<String>,
+    String,
+    String,
+    Option<String>,
+    String,
+    Option<String>,
+    Option<String>,
+    String,
+    i64,
+    i64,
+    Option<i64>,
+    String,
+    String,
+);
+
+#[rustfmt::skip]
+type Columns = (
+    sessions::id, sessions::owner_id, sessions::group_id, sessions::name, sessions::kind,
+    sessions::cwd, sessions::model, sessions::permission_mode, sessions::scenario, sessions::topic,
+    sessions::metadata, sessions::created_at, sessions::updated_at, sessions::archived_at,
+    sessions::status, sessions::facts,
+);
+
+#[rustfmt::skip]
+const COLUMNS: Columns = (
+    sessions::id, sessions::owner_id, sessions::group_id, sessions::name, sessions::kind,
+    sessions::cwd, sessions::model, sessions::permission_mode, sessions::scenario, sessions::topic,
+    sessions::metadata, sessions::created_at, sessions::updated_at, sessions::archived_at,
+    sessions::status, sessions::facts,
+);
+
+fn session(row: Row) -> Result<Session, StoreError> {
+    let (id, owner, group, name, kind, cwd, model, mode, scenario, topic, metadata, ..) = &row;
+    let (.., created_at, updated_at, archived_at, stored_status, facts) = &row;
+    let mode_word = |text: &str| PermissionMode::parse(text).ok();
+    Ok(Session {
+        id: parse("session id", id)?,
+        owner: parse("user id", owner)?,
+        group: parse("group id", group)?,
+        name: name.clone(),
+        kind: word("kind", kind, |text| Kind::parse(text).ok())?,
+        cwd: cwd.clone(),
+        model: model.clone(),
+        permission_mode: word("permission mode", mode, mode_word)?,
+        scenario: scenario.clone(),
+        topic: topic.clone(),
+        metadata: from_json("metadata", metadata)?,
+        created_at: Timestamp(*created_at),
+        updated_at: Timestamp(*updated_at),
+        archived_at: archived_at.map(Timestamp),
+        status: word("status", stored_status, Status::parse)?,
+        facts: from_json("facts", facts)?,
+    })
+}

@@ -1,0 +1,139 @@
+//! People with an account.
+//!
+//! Never compares a password; it only keeps the hash.
+
+use diesel::prelude::*;
+
+use super::convert::{parse, unsigned, word};
+use super::schema::users;
+use super::{Connection, StoreError};
+use crate::domain::{Error, Role, Timestamp, UserId};
+
+pub use crate::domain::User;
+
+/// Columns of a user in the order of [`Row`].
+pub(super) const COLUMNS: (
+    users::id,
+    users::username,
+    users::email,
+    users::role,
+    users::password_hash,
+    users::disabled,
+    users::created_at,
+) = (
+    users::id,
+    users::username,
+    users::email,
+    users::role,
+    users::password_hash,
+    users::disabled,
+    users::created_at,
+);
+
+/// A user as the columns give it.
+pub(super) type Row = (String, String, String, String, String, bool, i64);
+
+/// Adds a person.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when the name or the address is taken; `bad_username` for a name with
+/// `@`, which could not be told from an address.
+pub fn insert(conn: &mut Connection, user: &User) -> Result<(), StoreError> {
+    if user.username.is_empty() || user.username.contains('@') {
+        let expected = "a name without @";
+        let error = Error::invalid(
+            "bad_username",
+            "username",
+            "the name is not usable",
+            expected,
+        );
+        return Err(error.into());
+    }
+    diesel::insert_into(users::table)
+        .values((
+            users::id.eq(user.id.to_string()),
+            users::username.eq(&user.username),
+            users::username_key.eq(user.username.to_lowercase()),
+            users::email.eq(&user.email),
+            users::email_key.eq(user.email.to_lowercase()),
+            users::role.eq(user.role.name()),
+            users::password_hash.eq(&user.password_hash),
+            users::disabled.eq(user.disabled),
+            users::created_at.eq(user.created_at.0),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// The person of this user name or, with an `@` in it, of this address; without regard to case.
+///
+/// # Errors
+/// When the database fails.
+pub fn by_login(conn: &mut Connection, login: &str) -> Result<Option<User>, StoreError> {
+    let key = login.trim().to_lowercase();
+    let query = users::table.select(COLUMNS);
+    let row: Option<Row> = if key.contains('@') {
+        query.filter(users::email_key.eq(key)).first(conn)
+    } else {
+        query.filter(users::username_key.eq(key)).first(conn)
+    }
+    .optional()?;
+    row.map(user).transpose()
+}
+
+/// The person of this id.
+///
+/// # Errors
+/// When the database fails.
+pub fn by_id(conn: &mut Connection, id: UserId) -> Result<Option<User>, StoreError> {
+    let query = users::table.find(id.to_string()).select(COLUMNS);
+    query.first::<Row>(conn).optional()?.map(user).transpose()
+}
+
+/// The first admin that was made, for sign-in with a password alone.
+///
+/// # Errors
+/// When the database fails.
+pub fn first_admin(conn: &mut Connection) -> Result<Option<User>, StoreError> {
+    let roles = [Role::Admin.name(), Role::Superadmin.name()];
+    let query = users::table
+        .filter(users::role.eq_any(roles))
+        .order((users::created_at.asc(), users::id.asc()))
+        .select(COLUMNS);
+    query.first::<Row>(conn).optional()?.map(user).transpose()
+}
+
+/// Exchanges a person's password hash.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub fn set_hash(conn: &mut Connection, id: UserId, hash: &str) -> Result<(), StoreError> {
+    let changed = diesel::update(users::table.find(id.to_string()))
+        .set(users::password_hash.eq(hash))
+        .execute(conn)?;
+    if changed == 0 {
+        return Err(StoreError::NotFound);
+    }
+    Ok(())
+}
+
+/// How many people have an account.
+///
+/// # Errors
+/// When the database fails.
+pub fn count(conn: &mut Connection) -> Result<u64, StoreError> {
+    unsigned(users::table.count().get_result(conn)?)
+}
+
+pub(super) fn user(row: Row) -> Result<User, StoreError> {
+    let (id, username, email, role, password_hash, disabled, created_at) = row;
+    Ok(User {
+        id: parse("user id", &id)?,
+        username,
+        email,
+        role: word("role", &role, Role::parse)?,
+        password_hash,
+        disabled,
+        created_at: Timestamp(created_at),
+    })
+}
