@@ -4,8 +4,15 @@
 
 pub mod api;
 pub mod app;
+pub mod auth;
 pub mod boot;
+pub mod cli;
 pub mod config;
 pub mod domain;
+pub mod drivers;
+pub mod keeper;
+pub mod process;
 pub mod runtime;
+pub mod secrets;
 pub mod store;
+pub mod supervision;

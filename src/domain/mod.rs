@@ -21,7 +21,7 @@ pub mod user;
 
 pub use agent::Kind;
 pub use approval::{Approval, ApprovalKind, ApprovalState, Risk};
-pub use change::{Batch, Change, NewIncarnation, Progress};
+pub use change::{Batch, Change, NewIncarnation, Progress, TaskMove};
 pub use cursor::{After, StreamCursor};
 pub use error::{Error, Result};
 pub use event::{Draft, Event, EventKind};

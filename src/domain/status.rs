@@ -118,8 +118,14 @@ pub struct Facts {
     pub last_outcome: Option<Outcome>,
     /// How the last process ended.
     pub last_exit: Option<ExitReport>,
+    /// Whether the process of this incarnation has said that it takes prompts.
+    pub ready: bool,
     /// Short lives in a row.
     pub short_lives: u32,
+    /// Restarts in a row, for the back-off curve.
+    pub restarts: u32,
+    /// Tokens used over all turns, as far as the program told.
+    pub tokens: u64,
 }
 
 /// The one word that every door derives its own from.

@@ -144,7 +144,10 @@ impl TaskState {
             }
             S::Running => matches!(next, S::AwaitingApproval | S::Stopping) || next.ended(),
             S::AwaitingApproval => {
-                matches!(next, S::Running | S::Stopping | S::Uncertain) || next.ended()
+                matches!(
+                    next,
+                    S::Dispatching | S::Running | S::Stopping | S::Uncertain | S::Queued
+                ) || next.ended()
             }
             S::Stopping => next.ended() || matches!(next, S::Uncertain),
             S::Uncertain => matches!(next, S::Queued | S::Stopped | S::Running) || next.ended(),

@@ -3,8 +3,11 @@
 //!
 //! Never does input or output and never reads a clock: the runtime writes what a codec asks for.
 
+mod ids;
+mod risk;
 pub mod script;
 pub mod shell;
+pub mod text;
 
 use std::collections::BTreeMap;
 

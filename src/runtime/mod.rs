@@ -2,11 +2,34 @@
 //!
 //! Never names HTTP, and never answers for a client: what is shown comes from committed rows.
 
+mod agent;
+mod clock;
+mod context;
+mod directory;
+mod edge;
 mod facade;
+mod feed;
+mod halt;
+mod handle;
+mod hub;
+mod journal;
+mod ledger;
+mod log;
 mod published;
+mod queue;
+mod reading;
+mod recovery;
+mod ring;
+mod session;
+mod sleep;
+mod tree;
 
+pub use clock::now;
+pub use context::Parts;
 pub use facade::{
     AcceptRequest, Accepted, Answer, Attach, Figures, Force, Gap, Interrupt, LogSlice, Page,
-    Paused, Poll, Runtime, WhenBusy,
+    Paused, Poll, WhenBusy,
 };
+pub use handle::{Runtime, Tree};
 pub use published::{Published, Sink};
+pub use recovery::Recovered;

@@ -54,4 +54,11 @@ impl Published {
 pub trait Sink: Send + Sync {
     /// Takes one event without waiting. `false` ends the subscription: the connection is over.
     fn push(&self, event: &Arc<Published>) -> bool;
+
+    /// The publisher went away (its actor is being replaced): nothing more comes by this
+    /// subscription; follow again from the cursor.
+    fn detached(&self);
+
+    /// Whether the connection is still there; a quiet feed asks before it counts it as a reader.
+    fn open(&self) -> bool;
 }

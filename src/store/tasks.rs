@@ -30,6 +30,8 @@ pub struct NewTask<'a> {
     pub created_at: Timestamp,
     /// Whether something else holds the running place, or holds the queue.
     pub busy: bool,
+    /// A task that is on offer to the session: its row still waits, but it is as good as running.
+    pub offered: Option<TaskId>,
 }
 
 /// What became of an accepted prompt.
@@ -60,7 +62,10 @@ pub fn accept(
             replayed: true,
         });
     }
-    let waiting = waiting_count(conn, new.session)?;
+    let mut waiting = waiting_count(conn, new.session)?;
+    if new.offered.is_some() {
+        waiting = waiting.saturating_sub(1);
+    }
     if usize::try_from(waiting).is_ok_and(|waiting| waiting >= limit) {
         return Err(queue_full(waiting));
     }

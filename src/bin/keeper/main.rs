@@ -1,1 +1,38 @@
-fn main() {}
+//! `callboard-keeper`: one small process that starts, keeps and ends one agent program.
+//! Never parses the program's output, never allocates by what it writes, never dies before its record.
+
+#[path = "../../keeper/pidfd.rs"]
+mod pidfd;
+#[path = "../../keeper/tree.rs"]
+mod tree;
+#[path = "../../keeper/wire/mod.rs"]
+#[expect(dead_code, reason = "the server's half of the shared files")]
+mod wire;
+
+mod client;
+mod clock;
+mod commands;
+mod engine;
+mod exitfile;
+mod input;
+mod launch;
+mod life;
+mod log;
+mod setup;
+mod stderr;
+mod sys;
+
+fn main() {
+    let code = match setup::begin() {
+        Ok(Some(engine)) => {
+            engine.run();
+            0
+        }
+        Ok(None) => 0,
+        Err(failure) => {
+            setup::answer(&Err(failure));
+            1
+        }
+    };
+    std::process::exit(code);
+}

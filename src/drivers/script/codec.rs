@@ -1,0 +1,309 @@
+//! The codec of the `script` agent: lines to events, commands to lines.
+//!
+//! Never parses the same byte into two events: what it took, it reports as taken.
+
+use serde_json::{Value, json};
+
+use super::MAX_UNIT_BYTES;
+use super::state::State;
+use super::wire::{Line, Order, encode};
+use crate::domain::{EventKind, Outcome, TaskId};
+use crate::drivers::{Codec, Command, Output, Question, ids, risk, text};
+
+/// Outputs of one `decode` at most: the journal commits no more rows at once (decisions.md 4).
+const MAX_OUTPUTS: usize = 4_096;
+
+pub(super) struct ScriptCodec {
+    nonce: String,
+    state: State,
+}
+
+impl ScriptCodec {
+    pub(super) fn new(nonce: &str, state: State) -> Self {
+        Self {
+            nonce: nonce.to_owned(),
+            state,
+        }
+    }
+
+    fn line(&mut self, bytes: &[u8], out: &mut Vec<Output>) {
+        let bytes = bytes.trim_ascii();
+        if bytes.is_empty() {
+            return;
+        }
+        match serde_json::from_slice::<Line>(bytes) {
+            Ok(line) => self.message(line, out),
+            // Not ours: a stray print, or a newer program's word. Shown as it is.
+            Err(_) => self.raw(bytes, out),
+        }
+    }
+
+    fn raw(&mut self, bytes: &[u8], out: &mut Vec<Output>) {
+        let words = String::from_utf8_lossy(bytes);
+        let data = json!({
+            "messageId": self.message_id(),
+            "role": "assistant",
+            "content": words,
+            "raw": true,
+        });
+        out.push(event(EventKind::AssistantMessage, data));
+    }
+
+    fn message(&mut self, line: Line, out: &mut Vec<Output>) {
+        match line {
+            Line::Say { text } => {
+                self.state.say(&text);
+                let data = self.words(text);
+                out.push(event(EventKind::AssistantMessage, data));
+            }
+            Line::Think { text } => {
+                let data = self.words(text);
+                out.push(event(EventKind::Thinking, data));
+            }
+            Line::Flood { line, of, text } => {
+                let mut data = self.words(text);
+                mark(&mut data, "line", Value::from(line));
+                mark(&mut data, "of", Value::from(of));
+                out.push(event(EventKind::AssistantMessage, data));
+            }
+            Line::Usage { usage } => {
+                self.state.add_usage(&usage);
+                out.push(event(EventKind::Usage, Value::Object(usage)));
+            }
+            Line::Error { message } => {
+                out.push(event(EventKind::Error, json!({ "message": message })));
+            }
+            Line::Tool { id, name, args } => out.push(event(
+                EventKind::ToolCall,
+                json!({ "toolCallId": id, "toolName": name, "args": args, "phase": "start" }),
+            )),
+            Line::ToolResult {
+                id,
+                name,
+                result,
+                ms,
+                denied,
+            } => {
+                let mut data = json!({ "toolCallId": id, "toolName": name, "phase": "end" });
+                mark(&mut data, "result", result);
+                mark(&mut data, "durationMs", Value::from(ms));
+                if denied {
+                    mark(&mut data, "denied", Value::Bool(true));
+                }
+                out.push(event(EventKind::ToolResult, data));
+            }
+            Line::Ask { id, tool, args } => self.ask(id, tool, args, out),
+            Line::Withdrawn { id } => {
+                if self.state.settle(&id) {
+                    out.push(Output::Withdrawn { request: id });
+                }
+            }
+            Line::Ready {
+                home,
+                scenario,
+                played,
+            } => self.ready(&home, &scenario, played, out),
+            Line::TurnStarted {
+                task,
+                scenario,
+                played,
+            } => {
+                self.state.begin(task);
+                self.state.at(&scenario, played);
+                out.push(Output::TurnStarted { task });
+            }
+            Line::TurnEnded {
+                task,
+                outcome,
+                reason,
+            } => self.turn_ended(task, outcome, reason, out),
+        }
+    }
+
+    fn ready(&mut self, home: &str, scenario: &str, played: u32, out: &mut Vec<Output>) {
+        self.state.home(home);
+        self.state.at(scenario, played);
+        if !std::mem::replace(&mut self.state.ready, true) {
+            out.push(Output::Ready);
+        }
+    }
+
+    fn turn_ended(
+        &mut self,
+        task: TaskId,
+        outcome: Outcome,
+        reason: Option<String>,
+        out: &mut Vec<Output>,
+    ) {
+        self.withdraw_all(out);
+        let usage = std::mem::take(&mut self.state.usage);
+        out.push(Output::TurnEnded {
+            task,
+            outcome,
+            reason,
+            text: self.state.last.take(),
+            usage: (!usage.is_empty()).then_some(Value::Object(usage)),
+        });
+        if self.state.task == Some(task) {
+            self.state.task = None;
+        }
+    }
+
+    fn ask(&mut self, request: String, tool: String, args: Value, out: &mut Vec<Output>) {
+        if !self.state.ask(&request) {
+            let message = "the program asked more questions at once than are kept";
+            out.push(event(EventKind::Error, json!({ "message": message })));
+            return;
+        }
+        let command = args.get("command").and_then(Value::as_str);
+        let shown = command.map_or_else(|| args.to_string(), str::to_owned);
+        let first = shown.lines().next().unwrap_or_default();
+        out.push(Output::Ask(Question {
+            summary: text::head(&format!("{tool}: {first}"), 200),
+            question: format!("May {tool} run with {shown}?"),
+            options: Vec::new(),
+            risk: command.map_or(crate::domain::Risk::Medium, risk::of_command),
+            request,
+            tool,
+            args,
+        }));
+    }
+
+    fn withdraw_all(&mut self, out: &mut Vec<Output>) {
+        let open = std::mem::take(&mut self.state.open);
+        out.extend(
+            open.into_iter()
+                .map(|request| Output::Withdrawn { request }),
+        );
+    }
+
+    fn words(&mut self, text: String) -> Value {
+        json!({ "messageId": self.message_id(), "role": "assistant", "content": text })
+    }
+
+    fn message_id(&mut self) -> String {
+        if let Some(task) = self.state.task {
+            let id = ids::message(task, self.state.messages);
+            self.state.messages = self.state.messages.saturating_add(1);
+            id
+        } else {
+            let id = ids::loose_message(&self.nonce, self.state.loose);
+            self.state.loose = self.state.loose.saturating_add(1);
+            id
+        }
+    }
+
+    /// A line that does not fit: its beginning is shown, its rest is skipped.
+    fn too_long(&mut self, bytes: &[u8], out: &mut Vec<Output>) {
+        self.raw(bytes, out);
+        if let Some(Output::Event {
+            data: Value::Object(map),
+            ..
+        }) = out.last_mut()
+        {
+            if let Some(Value::String(words)) = map.get_mut("content") {
+                *words = text::head(words, 16 * 1024);
+            }
+            map.insert("truncated".into(), Value::Bool(true));
+        }
+        self.state.skipping = true;
+    }
+}
+
+impl Codec for ScriptCodec {
+    fn decode(&mut self, input: &[u8], out: &mut Vec<Output>) -> usize {
+        let mut rest = input;
+        let enough = out.len().saturating_add(MAX_OUTPUTS);
+        while !rest.is_empty() && out.len() < enough {
+            let unit = rest.get(..MAX_UNIT_BYTES).unwrap_or(rest);
+            let end = unit.iter().position(|byte| *byte == b'\n');
+            let taken = match end {
+                Some(end) => {
+                    let (line, _) = unit.split_at(end);
+                    if !std::mem::take(&mut self.state.skipping) {
+                        self.line(line, out);
+                    }
+                    end.saturating_add(1)
+                }
+                None if self.state.skipping => unit.len(),
+                None if unit.len() == MAX_UNIT_BYTES => {
+                    self.too_long(unit, out);
+                    unit.len()
+                }
+                None => break,
+            };
+            rest = rest.get(taken..).unwrap_or_default();
+        }
+        input.len().saturating_sub(rest.len())
+    }
+
+    fn finish(&mut self, rest: &[u8], out: &mut Vec<Output>) {
+        if !std::mem::take(&mut self.state.skipping) {
+            self.line(rest, out);
+        }
+        self.withdraw_all(out);
+    }
+
+    fn command(&mut self, command: &Command, out: &mut Vec<Output>) {
+        match command {
+            Command::Prompt {
+                task,
+                input_id,
+                text,
+            } => {
+                self.state.begin(*task);
+                self.state.interrupts = 0;
+                out.push(Output::Send {
+                    id: input_id.clone(),
+                    bytes: encode(&Order::Prompt {
+                        task: *task,
+                        text: text.clone(),
+                    }),
+                });
+            }
+            Command::Answer {
+                request,
+                approved,
+                response,
+            } => {
+                if self.state.settle(request) {
+                    out.push(Output::Send {
+                        id: ids::answer_frame(request),
+                        bytes: encode(&Order::Answer {
+                            request: request.clone(),
+                            approved: *approved,
+                            response: response.clone(),
+                        }),
+                    });
+                }
+            }
+            Command::Interrupt => {
+                if self.state.task.is_some() {
+                    out.push(Output::Send {
+                        id: ids::interrupt_frame(self.state.task, self.state.interrupts),
+                        bytes: encode(&Order::Interrupt),
+                    });
+                    self.state.interrupts = self.state.interrupts.saturating_add(1);
+                }
+            }
+        }
+    }
+
+    fn snapshot(&self) -> String {
+        serde_json::to_string(&self.state).unwrap_or_default()
+    }
+
+    fn turn(&self) -> Option<TaskId> {
+        self.state.task
+    }
+}
+
+fn mark(data: &mut Value, key: &str, value: Value) {
+    if let Value::Object(map) = data {
+        map.insert(key.to_owned(), value);
+    }
+}
+
+fn event(kind: EventKind, data: Value) -> Output {
+    Output::Event { kind, data }
+}

@@ -1,0 +1,391 @@
+//! The codecs against every input they may meet, and the directory against damage.
+
+use proptest::prelude::*;
+
+use super::dir::Dir;
+use super::wire::frame::{
+    BlockReason, ClientFrame, Hello, InputOutcome, InputState, KeeperFrame, Refusal, Status, Target,
+};
+use super::wire::input::{Entry, Step, entries, state_of};
+use super::wire::record::{ExitRecord, Record};
+use super::wire::spec::{
+    Begun, Limits, Mode, OnServerLoss, Spec, StartCode, StartFailure, decode_reply, encode_reply,
+};
+use super::wire::stream::{Decoder, RawFrame};
+use super::wire::{MAX_CLIENT_BODY, MAX_KEEPER_BODY, MAX_SPEC_BODY, segments};
+
+fn bytes(most: usize) -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(any::<u8>(), 0..most)
+}
+
+fn client_frame() -> impl Strategy<Value = ClientFrame> {
+    let target = prop_oneof![
+        Just(Target::Program),
+        Just(Target::Group),
+        Just(Target::Tree)
+    ];
+    prop_oneof![
+        any::<u8>().prop_map(|version| ClientFrame::Hello { version }),
+        any::<u64>().prop_map(|offset| ClientFrame::Attach { offset }),
+        (bytes(64), bytes(300)).prop_map(|(id, data)| ClientFrame::Input { id, data }),
+        any::<u64>().prop_map(|offset| ClientFrame::Ack { offset }),
+        (any::<i32>(), target).prop_map(|(signo, target)| ClientFrame::Signal { signo, target }),
+        any::<(u16, u16)>().prop_map(|(rows, cols)| ClientFrame::Resize { rows, cols }),
+        (".*", any::<u64>()).prop_map(|(by, grace_ms)| ClientFrame::Stop { by, grace_ms }),
+        ".*".prop_map(|by| ClientFrame::Kill { by }),
+        bytes(64).prop_map(|id| ClientFrame::InputStatus { id }),
+        Just(ClientFrame::CloseStdin),
+        Just(ClientFrame::Status),
+        Just(ClientFrame::ExitAck),
+    ]
+}
+
+fn state() -> impl Strategy<Value = InputState> {
+    prop_oneof![
+        Just(InputState::None),
+        Just(InputState::Accepted),
+        Just(InputState::Written),
+        Just(InputState::Unknown)
+    ]
+}
+
+fn outcome() -> impl Strategy<Value = InputOutcome> {
+    prop_oneof![
+        Just(InputOutcome::Accepted),
+        Just(InputOutcome::Written),
+        state().prop_map(InputOutcome::Duplicate),
+        Just(InputOutcome::Refused(Refusal::Full)),
+        Just(InputOutcome::Refused(Refusal::TooLarge)),
+        Just(InputOutcome::Refused(Refusal::Closed)),
+        Just(InputOutcome::Refused(Refusal::Disk)),
+    ]
+}
+
+fn reason() -> impl Strategy<Value = BlockReason> {
+    prop_oneof![
+        Just(BlockReason::Cap),
+        Just(BlockReason::DiskFull),
+        Just(BlockReason::DiskError)
+    ]
+}
+
+/// Any text at all, with the letters that the line format has to escape.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        "[a\\\\\n\r ]{0,40}",
+        Just("x\nsum 0123456789abcdef\n".to_owned())
+    ]
+}
+
+fn exit_record() -> impl Strategy<Value = ExitRecord> {
+    let ends = (
+        any::<Option<i32>>(),
+        any::<Option<i32>>(),
+        any::<[bool; 3]>(),
+    );
+    let rest = (any::<u64>(), prop::option::of(text()), any::<u64>(), text());
+    (ends, rest).prop_map(
+        |((code, signal, [core, oom, drained]), (at_ms, by, log_len, stderr_tail))| ExitRecord {
+            code,
+            signal,
+            core,
+            oom,
+            at_ms,
+            by,
+            log_len,
+            drained,
+            stderr_tail,
+        },
+    )
+}
+
+fn record() -> impl Strategy<Value = Record> {
+    (any::<[u32; 2]>(), any::<[u64; 4]>(), text(), text(), text()).prop_map(
+        |([keeper_pid, program_pid], [a, b, c, d], session, boot_id, mark)| Record {
+            version: 1,
+            session,
+            incarnation: a,
+            keeper_pid,
+            keeper_start_ticks: b,
+            program_pid,
+            program_start_ticks: c,
+            boot_id,
+            mark,
+            started_ms: d,
+        },
+    )
+}
+
+fn keeper_frame() -> impl Strategy<Value = KeeperFrame> {
+    let hello = (any::<(u32, u32, bool)>(), any::<[u64; 4]>(), ".*").prop_map(
+        |((keeper_pid, program_pid, exited), [start_ticks, base, length, incarnation], mark)| {
+            KeeperFrame::Hello(Hello {
+                version: 1,
+                keeper_pid,
+                program_pid,
+                start_ticks,
+                base,
+                length,
+                exited,
+                incarnation,
+                mark,
+            })
+        },
+    );
+    let status = (
+        any::<[u64; 4]>(),
+        any::<(bool, u32)>(),
+        prop::option::of(reason()),
+    )
+        .prop_map(
+            |([base, length, acked, queued_input], (exited, clients), blocked)| {
+                KeeperFrame::Status(Status {
+                    base,
+                    length,
+                    acked,
+                    exited,
+                    blocked,
+                    clients,
+                    queued_input,
+                })
+            },
+        );
+    prop_oneof![
+        hello,
+        status,
+        (any::<u64>(), bytes(300)).prop_map(|(offset, bytes)| KeeperFrame::Data { offset, bytes }),
+        (bytes(64), outcome()).prop_map(|(id, outcome)| KeeperFrame::InputAck { id, outcome }),
+        (bytes(64), state()).prop_map(|(id, state)| KeeperFrame::InputStatus { id, state }),
+        reason().prop_map(|reason| KeeperFrame::Blocked { reason }),
+        Just(KeeperFrame::Unblocked),
+        exit_record().prop_map(KeeperFrame::Exit),
+        (".*", ".*").prop_map(|(code, text)| KeeperFrame::Error { code, text }),
+    ]
+}
+
+/// Feeds a stream in pieces and gives back what comes out.
+fn decode_in_pieces(stream: &[u8], piece: usize, limit: usize) -> Vec<RawFrame> {
+    let mut decoder = Decoder::new(limit);
+    let mut frames = Vec::new();
+    for part in stream.chunks(piece) {
+        decoder.feed(part);
+        while let Some(frame) = decoder.next_frame().unwrap() {
+            frames.push(frame);
+        }
+    }
+    frames
+}
+
+proptest! {
+    #[test]
+    fn client_frames_survive_any_cut(frames in prop::collection::vec(client_frame(), 0..8), piece in 1_usize..50) {
+        let stream: Vec<u8> = frames.iter().flat_map(ClientFrame::encode).collect();
+        let decoded: Vec<ClientFrame> = decode_in_pieces(&stream, piece, MAX_CLIENT_BODY)
+            .iter()
+            .map(|raw| ClientFrame::decode(raw).unwrap().unwrap())
+            .collect();
+        prop_assert_eq!(decoded, frames);
+    }
+
+    #[test]
+    fn keeper_frames_survive_any_cut(frames in prop::collection::vec(keeper_frame(), 0..8), piece in 1_usize..50) {
+        let stream: Vec<u8> = frames.iter().flat_map(KeeperFrame::encode).collect();
+        let decoded: Vec<KeeperFrame> = decode_in_pieces(&stream, piece, MAX_KEEPER_BODY)
+            .iter()
+            .map(|raw| KeeperFrame::decode(raw).unwrap().unwrap())
+            .collect();
+        prop_assert_eq!(decoded, frames);
+    }
+
+    /// A newer side may add fields at the end of a body.
+    #[test]
+    fn added_fields_are_ignored(version in any::<u8>(), more in bytes(20)) {
+        let mut body = vec![version];
+        body.extend(more);
+        let raw = RawFrame { kind: 1, body };
+        prop_assert_eq!(ClientFrame::decode(&raw), Ok(Some(ClientFrame::Hello { version })));
+    }
+
+    #[test]
+    fn noise_is_an_error_or_a_frame(kind in any::<u8>(), body in bytes(80), stream in bytes(300)) {
+        let raw = RawFrame { kind, body };
+        let _client = ClientFrame::decode(&raw);
+        let _keeper = KeeperFrame::decode(&raw);
+        let _spec = Spec::decode(&RawFrame { kind: 33, body: raw.body.clone() });
+        let _reply = decode_reply(&raw);
+        let mut decoder = Decoder::new(64);
+        decoder.feed(&stream);
+        while let Ok(Some(frame)) = decoder.next_frame() {
+            prop_assert!(frame.body.len() <= 64);
+        }
+        let text = String::from_utf8_lossy(&stream);
+        prop_assert_eq!(Record::decode(&text), None);
+        prop_assert_eq!(ExitRecord::decode(&text), None);
+        prop_assert!(entries(&stream).count() <= stream.len());
+    }
+
+    #[test]
+    fn records_come_back_and_no_torn_one_does(record in record(), exit in exit_record(), cut in any::<prop::sample::Index>()) {
+        let whole = record.encode();
+        prop_assert_eq!(Record::decode(&whole), Some(record.clone()));
+        let cut_at = cut.index(whole.len());
+        prop_assert_eq!(Record::decode(&String::from_utf8_lossy(&whole.as_bytes()[..cut_at])), None);
+        let whole = exit.encode();
+        prop_assert_eq!(ExitRecord::decode(&whole), Some(exit.clone()));
+        let cut_at = cut.index(whole.len());
+        prop_assert_eq!(ExitRecord::decode(&String::from_utf8_lossy(&whole.as_bytes()[..cut_at])), None);
+    }
+
+    /// Whatever is torn off the end of the input record, the whole entries before it stand.
+    #[test]
+    fn a_torn_tail_of_the_input_record_is_ignored(
+        list in prop::collection::vec((any::<bool>(), bytes(64), any::<u64>()), 1..12),
+        cut in any::<prop::sample::Index>(),
+        flip in any::<Option<u8>>(),
+    ) {
+        let list: Vec<Entry> = list
+            .into_iter()
+            .map(|(written, id, at_ms)| Entry {
+                step: if written { Step::Written } else { Step::Accepted },
+                id,
+                at_ms,
+            })
+            .collect();
+        let mut file = Vec::new();
+        let mut ends = Vec::new();
+        for entry in &list {
+            file.extend(entry.encode());
+            ends.push(file.len());
+        }
+        let at = cut.index(file.len());
+        match flip {
+            Some(bits) if bits != 0 => file[at] ^= bits,
+            _ => file.truncate(at),
+        }
+        let whole = ends.iter().take_while(|end| **end <= at).count();
+        let read: Vec<Entry> = entries(&file).collect();
+        prop_assert_eq!(&read[..], &list[..whole]);
+    }
+
+    #[test]
+    fn specs_and_answers_come_back(
+        argv in prop::collection::vec("[^\0]{0,20}", 1..5),
+        env in prop::collection::vec(("[A-Z]{1,8}", ".*"), 0..5),
+        size in any::<Option<(u16, u16)>>(),
+        numbers in any::<(u64, u64, i32)>(),
+    ) {
+        let spec = Spec {
+            session: "s".to_owned(),
+            incarnation: numbers.0,
+            dir: "/x/y".into(),
+            argv: argv.iter().map(Into::into).collect(),
+            env: env.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            cwd: "/tmp".into(),
+            mode: size.map_or(Mode::Pipes, |(rows, cols)| Mode::Pty { rows, cols }),
+            limits: Limits { orphan_ttl_s: numbers.1, on_server_loss: OnServerLoss::Stop, ..Limits::default() },
+        };
+        let frames = decode_in_pieces(&spec.encode(), 7, MAX_SPEC_BODY);
+        prop_assert_eq!(Spec::decode(&frames[0]), Ok(spec.clone()));
+        let shown = format!("{spec:?}");
+        prop_assert!(env.iter().all(|(_, value)| value.len() < 12 || !shown.contains(value.as_str())));
+        let failure = StartFailure { code: StartCode::CwdDenied, errno: numbers.2, text: "t".to_owned() };
+        let begun = Begun { keeper_pid: 7, program_pid: 8, start_ticks: numbers.0, boot_id: "b".to_owned() };
+        for reply in [Ok(begun), Err(failure)] {
+            let frames = decode_in_pieces(&encode_reply(&reply), 3, MAX_KEEPER_BODY);
+            prop_assert_eq!(decode_reply(&frames[0]), Ok(reply));
+        }
+    }
+}
+
+#[test]
+fn a_frame_above_the_limit_is_refused_before_it_is_held() {
+    let mut decoder = Decoder::new(10);
+    decoder.feed(&[1, 0, 0, 0, 11]);
+    assert_eq!(decoder.next_frame().unwrap_err().announced, 11);
+    let mut decoder = Decoder::new(10);
+    decoder.feed(&[1, 0, 0, 0, 10]);
+    assert_eq!(decoder.next_frame(), Ok(None));
+}
+
+#[test]
+fn kinds_of_a_newer_version_are_no_error() {
+    let raw = RawFrame {
+        kind: 250,
+        body: vec![1, 2, 3],
+    };
+    assert_eq!(ClientFrame::decode(&raw), Ok(None));
+    assert_eq!(KeeperFrame::decode(&raw), Ok(None));
+}
+
+/// A power loss may leave a segment shorter than where the next one begins.
+#[test]
+fn a_log_with_a_hole_shows_it_by_the_offset() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = Dir::new(root.path(), "s", 3);
+    std::fs::create_dir_all(dir.path()).unwrap();
+    std::fs::write(segments::path(dir.path(), 100), b"abc").unwrap();
+    std::fs::write(segments::path(dir.path(), 110), b"defg").unwrap();
+    std::fs::write(dir.path().join("out.junk"), b"no segment").unwrap();
+    let log = dir.log();
+    assert_eq!((log.base().unwrap(), log.length().unwrap()), (100, 114));
+    let read = |offset, limit| {
+        let chunk = log.read_at(offset, limit).unwrap();
+        (chunk.offset, chunk.bytes)
+    };
+    assert_eq!(read(0, 2), (100, b"ab".to_vec()));
+    assert_eq!(read(102, 10), (102, b"c".to_vec()));
+    assert_eq!(read(103, 10), (110, b"defg".to_vec()));
+    assert_eq!(read(114, 10), (114, Vec::new()));
+    assert_eq!(read(500, 10), (114, Vec::new()), "clamped to the end");
+    assert_eq!(Dir::all(root.path()).unwrap(), [("s".to_owned(), 3, dir)]);
+}
+
+#[test]
+fn damaged_files_are_as_good_as_absent() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = Dir::new(root.path(), "s", 1);
+    std::fs::create_dir_all(dir.path()).unwrap();
+    std::fs::write(dir.path().join("exit"), "").unwrap();
+    std::fs::write(dir.path().join("record"), "callboard-keeper 1\n").unwrap();
+    std::fs::write(dir.path().join("lock"), "1 2\n").unwrap();
+    assert_eq!((dir.record(), dir.exit(), dir.alive()), (None, None, false));
+    assert_eq!(dir.keeper(), Some((1, 2)), "who held the lock last");
+    assert_eq!(dir.input_state(b"x"), InputState::Unknown);
+    let exit = ExitRecord {
+        by: Some("me".to_owned()),
+        ..ExitRecord::default()
+    };
+    assert!(
+        dir.write_exit(&exit).unwrap(),
+        "a damaged record is replaced"
+    );
+    assert_eq!(dir.exit().as_ref(), Some(&exit));
+    assert!(
+        !dir.write_exit(&ExitRecord::default()).unwrap(),
+        "a whole one is not"
+    );
+    dir.remove().unwrap();
+    assert!(!root.path().join("s").exists());
+}
+
+#[test]
+fn the_newest_statement_about_an_id_counts() {
+    let entry = |step, id: &[u8]| {
+        Entry {
+            step,
+            id: id.to_vec(),
+            at_ms: 1,
+        }
+        .encode()
+    };
+    let file = [
+        entry(Step::Accepted, b"a"),
+        entry(Step::Accepted, b"b"),
+        entry(Step::Written, b"a"),
+    ]
+    .concat();
+    assert_eq!(state_of(&file, b"a"), InputState::Written);
+    assert_eq!(state_of(&file, b"b"), InputState::Accepted);
+    assert_eq!(state_of(&file, b"c"), InputState::None);
+}

@@ -1,0 +1,299 @@
+//! What the server hands a new keeper over its standard input, and the one answer it gets.
+//! Never touches the disk: the environment holds secrets.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use super::bytes::{Malformed, Put, Take};
+use super::stream::{RawFrame, frame};
+
+const START: u8 = 33;
+const STARTED: u8 = 97;
+const FAILED: u8 = 98;
+
+/// Everything a keeper needs to start one program.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Spec {
+    pub session: String,
+    /// Which life of the session's process this is.
+    pub incarnation: u64,
+    /// Directory of the incarnation; made by the keeper, 0700.
+    pub dir: PathBuf,
+    /// Program and arguments. A name without a slash is looked up in the `PATH` of `env`.
+    pub argv: Vec<OsString>,
+    /// The program's whole environment; only the mark is added.
+    pub env: Vec<(OsString, OsString)>,
+    pub cwd: PathBuf,
+    pub mode: Mode,
+    pub limits: Limits,
+}
+
+/// How the program's input and output are connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Three pipes; standard output is the log, standard error goes to a capped file.
+    Pipes,
+    /// As [`Mode::Pipes`], but standard input is at its end from the start.
+    PipesNoInput,
+    /// One terminal of this size.
+    Pty { rows: u16, cols: u16 },
+}
+
+/// Bounds and habits of a keeper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes in one log segment.
+    pub segment_bytes: u64,
+    /// Segments kept; with unacknowledged bytes at `segments * segment_bytes` the program waits.
+    pub segments: u32,
+    /// Seconds without any client until an orderly stop; 0: for ever.
+    pub orphan_ttl_s: u64,
+    pub on_server_loss: OnServerLoss,
+    /// File mode mask of the program.
+    pub umask: u32,
+}
+
+impl Default for Limits {
+    /// 64 MiB twice and 24 h: reliability.md 1.2.
+    fn default() -> Self {
+        Self {
+            segment_bytes: 64 * 1024 * 1024,
+            segments: 2,
+            orphan_ttl_s: 24 * 3600,
+            on_server_loss: OnServerLoss::Keep,
+            umask: 0o077,
+        }
+    }
+}
+
+/// What a keeper does when its last client goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnServerLoss {
+    /// Runs on until the orphan time is over.
+    Keep,
+    /// Stops the program unless a client comes back within ten seconds.
+    Stop,
+}
+
+/// The keeper runs and so does its program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Begun {
+    pub keeper_pid: u32,
+    pub program_pid: u32,
+    /// Start time of the program, clock ticks since boot.
+    pub start_ticks: u64,
+    pub boot_id: String,
+}
+
+/// Why no program runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartFailure {
+    pub code: StartCode,
+    /// Error number of the system, 0 when there is none.
+    pub errno: i32,
+    pub text: String,
+}
+
+/// Stable names of the ways a start can fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartCode {
+    ProgramNotFound,
+    NotExecutable,
+    CwdMissing,
+    CwdDenied,
+    SpawnFailed,
+    /// A keeper lives in this directory.
+    DirBusy,
+    /// The directory holds the traces of an earlier life.
+    DirUsed,
+    /// The directory or a file in it cannot be made.
+    DirFailed,
+    BadSpec,
+}
+
+impl StartCode {
+    const ALL: [(Self, &'static str); 9] = [
+        (Self::ProgramNotFound, "program_not_found"),
+        (Self::NotExecutable, "not_executable"),
+        (Self::CwdMissing, "cwd_missing"),
+        (Self::CwdDenied, "cwd_denied"),
+        (Self::SpawnFailed, "spawn_failed"),
+        (Self::DirBusy, "dir_busy"),
+        (Self::DirUsed, "dir_used"),
+        (Self::DirFailed, "dir_failed"),
+        (Self::BadSpec, "bad_spec"),
+    ];
+
+    /// The code as replies show it.
+    pub fn name(self) -> &'static str {
+        Self::ALL
+            .iter()
+            .find_map(|(code, name)| (*code == self).then_some(*name))
+            .unwrap_or("spawn_failed")
+    }
+
+    fn from_name(name: &str) -> Self {
+        Self::ALL
+            .iter()
+            .find_map(|(code, known)| (*known == name).then_some(*code))
+            .unwrap_or(Self::SpawnFailed)
+    }
+}
+
+impl std::fmt::Debug for Spec {
+    /// Values of the environment and arguments stay out of logs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Spec")
+            .field("session", &self.session)
+            .field("incarnation", &self.incarnation)
+            .field("dir", &self.dir)
+            .field("program", &self.argv.first())
+            .field(
+                "env",
+                &self.env.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+            )
+            .field("cwd", &self.cwd)
+            .field("mode", &self.mode)
+            .field("limits", &self.limits)
+            .finish()
+    }
+}
+
+impl Spec {
+    pub fn encode(&self) -> Vec<u8> {
+        let (mode, rows, cols) = match self.mode {
+            Mode::Pipes => (0, 0, 0),
+            Mode::PipesNoInput => (1, 0, 0),
+            Mode::Pty { rows, cols } => (2, rows, cols),
+        };
+        let limits = &self.limits;
+        let on_loss = match limits.on_server_loss {
+            OnServerLoss::Keep => 0,
+            OnServerLoss::Stop => 1,
+        };
+        let mut body = Put::default()
+            .u8(super::VERSION)
+            .block(self.session.as_bytes())
+            .u64(self.incarnation)
+            .block(self.dir.as_os_str().as_bytes())
+            .block(self.cwd.as_os_str().as_bytes())
+            .u8(mode)
+            .u16(rows)
+            .u16(cols)
+            .u64(limits.segment_bytes)
+            .u32(limits.segments)
+            .u64(limits.orphan_ttl_s)
+            .u8(on_loss)
+            .u32(limits.umask)
+            .u32(count(self.argv.len()));
+        for argument in &self.argv {
+            body = body.block(argument.as_bytes());
+        }
+        body = body.u32(count(self.env.len()));
+        for (name, value) in &self.env {
+            body = body.block(name.as_bytes()).block(value.as_bytes());
+        }
+        frame(START, &body.0)
+    }
+
+    pub fn decode(raw: &RawFrame) -> Result<Self, Malformed> {
+        let mut body = Take(&raw.body);
+        if raw.kind != START || body.u8()? != super::VERSION {
+            return Err(Malformed);
+        }
+        let session = body.text()?;
+        let incarnation = body.u64()?;
+        let dir = PathBuf::from(os(body.block()?));
+        let cwd = PathBuf::from(os(body.block()?));
+        let mode = match (body.u8()?, body.u16()?, body.u16()?) {
+            (0, _, _) => Mode::Pipes,
+            (1, _, _) => Mode::PipesNoInput,
+            (2, rows, cols) => Mode::Pty { rows, cols },
+            _ => return Err(Malformed),
+        };
+        let limits = Limits {
+            segment_bytes: body.u64()?,
+            segments: body.u32()?,
+            orphan_ttl_s: body.u64()?,
+            on_server_loss: match body.u8()? {
+                0 => OnServerLoss::Keep,
+                1 => OnServerLoss::Stop,
+                _ => return Err(Malformed),
+            },
+            umask: body.u32()?,
+        };
+        let mut argv = Vec::new();
+        for _ in 0..body.u32()? {
+            argv.push(os(body.block()?));
+        }
+        let mut env = Vec::new();
+        for _ in 0..body.u32()? {
+            env.push((os(body.block()?), os(body.block()?)));
+        }
+        if argv.is_empty() || limits.segment_bytes == 0 || limits.segments == 0 {
+            return Err(Malformed);
+        }
+        Ok(Self {
+            session,
+            incarnation,
+            dir,
+            argv,
+            env,
+            cwd,
+            mode,
+            limits,
+        })
+    }
+}
+
+/// The answer of a keeper to its start frame.
+pub type StartReply = Result<Begun, StartFailure>;
+
+pub fn encode_reply(reply: &StartReply) -> Vec<u8> {
+    let put = Put::default();
+    match reply {
+        Ok(begun) => {
+            let body = put
+                .u32(begun.keeper_pid)
+                .u32(begun.program_pid)
+                .u64(begun.start_ticks)
+                .block(begun.boot_id.as_bytes());
+            frame(STARTED, &body.0)
+        }
+        Err(failure) => {
+            let body = put
+                .block(failure.code.name().as_bytes())
+                .i32(failure.errno)
+                .block(failure.text.as_bytes());
+            frame(FAILED, &body.0)
+        }
+    }
+}
+
+pub fn decode_reply(raw: &RawFrame) -> Result<StartReply, Malformed> {
+    let mut body = Take(&raw.body);
+    match raw.kind {
+        STARTED => Ok(Ok(Begun {
+            keeper_pid: body.u32()?,
+            program_pid: body.u32()?,
+            start_ticks: body.u64()?,
+            boot_id: body.text()?,
+        })),
+        FAILED => {
+            let code = StartCode::from_name(&body.text()?);
+            let errno = body.i32()?;
+            let text = body.text()?;
+            Ok(Err(StartFailure { code, errno, text }))
+        }
+        _ => Err(Malformed),
+    }
+}
+
+fn count(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+fn os(bytes: &[u8]) -> OsString {
+    OsStr::from_bytes(bytes).to_os_string()
+}

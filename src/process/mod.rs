@@ -1,0 +1,6 @@
+//! What the server and its built-in programs ask of the machine's processes directly.
+//!
+//! Never the start or end of an agent process: that is the keeper's.
+
+pub mod own;
+pub mod terminal;

@@ -1,0 +1,242 @@
+//! How a program is started: its environment from nothing, its files, its keeper.
+//!
+//! Never passes on a variable of the server that nobody named.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use actix::Addr;
+
+use crate::domain::{Incarnation, Progress, Session};
+use crate::drivers::{Launch, LaunchContext, Stdio, driver};
+use crate::keeper::{Dir, Limits, Mode, OnServerLoss, Spec};
+use crate::secrets::env_aad;
+use crate::store;
+
+use super::super::context::Shared;
+use super::super::session::SessionActor;
+use super::AgentActor;
+use super::life::Life;
+use super::outbox::Outbox;
+
+/// What a start needs.
+pub(super) struct Launching {
+    pub session: Box<Session>,
+    pub incarnation: Incarnation,
+    pub nonce: String,
+    pub resume: Option<String>,
+}
+
+/// A program that runs, before the server is connected to its keeper.
+pub(super) struct Begun {
+    /// The program's own pid.
+    pub pid: u32,
+    life: Life,
+}
+
+impl Begun {
+    /// Connects and listens.
+    pub(super) async fn connect(
+        self,
+        session: &Addr<SessionActor>,
+        me: Addr<AgentActor>,
+    ) -> Option<Life> {
+        self.life.attach(session, me).await
+    }
+}
+
+/// The directory of an incarnation's files: what the driver puts there, and handed-over messages.
+pub(super) fn place(shared: &Shared, session: &Session, incarnation: Incarnation) -> PathBuf {
+    let name = format!("{}-{}", session.id, incarnation);
+    shared.config.data_dir.join("agents").join(name)
+}
+
+/// What the driver is told of an incarnation.
+pub(super) fn context(
+    shared: &Shared,
+    session: &Session,
+    (incarnation, nonce): (Incarnation, String),
+) -> LaunchContext {
+    LaunchContext {
+        session: session.id,
+        dir: place(shared, session, incarnation)
+            .to_string_lossy()
+            .into_owned(),
+        cwd: session.cwd.clone(),
+        server_exe: shared.server_exe.clone(),
+        nonce,
+        permission_mode: session.permission_mode,
+        scenario: session.scenario.clone(),
+        resume: None,
+    }
+}
+
+/// Starts the keeper and the program, or says why not: a stable code and words.
+pub(super) async fn start(
+    shared: &Arc<Shared>,
+    launching: Launching,
+) -> Result<Begun, (String, String)> {
+    let Launching {
+        session,
+        incarnation,
+        nonce,
+        resume,
+    } = launching;
+    let _gate = Arc::clone(&shared.gate).acquire_owned().await;
+    let mut context = context(shared, &session, (incarnation, nonce.clone()));
+    context.resume = resume
+        .and_then(|snapshot| Outbox::unwrap(&snapshot))
+        .map(|(codec, _)| codec);
+    let driver = driver(session.kind);
+    let launch = driver.launch(&context);
+    put_files(PathBuf::from(&context.dir), launch.files.clone()).await?;
+    let env = environment(shared, &session, &launch).await?;
+    let spec = spec(shared, &session, incarnation, (launch, env));
+    let spawner = shared.spawner.clone();
+    // In a task of its own: a start must not be cut off halfway by the end of this actor.
+    let spawned = tokio::spawn(async move { spawner.spawn(spec).await }).await;
+    let started = spawned
+        .map_err(|error| (String::from("spawn_failed"), error.to_string()))?
+        .map_err(|error| (error.code().to_owned(), error.to_string()))?;
+    let progress = Progress {
+        incarnation,
+        offset: 0,
+        snapshot: String::new(),
+    };
+    let mut life = Life::resume(shared, &session, nonce, progress, None);
+    life.fresh(started.program.pid, driver.codec(&context));
+    Ok(Begun {
+        pid: started.program.pid,
+        life,
+    })
+}
+
+fn spec(
+    shared: &Shared,
+    session: &Session,
+    incarnation: Incarnation,
+    (launch, env): (Launch, BTreeMap<String, String>),
+) -> Spec {
+    let agents = &shared.config.agents;
+    let kind = shared.config.kinds.get(session.kind.name());
+    let mut argv: Vec<OsString> = launch.argv.into_iter().map(OsString::from).collect();
+    if let Some(kind) = kind {
+        if let (Some(command), Some(first)) = (&kind.command, argv.first_mut()) {
+            *first = OsString::from(command);
+        }
+        argv.extend(kind.args.iter().map(OsString::from));
+    }
+    Spec {
+        session: session.id.to_string(),
+        incarnation: incarnation.0,
+        dir: Dir::new(&shared.keepers, session.id.0, incarnation.0)
+            .path()
+            .to_owned(),
+        argv,
+        env: env
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect(),
+        cwd: PathBuf::from(&session.cwd),
+        mode: match launch.stdio {
+            Stdio::Pipes => Mode::Pipes,
+            Stdio::Pty { rows, cols } => Mode::Pty { rows, cols },
+        },
+        limits: Limits {
+            segment_bytes: agents.log_segment_bytes,
+            segments: agents.log_segments,
+            orphan_ttl_s: agents.orphan_ttl.as_secs(),
+            on_server_loss: OnServerLoss::Keep,
+            umask: 0o077,
+        },
+    }
+}
+
+/// The child's whole environment: a few names of the server's, what the kind names, what the
+/// driver needs, and the session's own, which win.
+async fn environment(
+    shared: &Shared,
+    session: &Session,
+    launch: &Launch,
+) -> Result<BTreeMap<String, String>, (String, String)> {
+    let mut env = BTreeMap::new();
+    for (name, default) in [
+        ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+        ("HOME", "/"),
+        ("LANG", "C.UTF-8"),
+        ("TMPDIR", "/tmp"),
+    ] {
+        let value = std::env::var(name).unwrap_or_else(|_unset| default.to_owned());
+        env.insert(name.to_owned(), value);
+    }
+    let term = match launch.stdio {
+        Stdio::Pipes => "dumb",
+        Stdio::Pty { .. } => "xterm-256color",
+    };
+    env.insert("TERM".to_owned(), term.to_owned());
+    if let Some(kind) = shared.config.kinds.get(session.kind.name()) {
+        let named = kind
+            .env_from
+            .iter()
+            .filter_map(|name| Some((name.clone(), std::env::var(name).ok()?)));
+        env.extend(named);
+        env.extend(kind.env.clone());
+    }
+    env.extend(launch.env.clone());
+    env.extend(own_variables(shared, session).await?);
+    Ok(env)
+}
+
+async fn own_variables(
+    shared: &Shared,
+    session: &Session,
+) -> Result<BTreeMap<String, String>, (String, String)> {
+    let id = session.id;
+    let sealed = shared
+        .store
+        .read(move |conn| store::sessions::env_blob(conn, id))
+        .await;
+    let failed = |text: String| (String::from("env_unreadable"), text);
+    match sealed.map_err(|error| failed(error.to_string()))? {
+        None => Ok(BTreeMap::new()),
+        Some(blob) => {
+            let plain = shared.secrets.open_sealed(&env_aad(id), &blob);
+            let plain = plain.map_err(|error| failed(error.to_string()))?;
+            serde_json::from_slice(&plain).map_err(|error| failed(error.to_string()))
+        }
+    }
+}
+
+async fn put_files(dir: PathBuf, files: Vec<(String, Vec<u8>)>) -> Result<(), (String, String)> {
+    let putting = tokio::task::spawn_blocking(move || {
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&dir)?;
+        files
+            .iter()
+            .try_for_each(|(name, bytes)| put_file(&dir, name, bytes))
+    });
+    let failed = |text: String| (String::from("dir_failed"), text);
+    putting
+        .await
+        .map_err(|error| failed(error.to_string()))?
+        .map_err(|error| failed(format!("the agent's files cannot be written: {error}")))
+}
+
+/// Writes one file, 0600, whole or not at all.
+pub(super) fn put_file(dir: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+    let draft = dir.join(format!(".{name}.part"));
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&draft)?;
+    file.write_all(bytes)?;
+    std::fs::rename(draft, dir.join(name))
+}

@@ -1,0 +1,147 @@
+//! What every actor of the runtime may reach: the store, the settings, the spawner and the shared
+//! counters.
+//!
+//! Never an owner of live state: each counter names the actor that writes it.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::config::Config;
+use crate::keeper::Spawner;
+use crate::secrets::Secrets;
+use crate::store::Store;
+
+use super::directory::Directory;
+use super::ledger::Ledger;
+use super::tree::Trunk;
+
+/// Shared by all actors of one server.
+pub struct Shared {
+    /// Rows.
+    pub(super) store: Store,
+    /// Settings.
+    pub(super) config: Arc<Config>,
+    /// Opens the sealed environments of sessions.
+    pub(super) secrets: Arc<Secrets>,
+    /// The one thread that starts keepers.
+    pub(super) spawner: Spawner,
+    /// Where the directories of incarnations are: `<root>/<session>/<incarnation>/`.
+    pub(super) keepers: PathBuf,
+    /// The server's own executable, for the built-in agent programs.
+    pub(super) server_exe: String,
+    /// Names this history; see decisions.md 5.
+    pub(super) epoch: String,
+    /// Who is awake, and where.
+    pub(super) directory: Directory,
+    /// The supervisor's log.
+    pub(super) ledger: Ledger,
+    /// Places for live agents, first come first served.
+    pub(super) places: Arc<Semaphore>,
+    /// Places in the start gate.
+    pub(super) gate: Arc<Semaphore>,
+    /// Last committed pos. Written by the journal.
+    pub(super) latest_pos: AtomicU64,
+    /// Batches that wait for a commit. Written by the journal.
+    pub(super) journal_pending: AtomicUsize,
+    /// Sessions that wait for a place. Written by the sessions.
+    pub(super) waiting: AtomicUsize,
+    /// Whether new work is refused. Written by the drain.
+    pub(super) draining: AtomicBool,
+    trouble: Mutex<Option<String>>,
+    trunk: OnceLock<Weak<Trunk>>,
+}
+
+/// Parts that boot hands over.
+pub struct Parts {
+    /// Rows.
+    pub store: Store,
+    /// Settings.
+    pub config: Arc<Config>,
+    /// Opens the sealed environments of sessions.
+    pub secrets: Arc<Secrets>,
+    /// The one thread that starts keepers.
+    pub spawner: Spawner,
+    /// The server's own executable.
+    pub server_exe: String,
+    /// Names this history.
+    pub epoch: String,
+}
+
+impl Shared {
+    pub(super) fn new(parts: Parts, ledger: Ledger) -> Arc<Self> {
+        let limits = &parts.config.limits;
+        let places = Arc::new(Semaphore::new(limits.max_live_agents));
+        let gate = Arc::new(Semaphore::new(limits.starts_at_once.max(1)));
+        Arc::new(Self {
+            keepers: parts.config.data_dir.join("keepers"),
+            store: parts.store,
+            config: parts.config,
+            secrets: parts.secrets,
+            spawner: parts.spawner,
+            server_exe: parts.server_exe,
+            epoch: parts.epoch,
+            directory: Directory::default(),
+            ledger,
+            places,
+            gate,
+            latest_pos: AtomicU64::new(0),
+            journal_pending: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+            trouble: Mutex::new(None),
+            trunk: OnceLock::new(),
+        })
+    }
+
+    /// The tree that these parts serve.
+    pub(super) fn trunk(&self) -> Option<Arc<Trunk>> {
+        self.trunk.get()?.upgrade()
+    }
+
+    pub(super) fn set_trunk(&self, trunk: &Arc<Trunk>) {
+        let _set_once = self.trunk.set(Arc::downgrade(trunk));
+    }
+
+    /// Why the journal cannot commit at the moment.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.trouble
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(super) fn set_trouble(&self, text: Option<String>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = text;
+    }
+}
+
+/// Who reads a feed. Written by the feed, read by the session that wants to sleep.
+#[derive(Debug)]
+pub(super) struct Readers {
+    /// Followers and waiting pollers.
+    pub live: AtomicUsize,
+    touched: Mutex<Instant>,
+}
+
+impl Readers {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            live: AtomicUsize::new(0),
+            touched: Mutex::new(Instant::now()),
+        })
+    }
+
+    /// A poller was here.
+    pub(super) fn touch(&self) {
+        *self.touched.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// When the last poller was here.
+    pub(super) fn touched(&self) -> Instant {
+        *self.touched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,324 @@
+//! The feed of one agent: numbers its events, keeps the ring, and serves pollers and followers.
+//!
+//! Never shows an event before its batch is committed, and never gives a number twice.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use actix::fut::wrap_future;
+use actix::prelude::*;
+use tokio::sync::oneshot;
+
+use crate::domain::{Batch, Error, EventKind, Incarnation, Progress, Result, SessionId, UserId};
+use crate::domain::{Change, Draft};
+use crate::store;
+use crate::supervision::{Exit, Lifeline, Stop};
+
+use super::context::{Readers, Shared};
+use super::facade::Attach;
+use super::journal::{Append, Committed, Journal};
+use super::published::{Published, Sink};
+use super::ring::{RING_EVENTS, Ring};
+
+/// Commit these events and rows. Answers after the commit.
+#[derive(Message)]
+#[rtype(result = "Result<()>")]
+pub(super) struct Publish {
+    /// The process that the events are about.
+    pub incarnation: Incarnation,
+    /// Events in order.
+    pub events: Vec<Draft>,
+    /// How far the log is decoded.
+    pub progress: Option<Progress>,
+    /// Rows that follow.
+    pub changes: Vec<Change>,
+}
+
+/// Read the ring.
+#[derive(Message)]
+#[rtype(result = "Look")]
+pub(super) struct Read {
+    /// The last seq that the reader has; `None`: from the oldest in the ring.
+    pub after: Option<u64>,
+    /// At most so many.
+    pub limit: usize,
+    /// Only these kinds.
+    pub kinds: Option<Vec<EventKind>>,
+}
+
+/// What the ring had.
+#[derive(Debug)]
+pub(super) enum Look {
+    /// The events, the cursor to go on from, and the last committed seq.
+    Ring {
+        /// Matching events.
+        events: Vec<Arc<Published>>,
+        /// Where to go on.
+        next: u64,
+        /// Last committed seq.
+        latest: u64,
+    },
+    /// The cursor is older than the ring.
+    Behind {
+        /// Last committed seq.
+        latest: u64,
+    },
+    /// The cursor is ahead of the log.
+    Ahead {
+        /// Last committed seq.
+        latest: u64,
+    },
+}
+
+/// Tell me when an event after this seq is committed.
+#[derive(Message)]
+#[rtype(result = "Result<()>")]
+pub(super) struct Await {
+    /// The last seq that the reader has.
+    pub after: u64,
+}
+
+/// Follow from after this seq: replay and live in one message.
+#[derive(Message)]
+#[rtype(result = "Result<Attach>")]
+pub(super) struct Follow {
+    /// The last seq that the reader has.
+    pub after: u64,
+    /// Where to push.
+    pub sink: Arc<dyn Sink>,
+}
+
+/// See the module.
+pub(super) struct Feed {
+    id: SessionId,
+    owner: UserId,
+    group: SessionId,
+    journal: Addr<Journal>,
+    lifeline: Lifeline,
+    readers: Arc<Readers>,
+    ring: Ring,
+    /// The next number to give; above `ring.latest() + 1` while a batch waits for its commit.
+    next_seq: u64,
+    waiters: Vec<oneshot::Sender<()>>,
+    sinks: Vec<Arc<dyn Sink>>,
+}
+
+/// Whose feed it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FeedOf {
+    pub id: SessionId,
+    pub owner: UserId,
+    pub group: SessionId,
+}
+
+impl Feed {
+    /// Loads the last numbers and the ring from the journal's rows.
+    pub(super) async fn load(
+        shared: &Shared,
+        of: FeedOf,
+        journal: Addr<Journal>,
+        (lifeline, readers): (Lifeline, Arc<Readers>),
+    ) -> Result<Self> {
+        let id = of.id;
+        let (latest, tail) = shared
+            .store
+            .read(move |conn| {
+                let (_, latest) = store::events::bounds(conn, id)?;
+                Ok((latest, store::events::tail(conn, id, RING_EVENTS)?))
+            })
+            .await?;
+        let tail = tail
+            .into_iter()
+            .map(|event| Published::new(event, of.owner))
+            .collect();
+        Ok(Self {
+            id,
+            owner: of.owner,
+            group: of.group,
+            journal,
+            lifeline,
+            readers,
+            ring: Ring::refill(latest, tail),
+            next_seq: latest.saturating_add(1),
+            waiters: Vec::new(),
+            sinks: Vec::new(),
+        })
+    }
+
+    fn show(&mut self, events: Committed) {
+        for event in events {
+            self.sinks.retain(|sink| sink.push(&event));
+            self.ring.push(event);
+        }
+        for waiter in self.waiters.drain(..) {
+            // A poller that has gone away needs no answer.
+            let _told = waiter.send(());
+        }
+        self.count_readers();
+    }
+
+    fn count_readers(&mut self) {
+        self.waiters.retain(|waiter| !waiter.is_closed());
+        let readers = self.sinks.len().saturating_add(self.waiters.len());
+        self.readers.live.store(readers, Ordering::Release);
+    }
+}
+
+impl Actor for Feed {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.lifeline.tether().hold(ctx, |_, ctx| ctx.stop());
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        for sink in &self.sinks {
+            sink.detached();
+        }
+    }
+}
+
+impl Handler<Publish> for Feed {
+    type Result = ResponseActFuture<Self, Result<()>>;
+
+    fn handle(&mut self, publish: Publish, _ctx: &mut Self::Context) -> Self::Result {
+        let first_seq = self.next_seq;
+        let count = u64::try_from(publish.events.len()).unwrap_or(u64::MAX);
+        self.next_seq = first_seq.saturating_add(count);
+        let batch = Batch {
+            session: self.id,
+            owner: self.owner,
+            incarnation: publish.incarnation,
+            first_seq,
+            events: publish.events,
+            progress: publish.progress,
+            changes: publish.changes,
+        };
+        let append = self.journal.send(Append {
+            batch,
+            group: self.group,
+        });
+        Box::pin(
+            wrap_future::<_, Self>(append).map(|answer, feed, ctx| match answer {
+                Ok(Ok(events)) => {
+                    feed.show(events);
+                    Ok(())
+                }
+                Ok(Err(_)) | Err(_) => {
+                    feed.lifeline
+                        .record(Exit::Failed("the journal is gone".into()));
+                    ctx.stop();
+                    Err(Error::unavailable(
+                        "restarting",
+                        "the journal is being restarted",
+                    ))
+                }
+            }),
+        )
+    }
+}
+
+impl Handler<Read> for Feed {
+    type Result = MessageResult<Read>;
+
+    fn handle(&mut self, read: Read, _ctx: &mut Self::Context) -> Self::Result {
+        self.readers.touch();
+        let latest = self.ring.latest();
+        let after = read.after.unwrap_or(self.ring.oldest().saturating_sub(1));
+        if after > latest {
+            return MessageResult(Look::Ahead { latest });
+        }
+        let Some(held) = self.ring.after(after) else {
+            return MessageResult(Look::Behind { latest });
+        };
+        let mut events = Vec::new();
+        let mut next = after;
+        for event in held {
+            if events.len() == read.limit {
+                break;
+            }
+            next = event.event.seq;
+            let wanted = read
+                .kinds
+                .as_ref()
+                .is_none_or(|kinds| kinds.contains(&event.event.kind));
+            if wanted {
+                events.push(Arc::clone(event));
+            }
+        }
+        MessageResult(Look::Ring {
+            events,
+            next,
+            latest,
+        })
+    }
+}
+
+impl Handler<Await> for Feed {
+    type Result = ResponseFuture<Result<()>>;
+
+    fn handle(&mut self, message: Await, _ctx: &mut Self::Context) -> Self::Result {
+        if self.ring.latest() > message.after {
+            return Box::pin(async { Ok(()) });
+        }
+        let (told, heard) = oneshot::channel();
+        self.waiters.push(told);
+        self.count_readers();
+        Box::pin(async move {
+            heard
+                .await
+                .map_err(|_gone| Error::unavailable("restarting", "the feed is being restarted"))
+        })
+    }
+}
+
+impl Handler<Follow> for Feed {
+    type Result = Result<Attach>;
+
+    fn handle(&mut self, follow: Follow, _ctx: &mut Self::Context) -> Self::Result {
+        self.readers.touch();
+        let latest = self.ring.latest();
+        if follow.after > latest {
+            return Err(Error::EpochChanged {
+                epoch: String::new(),
+                latest_seq: latest,
+            });
+        }
+        let Some(missed) = self.ring.after(follow.after) else {
+            return Ok(Attach::Behind);
+        };
+        for event in missed {
+            if !follow.sink.push(event) {
+                return Ok(Attach::Live { latest });
+            }
+        }
+        self.sinks.push(follow.sink);
+        self.count_readers();
+        Ok(Attach::Live { latest })
+    }
+}
+
+/// Do the readers still stand? Drops those that are over, so that a quiet session can sleep.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Census;
+
+impl Handler<Census> for Feed {
+    type Result = ();
+
+    fn handle(&mut self, _message: Census, _ctx: &mut Self::Context) {
+        self.sinks.retain(|sink| sink.open());
+        self.count_readers();
+    }
+}
+
+impl Handler<Stop> for Feed {
+    type Result = ();
+
+    fn handle(&mut self, _stop: Stop, ctx: &mut Self::Context) {
+        self.lifeline.record(Exit::Shutdown);
+        ctx.stop();
+    }
+}

@@ -1,0 +1,161 @@
+//! The supervisor's log: one row and one JSON line for every decision about an actor or a process.
+//!
+//! Never waits for the database: a line that finds the way to the rows full is still logged, and
+//! the loss of its row is counted in the log.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::mpsc;
+
+use crate::domain::{Incarnation, SessionId, Timestamp};
+use crate::store::{self, Store};
+use crate::supervision::{Event, Observer, Record};
+
+use super::clock::now;
+
+/// Lines on their way to the rows.
+const WAITING: usize = 4_096;
+/// Most lines in one write.
+const AT_ONCE: usize = 256;
+
+/// One decision.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Line {
+    pub path: String,
+    pub generation: u64,
+    pub incarnation: Option<Incarnation>,
+    pub event: String,
+    pub reason: Option<String>,
+    pub decision: Option<String>,
+    pub next_at: Option<Timestamp>,
+    pub session: Option<SessionId>,
+}
+
+impl Line {
+    /// A line about a session's process.
+    pub(super) fn of_process(
+        session: SessionId,
+        incarnation: Incarnation,
+        event: &str,
+        reason: Option<String>,
+    ) -> Self {
+        Self {
+            path: format!("root/sessions/{session}/agent"),
+            generation: 0,
+            incarnation: Some(incarnation),
+            event: event.to_owned(),
+            reason,
+            decision: None,
+            next_at: None,
+            session: Some(session),
+        }
+    }
+
+    fn of_actor(record: &Record) -> Self {
+        let decision = record.delay.map(|delay| match record.count {
+            Some((used, most)) => format!("in {} ms, {used} of {most}", delay.as_millis()),
+            None => format!("in {} ms", delay.as_millis()),
+        });
+        let next_at = record
+            .delay
+            .filter(|_| record.event == Event::RestartIn)
+            .map(|delay| now().plus_ms(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX)));
+        let reason = match (&record.exit, &record.reason) {
+            (Some(exit), Some(reason)) => Some(format!("{exit}: {reason}")),
+            (Some(exit), None) => Some(exit.to_string()),
+            (None, reason) => reason.clone(),
+        };
+        Self {
+            path: record.path.clone(),
+            generation: record.generation,
+            incarnation: None,
+            event: record.event.name().to_owned(),
+            reason,
+            decision,
+            next_at,
+            session: session_of(&record.path),
+        }
+    }
+}
+
+/// The session that a path of the tree belongs to.
+pub(super) fn session_of(path: &str) -> Option<SessionId> {
+    path.strip_prefix("root/sessions/")?
+        .split('/')
+        .next()?
+        .parse()
+        .ok()
+}
+
+/// See the module. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Ledger {
+    lines: mpsc::Sender<(Timestamp, Line)>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Ledger {
+    /// Starts the task that writes the rows.
+    pub(super) fn start(store: Store) -> Self {
+        let (lines, queue) = mpsc::channel(WAITING);
+        let lost = Arc::new(AtomicU64::new(0));
+        actix::spawn(write_rows(store, queue));
+        Self { lines, lost }
+    }
+
+    /// Takes a line.
+    pub(super) fn write(&self, line: Line) {
+        tracing::info!(
+            target: "supervisor",
+            path = %line.path,
+            generation = line.generation,
+            incarnation = line.incarnation.map(|n| n.0),
+            event = %line.event,
+            reason = line.reason.as_deref(),
+            decision = line.decision.as_deref(),
+            next_at = line.next_at.map(Timestamp::rfc3339),
+            "supervisor"
+        );
+        if self.lines.try_send((now(), line)).is_err() {
+            let lost = self.lost.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+            tracing::warn!(lost, "a line of the supervisor's log has no row");
+        }
+    }
+}
+
+impl Observer for Ledger {
+    fn record(&self, record: &Record) {
+        self.write(Line::of_actor(record));
+    }
+}
+
+async fn write_rows(store: Store, mut queue: mpsc::Receiver<(Timestamp, Line)>) {
+    let mut lines = Vec::new();
+    while queue.recv_many(&mut lines, AT_ONCE).await > 0 {
+        let rows: Vec<store::supervisor_log::Row> =
+            lines.drain(..).map(|(at, line)| row(at, line)).collect();
+        let written = store
+            .write(move |conn| store::supervisor_log::append(conn, &rows))
+            .await;
+        if let Err(error) = written {
+            tracing::warn!(%error, "lines of the supervisor's log could not be stored");
+        }
+    }
+}
+
+fn row(at: Timestamp, line: Line) -> store::supervisor_log::Row {
+    store::supervisor_log::Row {
+        id: 0,
+        at,
+        path: line.path,
+        generation: line.generation,
+        incarnation: line.incarnation.unwrap_or_default(),
+        event: line.event,
+        reason: line.reason.unwrap_or_default(),
+        decision: line.decision.unwrap_or_default(),
+        next_at: line.next_at,
+        session: line.session,
+        count: 1,
+    }
+}

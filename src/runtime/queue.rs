@@ -1,0 +1,328 @@
+//! The queue of one session: accepts prompts durably, keeps their order, and offers the next one
+//! when the session is ready.
+//!
+//! Never holds a task that is not a row, and never offers two at once.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use actix::fut::wrap_future;
+use actix::prelude::*;
+
+use crate::domain::{Error, Result, SessionId, Task, TaskId, UserId};
+use crate::store::{self, StoreError};
+use crate::supervision::{Exit, Lifeline, Stop};
+
+use super::context::Shared;
+use super::edge::tell;
+use super::facade::{AcceptRequest, Accepted, WhenBusy};
+use super::session::{Offer, SessionActor, Wanted};
+
+/// Accept this prompt; durable when answered.
+#[derive(Message)]
+#[rtype(result = "Result<Enqueued>")]
+pub(super) struct Enqueue(pub AcceptRequest);
+
+/// The answer to [`Enqueue`].
+pub(super) enum Enqueued {
+    /// It is a row now.
+    Accepted(Accepted),
+    /// This queue is going to sleep: wake the session and ask again.
+    Moved,
+}
+
+/// Whether the session can take a turn now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Readiness {
+    /// It can.
+    Ready,
+    /// A turn runs.
+    InTurn,
+    /// Something else holds it: no process, a pause, an open question.
+    Held,
+}
+
+/// How the session stands now; what was on offer is taken or refused with it.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Stand(pub Readiness);
+
+/// The rows changed under the queue: read them again.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Reload;
+
+/// May the session sleep? Answers no while a task waits; after a yes nothing is accepted.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub(super) struct Quiesce;
+
+/// A change to the waiting tasks.
+#[derive(Message)]
+#[rtype(result = "Result<()>")]
+pub(super) enum Edit {
+    /// New words for a waiting task.
+    Text(TaskId, String),
+    /// Withdraw a waiting task.
+    Cancel(TaskId),
+    /// A new order; must be a permutation of the waiting ones.
+    Order(Vec<TaskId>),
+    /// Withdraw all of them.
+    Clear,
+}
+
+/// See the module.
+pub(super) struct Queue {
+    shared: Arc<Shared>,
+    id: SessionId,
+    owner: UserId,
+    session: Addr<SessionActor>,
+    lifeline: Lifeline,
+    waiting: VecDeque<Task>,
+    stand: Readiness,
+    /// A task that was offered and of which the session has not said yet what became of it. Its
+    /// row still says `queued`.
+    offered: Option<TaskId>,
+    asleep: bool,
+}
+
+impl Queue {
+    pub(super) async fn load(
+        shared: Arc<Shared>,
+        (id, owner): (SessionId, UserId),
+        session: Addr<SessionActor>,
+        lifeline: Lifeline,
+    ) -> Result<Self> {
+        let waiting = waiting(&shared, id).await?;
+        Ok(Self {
+            shared,
+            id,
+            owner,
+            session,
+            lifeline,
+            waiting: waiting.into(),
+            stand: Readiness::Held,
+            offered: None,
+            asleep: false,
+        })
+    }
+
+    /// Takes the rows as the order, without the task that is on offer.
+    fn take(&mut self, rows: Vec<Task>) {
+        self.waiting = rows
+            .into_iter()
+            .filter(|task| Some(task.id) != self.offered)
+            .collect();
+    }
+
+    /// Whether an edit names the task that is on offer: it is as good as running.
+    fn touches_offer(&self, edit: &Edit) -> bool {
+        match edit {
+            Edit::Text(task, _) | Edit::Cancel(task) => self.offered == Some(*task),
+            Edit::Order(_) | Edit::Clear => false,
+        }
+    }
+
+    fn busy(&self) -> bool {
+        self.stand != Readiness::Ready || self.offered.is_some() || !self.waiting.is_empty()
+    }
+
+    /// Hands the first waiting task to a ready session; asks one that is not ready to become so.
+    fn offer(&mut self, person: Asked) {
+        let depth = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
+        if self.stand != Readiness::Ready || self.offered.is_some() {
+            let by_person = person == Asked::ByPerson;
+            tell(&self.session, Wanted { depth, by_person });
+            return;
+        }
+        if let Some(task) = self.waiting.pop_front() {
+            self.offered = Some(task.id);
+            let depth = depth.saturating_sub(1);
+            tell(&self.session, Offer { task, depth });
+        }
+    }
+
+    fn reload(&mut self, then: Asked) -> ResponseActFuture<Self, Result<()>> {
+        let shared = Arc::clone(&self.shared);
+        let id = self.id;
+        let read = async move { waiting(&shared, id).await };
+        Box::pin(wrap_future::<_, Self>(read).map(move |rows, queue, _ctx| {
+            queue.take(rows?);
+            queue.offer(then);
+            Ok(())
+        }))
+    }
+}
+
+/// Whether a person asked for it or the machinery goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    ByPerson,
+    ByItself,
+}
+
+async fn waiting(shared: &Shared, id: SessionId) -> Result<Vec<Task>> {
+    let rows = shared
+        .store
+        .read(move |conn| store::tasks::waiting(conn, id))
+        .await?;
+    Ok(rows)
+}
+
+impl Actor for Queue {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.lifeline.tether().hold(ctx, |_, ctx| ctx.stop());
+        if !self.waiting.is_empty() {
+            self.offer(Asked::ByItself);
+        }
+    }
+}
+
+impl Handler<Enqueue> for Queue {
+    type Result = AtomicResponse<Self, Result<Enqueued>>;
+
+    fn handle(&mut self, message: Enqueue, _ctx: &mut Self::Context) -> Self::Result {
+        if self.asleep {
+            return AtomicResponse::new(Box::pin(async { Ok(Enqueued::Moved) }.into_actor(self)));
+        }
+        let AcceptRequest {
+            prompt,
+            key,
+            when_busy,
+        } = message.0;
+        let busy = self.busy();
+        let working = self.stand == Readiness::InTurn || self.offered.is_some();
+        if when_busy == WhenBusy::Refuse && (working || !self.waiting.is_empty()) {
+            let refusal = Error::conflict(
+                "agent_busy",
+                "the agent is busy; it takes queued messages with ?queue=true",
+            );
+            return AtomicResponse::new(Box::pin(async { Err(refusal) }.into_actor(self)));
+        }
+        let (shared, limit) = (
+            Arc::clone(&self.shared),
+            self.shared.config.limits.waiting_tasks,
+        );
+        let (id, owner, offered) = (self.id, self.owner, self.offered);
+        let write = async move {
+            fail::fail_point!("queue_before_accept");
+            let accepted = shared
+                .store
+                .write(move |conn| {
+                    let new = store::tasks::NewTask {
+                        id: TaskId::generate(),
+                        session: id,
+                        owner,
+                        prompt: &prompt,
+                        created_at: super::clock::now(),
+                        busy,
+                        offered,
+                    };
+                    let accepted = store::tasks::accept(conn, &new, limit, key.as_ref())?;
+                    let waiting = store::tasks::waiting(conn, id)?;
+                    Ok::<_, StoreError>((accepted, waiting))
+                })
+                .await?;
+            fail::fail_point!("queue_after_accept");
+            Ok(accepted)
+        };
+        AtomicResponse::new(Box::pin(wrap_future::<_, Self>(write).map(
+            |written: Result<_>, queue, _ctx| {
+                let (accepted, waiting) = written?;
+                if !accepted.replayed {
+                    queue.take(waiting);
+                    queue.offer(Asked::ByPerson);
+                }
+                Ok(Enqueued::Accepted(Accepted {
+                    placement: accepted.placement,
+                    replayed: accepted.replayed,
+                }))
+            },
+        )))
+    }
+}
+
+impl Handler<Stand> for Queue {
+    type Result = ();
+
+    fn handle(&mut self, message: Stand, _ctx: &mut Self::Context) {
+        self.stand = message.0;
+        self.offered = None;
+        if self.stand == Readiness::Ready && !self.waiting.is_empty() {
+            self.offer(Asked::ByItself);
+        }
+    }
+}
+
+impl Handler<Reload> for Queue {
+    type Result = AtomicResponse<Self, ()>;
+
+    fn handle(&mut self, _message: Reload, _ctx: &mut Self::Context) -> Self::Result {
+        self.offered = None;
+        let read = self.reload(Asked::ByItself);
+        AtomicResponse::new(Box::pin(read.map(|result, queue: &mut Self, ctx| {
+            if let Err(error) = result {
+                queue.lifeline.record(Exit::Failed(error.to_string()));
+                ctx.stop();
+            }
+        })))
+    }
+}
+
+impl Handler<Quiesce> for Queue {
+    type Result = bool;
+
+    fn handle(&mut self, _message: Quiesce, _ctx: &mut Self::Context) -> bool {
+        self.asleep = self.waiting.is_empty() && self.offered.is_none();
+        self.asleep
+    }
+}
+
+impl Handler<Edit> for Queue {
+    type Result = AtomicResponse<Self, Result<()>>;
+
+    fn handle(&mut self, edit: Edit, _ctx: &mut Self::Context) -> Self::Result {
+        if self.touches_offer(&edit) {
+            let refusal = Error::conflict("invalid_state", "the task does not wait any more");
+            return AtomicResponse::new(Box::pin(async { Err(refusal) }.into_actor(self)));
+        }
+        let (shared, id, at) = (Arc::clone(&self.shared), self.id, super::clock::now());
+        let offered = self.offered;
+        let write = async move {
+            shared
+                .store
+                .write(move |conn| match edit {
+                    Edit::Text(task, text) => store::tasks::edit(conn, task, &text).map(|_| ()),
+                    Edit::Cancel(task) => store::tasks::cancel(conn, task, at).map(|_| ()),
+                    Edit::Order(order) => store::tasks::reorder(conn, id, &order),
+                    Edit::Clear => {
+                        for task in store::tasks::waiting(conn, id)? {
+                            if Some(task.id) != offered {
+                                store::tasks::cancel(conn, task.id, at)?;
+                            }
+                        }
+                        Ok(())
+                    }
+                })
+                .await?;
+            Ok(())
+        };
+        AtomicResponse::new(Box::pin(wrap_future::<_, Self>(write).then(
+            |written: Result<()>, queue, _ctx| match written {
+                Ok(()) => queue.reload(Asked::ByItself),
+                Err(error) => Box::pin(async move { Err(error) }.into_actor(queue)),
+            },
+        )))
+    }
+}
+
+impl Handler<Stop> for Queue {
+    type Result = ();
+
+    fn handle(&mut self, _stop: Stop, ctx: &mut Self::Context) {
+        self.lifeline.record(Exit::Shutdown);
+        ctx.stop();
+    }
+}

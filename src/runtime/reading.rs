@@ -1,0 +1,163 @@
+//! Reads of one agent's events: from the ring, from the journal where the ring is too short.
+//!
+//! Never shows what is not committed, and never leaves out a number without saying so.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Addr;
+use tokio::time::Instant;
+
+use crate::domain::{After, Error, Result, Session, TaskId, TaskState};
+use crate::store;
+
+use super::context::Shared;
+use super::facade::{Gap, Page, Poll};
+use super::feed::{Feed, Look, Read};
+use super::handle::Runtime;
+use super::published::Published;
+
+/// Longest wait between two looks at a task that may end without an event (a withdrawn one).
+const LOOK: Duration = Duration::from_secs(2);
+
+/// One page.
+pub(super) async fn page(
+    shared: &Shared,
+    feed: &Addr<Feed>,
+    session: &Session,
+    poll: &Poll,
+) -> Result<Page> {
+    let id = session.id;
+    let read = |after, limit, kinds| {
+        feed.send(Read {
+            after,
+            limit,
+            kinds,
+        })
+    };
+    let gone = |_closed| Error::unavailable("restarting", "the feed is being restarted");
+    if poll.after == After::Latest {
+        let Look::Ring { latest, .. } = read(None, 0, None).await.map_err(gone)? else {
+            return Err(Error::internal("a ring without an end"));
+        };
+        let oldest = shared
+            .store
+            .read(move |conn| Ok(store::events::bounds(conn, id)?.0))
+            .await?;
+        return Ok(Page {
+            live: true,
+            events: vec![],
+            next: latest,
+            more: false,
+            oldest,
+            latest,
+            gap: None,
+        });
+    }
+    let after = match poll.after {
+        After::Seq(seq) => Some(seq),
+        After::Oldest | After::Latest => None,
+    };
+    let look = read(after, poll.limit, poll.kinds.clone())
+        .await
+        .map_err(gone)?;
+    let oldest = shared
+        .store
+        .read(move |conn| Ok(store::events::bounds(conn, id)?.0))
+        .await?;
+    match look {
+        Look::Ring {
+            events,
+            next,
+            latest,
+        } => Ok(Page {
+            live: true,
+            events,
+            next,
+            more: next < latest,
+            oldest,
+            latest,
+            gap: None,
+        }),
+        Look::Ahead { latest } => Err(Error::EpochChanged {
+            epoch: shared.epoch.clone(),
+            latest_seq: latest,
+        }),
+        Look::Behind { latest } => {
+            stored(shared, session, poll, (after.unwrap_or(0), oldest, latest)).await
+        }
+    }
+}
+
+/// A page from the journal.
+async fn stored(
+    shared: &Shared,
+    session: &Session,
+    poll: &Poll,
+    (after, oldest, latest): (u64, u64, u64),
+) -> Result<Page> {
+    let (id, owner, limit, kinds) = (session.id, session.owner, poll.limit, poll.kinds.clone());
+    let rows = shared
+        .store
+        .read(move |conn| store::events::page(conn, id, after, limit, kinds.as_deref()))
+        .await?;
+    let full = rows.len() == poll.limit;
+    let events: Vec<Arc<Published>> = rows
+        .into_iter()
+        .map(|event| Published::new(event, owner))
+        .collect();
+    // A filter that matched less than a page has seen everything up to the end.
+    let last = events.last().map_or(after, |event| event.event.seq);
+    let next = if full { last } else { latest.max(last) };
+    let gap = (oldest > after.saturating_add(1)).then(|| Gap {
+        from: after.saturating_add(1),
+        to: oldest.saturating_sub(1),
+    });
+    Ok(Page {
+        live: false,
+        events,
+        next,
+        more: next < latest,
+        oldest,
+        latest,
+        gap,
+    })
+}
+
+/// See [`Runtime::wait_task`].
+pub(super) async fn wait_task(
+    runtime: &Runtime,
+    shared: &Shared,
+    (session, task): (&Session, TaskId),
+    within: Duration,
+) -> Result<bool> {
+    let end = Instant::now() + within;
+    loop {
+        let tail = Poll {
+            after: After::Latest,
+            limit: 1,
+            kinds: None,
+            wait: Duration::ZERO,
+        };
+        let latest = runtime.poll(session, tail).await?.latest;
+        let row = shared
+            .store
+            .read(move |conn| store::tasks::by_id(conn, task))
+            .await?;
+        let state = row.map(|task| task.state);
+        if state.is_none_or(|state| state.ended() || state == TaskState::Uncertain) {
+            return Ok(true);
+        }
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(false);
+        }
+        let news = Poll {
+            after: After::Seq(latest),
+            limit: 1,
+            kinds: None,
+            wait: left.min(LOOK),
+        };
+        runtime.poll(session, news).await?;
+    }
+}

@@ -1,0 +1,222 @@
+//! The state of one session and its moves, without an actor: every method changes the state and
+//! says in a [`Step`] what is to be committed and done.
+//!
+//! Never waits, never reads a clock: the time is handed in.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::domain::status::Intent;
+use crate::domain::{
+    Approval, Change, EventKind, Facts, Process, Progress, Session, Status, Task, TaskMove,
+    TaskState, Timestamp, TurnFact, TurnPhase, status,
+};
+use crate::drivers::Command;
+use crate::supervision::Backoff;
+
+use super::super::queue::Readiness;
+use super::step::{Alarm, Effect, Step};
+
+/// Numbers that the moves follow; from the settings.
+#[derive(Debug, Clone)]
+pub(super) struct Rules {
+    /// A process that lives less long counts as a short life.
+    pub short_life: Duration,
+    /// So many short lives in a row are a crash loop.
+    pub crash_loop_after: u32,
+    /// The curve of restarts.
+    pub backoff: Backoff,
+    /// Until the program must have said that it is ready.
+    pub start_timeout: Duration,
+    /// Between an interrupt and the end of the process.
+    pub interrupt_grace: Duration,
+    /// Until an open question is denied; zero: never.
+    pub approval_ttl: Duration,
+    /// Longest turn.
+    pub turn_deadline: Option<Duration>,
+    /// Whether a new process of this kind goes on where the last one ended.
+    pub resumable: bool,
+    /// Whether the program's prompt can be lost.
+    pub has_prompt: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Core {
+    /// The session, with its facts as they are committed between two steps.
+    pub session: Session,
+    /// How far the log of the running, or last, incarnation is decoded.
+    pub progress: Progress,
+    /// Secret mark of that incarnation.
+    pub nonce: String,
+    /// When it was started.
+    pub started_at: Timestamp,
+    /// The task of the running turn, or the uncertain one.
+    pub task: Option<Task>,
+    /// Open questions.
+    pub approvals: Vec<Approval>,
+    /// Numbers.
+    pub rules: Rules,
+    /// A number in `[0, 1)` for the jitter; the actor renews it.
+    pub random: f64,
+}
+
+impl Core {
+    /// Runs one move: afterwards the status follows the facts, and whoever must hear of it does.
+    pub(super) fn run(&mut self, now: Timestamp, act: impl FnOnce(&mut Self, &mut Step)) -> Step {
+        let before = self.session.facts.clone();
+        let stood = self.readiness();
+        let mut step = Step::default();
+        act(self, &mut step);
+        self.settle(&before, now, &mut step);
+        let stands = self.readiness();
+        let told = step
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Stand(_)));
+        if stands != stood && !told {
+            step.effects.insert(0, Effect::Stand(stands));
+        }
+        step
+    }
+
+    fn settle(&mut self, before: &Facts, now: Timestamp, step: &mut Step) {
+        let facts = &self.session.facts;
+        if facts == before {
+            return;
+        }
+        let (old, new) = (self.session.status, status(facts));
+        let (was, is) = (old.lifecycle(before), new.lifecycle(facts));
+        if old != new || was != is {
+            step.event(
+                EventKind::Status,
+                now,
+                self.status_data(new, (was.name(), old.name())),
+            );
+            self.session.status = new;
+        }
+        self.session.updated_at = now;
+        step.changes
+            .push(Change::Facts(Box::new(self.session.facts.clone())));
+    }
+
+    fn status_data(&self, new: Status, previous: (&str, &str)) -> serde_json::Value {
+        let facts = &self.session.facts;
+        let mut data = json!({
+            "status": new.lifecycle(facts).name(),
+            "detail": new.name(),
+            "previous": previous.0,
+            "previousDetail": previous.1,
+            "incarnation": facts.incarnation,
+        });
+        if let Some(pid) = facts.process.pid() {
+            data["pid"] = json!(pid);
+        }
+        match &facts.process {
+            Process::Backoff { next_at } => data["retryAt"] = json!(next_at.rfc3339()),
+            Process::Failed { code, text } => {
+                data["reason"] = json!(code);
+                data["message"] = json!(text);
+            }
+            Process::None
+            | Process::Waiting { .. }
+            | Process::Starting { .. }
+            | Process::Live { .. }
+            | Process::Unattached { .. }
+            | Process::CrashLoop => {}
+        }
+        data
+    }
+
+    /// How the queue must see this session.
+    pub(super) fn readiness(&self) -> Readiness {
+        let facts = &self.session.facts;
+        if facts.turn.is_some() {
+            return Readiness::InTurn;
+        }
+        let live = matches!(facts.process, Process::Live { .. });
+        let free = !facts.paused && facts.uncertain.is_none() && facts.intent == Intent::Run;
+        if live && free {
+            Readiness::Ready
+        } else {
+            Readiness::Held
+        }
+    }
+
+    /// Takes a task from the queue, or gives it back.
+    pub(super) fn offer(&mut self, mut task: Task, depth: u32, now: Timestamp) -> Step {
+        self.run(now, |core, step| {
+            if core.readiness() != Readiness::Ready {
+                step.effects.push(Effect::Stand(core.readiness()));
+                step.effects.push(Effect::Reload);
+                return;
+            }
+            task.attempt = task.attempt.saturating_add(1);
+            let incarnation = core.session.facts.incarnation;
+            task.incarnation = Some(incarnation);
+            step.changes.push(Change::Task(Box::new(TaskMove {
+                incarnation: Some(incarnation),
+                attempt: Some(task.attempt),
+                ..TaskMove::new(task.id, TaskState::Dispatching, now)
+            })));
+            let phase = TurnPhase::Dispatching;
+            core.session.facts.turn = Some(TurnFact {
+                task: task.id,
+                phase,
+                since: now,
+            });
+            core.session.facts.queued = depth;
+            step.effects.push(Effect::Stand(Readiness::InTurn));
+            step.effects.push(Effect::Command(prompt_of(&task), None));
+            if let Some(deadline) = core.rules.turn_deadline {
+                step.effects
+                    .push(Effect::After(deadline, Alarm::Deadline(task.id)));
+            }
+            core.task = Some(task);
+        })
+    }
+
+    /// The keeper's input id of a task that the program has not acknowledged.
+    pub(super) fn unacknowledged(&self) -> Option<String> {
+        let turn = self
+            .session
+            .facts
+            .turn
+            .filter(|turn| turn.phase == TurnPhase::Dispatching)?;
+        let task = self.task.as_ref().filter(|task| task.id == turn.task)?;
+        Some(task.input_id())
+    }
+
+    /// Stops taking from the queue.
+    pub(super) fn pause(&mut self, now: Timestamp) -> Step {
+        self.run(now, |core, _| core.session.facts.paused = true)
+    }
+
+    /// Takes from the queue again.
+    pub(super) fn resume(&mut self, now: Timestamp) -> Step {
+        self.run(now, |core, step| {
+            core.session.facts.paused = false;
+            step.effects.push(Effect::Stand(core.readiness()));
+            step.effects.push(Effect::Reload);
+        })
+    }
+
+    /// The session is taken out of the lists; nothing of it runs any more.
+    pub(super) fn archive(&mut self, now: Timestamp) -> Step {
+        self.run(now, |core, step| {
+            core.session.facts.intent = Intent::Stop;
+            core.session.archived_at = Some(now);
+            step.changes.push(Change::Archived(now));
+        })
+    }
+}
+
+/// The command that carries this attempt of a task.
+pub(super) fn prompt_of(task: &Task) -> Command {
+    Command::Prompt {
+        task: task.id,
+        input_id: task.input_id(),
+        text: task.prompt.clone(),
+    }
+}

@@ -1,0 +1,112 @@
+//! How a session's actor comes up: its state from the rows.
+//!
+//! Never trusts memory of an earlier generation.
+
+use std::sync::Arc;
+
+use actix::Addr;
+
+use crate::domain::{Error, Progress, Result, SessionId};
+use crate::drivers::driver;
+use crate::store;
+use crate::supervision::{Backoff, Lifeline};
+
+use super::super::context::{Readers, Shared};
+use super::super::feed::Feed;
+use super::SessionActor;
+use super::core::{Core, Rules};
+
+impl SessionActor {
+    /// Reads session, running task, open questions and the progress of the latest incarnation.
+    pub(in crate::runtime) async fn load(
+        shared: Arc<Shared>,
+        id: SessionId,
+        feed: Addr<Feed>,
+        (lifeline, readers): (Lifeline, Arc<Readers>),
+    ) -> Result<Self> {
+        let (session, task, approvals, latest) = shared
+            .store
+            .read(move |conn| {
+                Ok((
+                    store::sessions::by_id(conn, id)?,
+                    store::tasks::current(conn, id)?,
+                    store::approvals::pending_of(conn, id)?,
+                    store::incarnations::latest(conn, id)?,
+                ))
+            })
+            .await?;
+        let session = session.ok_or_else(|| Error::not_found("session", id))?;
+        let unread_end = latest.as_ref().is_some_and(|row| row.exit.is_none());
+        let (progress, nonce, started_at) = match latest {
+            Some(row) => {
+                let (incarnation, offset) = (row.incarnation, row.offset);
+                (
+                    Progress {
+                        incarnation,
+                        offset,
+                        snapshot: row.snapshot,
+                    },
+                    row.nonce,
+                    row.started_at,
+                )
+            }
+            None => {
+                let incarnation = session.facts.incarnation;
+                (
+                    Progress {
+                        incarnation,
+                        offset: 0,
+                        snapshot: String::new(),
+                    },
+                    String::new(),
+                    session.created_at,
+                )
+            }
+        };
+        let rules = rules(&shared, session.kind);
+        let core = Core {
+            session,
+            progress,
+            nonce,
+            started_at,
+            task,
+            approvals,
+            rules,
+            random: rand::random(),
+        };
+        Ok(Self {
+            shared,
+            core,
+            feed,
+            queue: None,
+            agent: None,
+            lifeline,
+            readers,
+            place: None,
+            starters: Vec::new(),
+            answering: std::collections::HashMap::new(),
+            unread_end,
+        })
+    }
+}
+
+fn rules(shared: &Shared, kind: crate::domain::Kind) -> Rules {
+    let agents = &shared.config.agents;
+    let driver = driver(kind);
+    Rules {
+        short_life: agents.short_life,
+        crash_loop_after: agents.crash_loop_after,
+        backoff: Backoff {
+            base: agents.restart_base,
+            cap: agents.restart_cap,
+            jitter: 0.2,
+            reset_after: agents.restart_reset,
+        },
+        start_timeout: agents.start_timeout,
+        interrupt_grace: agents.interrupt_grace,
+        approval_ttl: agents.approval_ttl,
+        turn_deadline: agents.turn_deadline,
+        resumable: driver.resumable(),
+        has_prompt: driver.has_prompt(),
+    }
+}

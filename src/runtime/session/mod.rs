@@ -1,0 +1,366 @@
+//! The actor of one session: hosts the [`core`] state machine, commits each of its steps through
+//! the feed, and carries out what follows.
+//!
+//! Never handles a message while a step waits for its commit, so what is in memory at the start
+//! of any handler is what is committed.
+
+mod core;
+mod load;
+mod messages;
+mod process;
+mod questions;
+mod step;
+#[cfg(test)]
+mod tests;
+mod turn;
+mod wake;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use actix::fut::{ready, wrap_future};
+use actix::prelude::*;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use crate::domain::{ApprovalId, ApprovalState, Error, Result};
+use crate::supervision::{Exit, Lifeline, Stop};
+
+use self::core::Core;
+use self::questions::Resolution;
+use self::step::{Alarm, Effect, Step};
+pub(super) use messages::{
+    AgentIs, Archive, CaughtUp, Decode, Exited, Halt, InterruptTurn, LaunchFailed, Launched, Offer,
+    Pause, PromptLost, QueueIs, Respond, Resume, Start, Wanted,
+};
+pub(super) use process::{Ending, SERVER};
+
+use super::agent::{AgentActor, Order};
+use super::clock::now;
+use super::context::{Readers, Shared};
+use super::edge::tell;
+use super::feed::{Census, Feed, Publish};
+use super::queue::{Queue, Reload, Stand};
+
+/// See the module.
+pub(super) struct SessionActor {
+    shared: Arc<Shared>,
+    core: Core,
+    feed: Addr<Feed>,
+    queue: Option<Addr<Queue>>,
+    agent: Option<Addr<AgentActor>>,
+    lifeline: Lifeline,
+    readers: Arc<Readers>,
+    place: Option<OwnedSemaphorePermit>,
+    /// Who waits for the outcome of a start.
+    starters: Vec<oneshot::Sender<Result<()>>>,
+    /// Answers on their way through the codec, and who waits for them.
+    answering: HashMap<ApprovalId, Answering>,
+    /// The exit of the latest incarnation is not committed although its process is gone.
+    unread_end: bool,
+}
+
+struct Answering {
+    resolution: Resolution,
+    done: Option<oneshot::Sender<Result<()>>>,
+}
+
+type Committing = ResponseActFuture<SessionActor, Result<()>>;
+
+impl SessionActor {
+    /// Commits a step, then carries out its effects.
+    fn commit(&mut self, step: Step) -> Committing {
+        self.core.random = rand::random();
+        if step.is_empty() {
+            let effects = step.effects;
+            return Box::pin(
+                ready(())
+                    .into_actor(self)
+                    .map(|(), session: &mut Self, ctx| {
+                        session.carry_out(effects, ctx);
+                        Ok(())
+                    }),
+            );
+        }
+        let Step {
+            events,
+            progress,
+            changes,
+            effects,
+        } = step;
+        let incarnation = self.core.session.facts.incarnation;
+        let publish = self.feed.send(Publish {
+            incarnation,
+            events,
+            progress,
+            changes,
+        });
+        Box::pin(wrap_future::<_, Self>(publish).map(|answer, session, ctx| {
+            match answer
+                .unwrap_or_else(|_closed| Err(Error::unavailable("restarting", "the feed is gone")))
+            {
+                Ok(()) => {
+                    session.carry_out(effects, ctx);
+                    Ok(())
+                }
+                Err(error) => {
+                    // What is in memory is ahead of the rows: the next generation reads them.
+                    session.lifeline.record(Exit::Failed(error.to_string()));
+                    ctx.stop();
+                    Err(error)
+                }
+            }
+        }))
+    }
+
+    /// Commits a step while the mailbox waits; for timers.
+    fn commit_now(&mut self, step: Step, ctx: &mut Context<Self>) {
+        let committing = self.commit(step).map(|_committed, _, _| ());
+        ctx.wait(committing);
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>, ctx: &mut Context<Self>) {
+        for effect in effects {
+            match effect {
+                Effect::Stand(stand) => self.to_queue(Stand(stand)),
+                Effect::Reload => self.to_queue(Reload),
+                Effect::Admit => self.await_place(ctx),
+                Effect::Leave => self.place = None,
+                Effect::Launch {
+                    incarnation,
+                    resume,
+                } => {
+                    let nonce = self.core.nonce.clone();
+                    let session = Box::new(self.core.session.clone());
+                    self.order(Order::Launch {
+                        session,
+                        incarnation,
+                        nonce,
+                        resume,
+                    });
+                }
+                Effect::Attach => {
+                    let session = Box::new(self.core.session.clone());
+                    let nonce = self.core.nonce.clone();
+                    let progress = self.core.progress.clone();
+                    let input = self.core.unacknowledged();
+                    self.order(Order::Attach {
+                        session,
+                        nonce,
+                        progress,
+                        input,
+                    });
+                }
+                Effect::Command(command, approval) => self.order(Order::Do { command, approval }),
+                Effect::End(force, by) => self.order(Order::End { force, by }),
+                Effect::After(wait, alarm) => {
+                    ctx.run_later(wait, move |session, ctx| session.ring(&alarm, ctx));
+                }
+                Effect::Log(line) => self.shared.ledger.write(line),
+            }
+        }
+    }
+
+    fn to_queue<M>(&self, message: M)
+    where
+        M: Message + Send + 'static,
+        M::Result: Send,
+        Queue: Handler<M>,
+    {
+        if let Some(queue) = &self.queue {
+            tell(queue, message);
+        }
+    }
+
+    fn order(&self, order: Order) {
+        if let Some(agent) = &self.agent {
+            tell(agent, order);
+        }
+    }
+
+    /// Starts a process if a place is free, else waits for one.
+    fn begin(&mut self) -> Committing {
+        let step = match Arc::clone(&self.shared.places).try_acquire_owned() {
+            Ok(place) => {
+                self.place = Some(place);
+                self.core.launch(nonce(), now())
+            }
+            Err(_full) => {
+                self.answer_starters(&Ok(()));
+                self.core.wait_for_place(now())
+            }
+        };
+        self.commit(step)
+    }
+
+    fn await_place(&mut self, ctx: &mut Context<Self>) {
+        let places = Arc::clone(&self.shared.places);
+        let counted = Counted::new(Arc::clone(&self.shared));
+        let wait = async move {
+            let place = places.acquire_owned().await;
+            drop(counted);
+            place
+        };
+        ctx.spawn(wait.into_actor(self).map(|place, session, ctx| {
+            let waits = matches!(
+                session.core.session.facts.process,
+                crate::domain::Process::Waiting { .. }
+            );
+            if let (Ok(place), true) = (place, waits) {
+                session.place = Some(place);
+                let step = session.core.launch(nonce(), now());
+                session.commit_now(step, ctx);
+            }
+        }));
+    }
+
+    fn ring(&mut self, alarm: &Alarm, ctx: &mut Context<Self>) {
+        match alarm {
+            Alarm::Backoff(incarnation) => {
+                if self.core.backoff_over(*incarnation) {
+                    let begin = self.begin().map(|_begun, _, _| ());
+                    ctx.wait(begin);
+                }
+            }
+            Alarm::Approval(id) => {
+                let (to, by) = (ApprovalState::Expired, "expired".to_owned());
+                self.respond(
+                    Resolution {
+                        id: *id,
+                        to,
+                        by,
+                        response: None,
+                    },
+                    None,
+                    ctx,
+                );
+            }
+            Alarm::Interrupt(_) | Alarm::Start(_) | Alarm::Deadline(_) => {
+                let step = self.core.alarm(alarm, now());
+                self.commit_now(step, ctx);
+            }
+        }
+    }
+
+    /// Ends a question: one of the program goes through its codec first, so that the answer and
+    /// what the codec makes of it are one commit.
+    fn respond(
+        &mut self,
+        resolution: Resolution,
+        done: Option<oneshot::Sender<Result<()>>>,
+        ctx: &mut Context<Self>,
+    ) {
+        let id = resolution.id;
+        if !self.core.is_open(id) || self.answering.contains_key(&id) {
+            if let Some(done) = done {
+                let _told = done.send(Err(already_resolved()));
+            }
+            return;
+        }
+        match self.core.answer_command(&resolution) {
+            Some(command) => {
+                self.answering.insert(id, Answering { resolution, done });
+                self.order(Order::Do {
+                    command,
+                    approval: Some(id),
+                });
+            }
+            None => {
+                let step = self.core.place(resolution, now());
+                let committing = self.commit(step).map(|committed, _, _| {
+                    if let Some(done) = done {
+                        let _told = done.send(committed);
+                    }
+                });
+                ctx.wait(committing);
+            }
+        }
+    }
+
+    /// Whoever waits for an answer that can no longer be given hears so.
+    fn settle_answers(&mut self) {
+        let core = &self.core;
+        let closed: Vec<ApprovalId> = self
+            .answering
+            .keys()
+            .copied()
+            .filter(|id| !core.is_open(*id))
+            .collect();
+        for id in closed {
+            if let Some(Answering {
+                done: Some(done), ..
+            }) = self.answering.remove(&id)
+            {
+                let _told = done.send(Err(already_resolved()));
+            }
+        }
+    }
+
+    fn answer_starters(&mut self, outcome: &Result<()>) {
+        for starter in self.starters.drain(..) {
+            let _told = starter.send(outcome.clone());
+        }
+    }
+
+    /// Goes to sleep when nothing runs, nothing waits and nobody reads.
+    fn consider_sleep(&mut self, ctx: &mut Context<Self>) {
+        tell(&self.feed, Census);
+        let facts = &self.core.session.facts;
+        let quiet = self.core.may_sleep()
+            && facts.turn.is_none()
+            && self.starters.is_empty()
+            && self.readers.live.load(Ordering::Acquire) == 0
+            && self.readers.touched().elapsed() >= self.shared.config.agents.linger;
+        if quiet && let Some(queue) = self.queue.clone() {
+            super::sleep::put_to_sleep(Arc::clone(&self.shared), self.core.session.id, queue, ctx);
+        }
+    }
+}
+
+/// Counts a session among those that wait, until it is dropped.
+struct Counted(Arc<Shared>);
+
+impl Counted {
+    fn new(shared: Arc<Shared>) -> Self {
+        shared.waiting.fetch_add(1, Ordering::Relaxed);
+        Self(shared)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn nonce() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
+}
+
+fn already_resolved() -> Error {
+    Error::conflict(
+        "already_resolved",
+        "the question is answered, expired or withdrawn already",
+    )
+}
+
+impl Actor for SessionActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.lifeline.tether().hold(ctx, |_, ctx| ctx.stop());
+        let look = (self.shared.config.agents.linger / 2).max(Duration::from_millis(100));
+        ctx.run_interval(look, Self::consider_sleep);
+    }
+}
+
+impl Handler<Stop> for SessionActor {
+    type Result = ();
+
+    /// Lets go of everything; the process lives on below its keeper.
+    fn handle(&mut self, _stop: Stop, ctx: &mut Self::Context) {
+        self.lifeline.record(Exit::Shutdown);
+        ctx.stop();
+    }
+}

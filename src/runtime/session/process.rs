@@ -1,0 +1,322 @@
+//! The moves of a session's process: start, ready, end, restart, stop.
+//!
+//! Never restarts what a person ended, and never without the back-off.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::domain::status::Intent;
+use crate::domain::{
+    Change, EventKind, ExitReason, ExitReport, Incarnation, NewIncarnation, Process, Progress,
+    Timestamp,
+};
+
+use super::super::facade::Force;
+use super::super::ledger::Line;
+use super::core::Core;
+use super::step::{Alarm, Effect, Step};
+
+/// `by` of an end that the runtime asked for because the prompt was lost.
+pub(super) const LOST_PROMPT: &str = "lost_prompt";
+/// `by` of an end because the program did not become ready.
+pub(super) const START_TIMEOUT: &str = "start_timeout";
+/// `by` of an end when the server ends its agents.
+pub(in crate::runtime) const SERVER: &str = "server_shutdown";
+/// `by` that the keeper writes when nobody came back.
+const ORPHAN: &str = "orphan_ttl";
+
+/// What is known of an end before it is classified.
+#[derive(Debug, Clone, Default)]
+pub(in crate::runtime) struct Ending {
+    pub pid: Option<u32>,
+    pub code: Option<i32>,
+    pub signal: Option<i32>,
+    pub core: bool,
+    pub by: Option<String>,
+    pub at: Timestamp,
+    pub log_len: u64,
+    pub stderr_tail: Vec<String>,
+    /// The keeper itself is gone without an exit record.
+    pub keeper_lost: bool,
+}
+
+impl Core {
+    /// Whether there is reason and leave to start a process now.
+    pub(super) fn may_start(&self, by_person: bool) -> bool {
+        let facts = &self.session.facts;
+        let free = self.session.archived_at.is_none() && facts.uncertain.is_none();
+        let down = match facts.process {
+            Process::None => by_person || facts.intent == Intent::Run,
+            Process::CrashLoop | Process::Failed { .. } => by_person,
+            Process::Waiting { .. }
+            | Process::Starting { .. }
+            | Process::Live { .. }
+            | Process::Unattached { .. }
+            | Process::Backoff { .. } => false,
+        };
+        free && down
+    }
+
+    /// A person wants it to run (again): what was counted against it is forgotten.
+    pub(super) fn forgive(&mut self) {
+        let facts = &mut self.session.facts;
+        facts.intent = Intent::Run;
+        if matches!(facts.process, Process::CrashLoop | Process::Failed { .. }) {
+            facts.process = Process::None;
+            facts.short_lives = 0;
+            facts.restarts = 0;
+        }
+    }
+
+    /// There is no place among the live agents yet.
+    pub(super) fn wait_for_place(&mut self, now: Timestamp) -> Step {
+        self.run(now, |core, step| {
+            core.session.facts.process = Process::Waiting { since: now };
+            step.effects.push(Effect::Admit);
+        })
+    }
+
+    /// A new incarnation: committed as starting before the keeper is started.
+    pub(super) fn launch(&mut self, nonce: String, now: Timestamp) -> Step {
+        self.run(now, |core, step| {
+            let incarnation = core.session.facts.incarnation.next();
+            let resume = (core.rules.resumable && !core.progress.snapshot.is_empty())
+                .then(|| core.progress.snapshot.clone());
+            core.session.facts.incarnation = incarnation;
+            core.session.facts.process = Process::Starting {
+                since: now,
+                pid: None,
+            };
+            core.session.facts.ready = false;
+            core.progress = Progress {
+                incarnation,
+                offset: 0,
+                snapshot: String::new(),
+            };
+            core.nonce.clone_from(&nonce);
+            core.started_at = now;
+            step.changes.push(Change::Started(Box::new(NewIncarnation {
+                incarnation,
+                nonce,
+                snapshot: String::new(),
+                started_at: now,
+            })));
+            step.effects.push(Effect::Launch {
+                incarnation,
+                resume,
+            });
+            step.effects.push(Effect::After(
+                core.rules.start_timeout,
+                Alarm::Start(incarnation),
+            ));
+        })
+    }
+
+    /// The keeper runs the program.
+    pub(super) fn launched(&mut self, incarnation: Incarnation, pid: u32, now: Timestamp) -> Step {
+        self.run(now, |core, step| {
+            if core.session.facts.incarnation == incarnation {
+                core.session.facts.process = Process::Starting {
+                    since: now,
+                    pid: Some(pid),
+                };
+                step.effects.push(Effect::Log(
+                    core.line("process_started", Some(pid.to_string())),
+                ));
+            }
+        })
+    }
+
+    /// The program could not be started. `lasting`: another try would fail alike.
+    pub(super) fn launch_failed(&mut self, code: &str, text: &str, now: Timestamp) -> Step {
+        let lasting = matches!(
+            code,
+            "program_not_found" | "not_executable" | "cwd_missing" | "cwd_denied"
+        );
+        self.run(now, |core, step| {
+            let report = core.report(
+                Ending {
+                    at: now,
+                    ..Ending::default()
+                },
+                ExitReason::SpawnFailed,
+            );
+            step.error(now, code, text);
+            core.ended(report, now, step);
+            if lasting {
+                let (code, text) = (code.to_owned(), text.to_owned());
+                core.session.facts.process = Process::Failed { code, text };
+            } else {
+                core.restart(now, step);
+            }
+        })
+    }
+
+    /// The program takes prompts.
+    pub(super) fn became_ready(&mut self, now: Timestamp) {
+        let facts = &mut self.session.facts;
+        facts.ready = true;
+        if let Process::Starting { pid: Some(pid), .. } = facts.process {
+            facts.process = Process::Live { pid, since: now };
+        }
+    }
+
+    /// The keeper of a process from before is there, but not connected yet.
+    pub(super) fn found_alive(&mut self, pid: u32, now: Timestamp) -> Step {
+        self.run(now, |core, step| {
+            let since = core.started_at;
+            core.session.facts.process = Process::Unattached { pid, since };
+            step.effects.push(Effect::Attach);
+        })
+    }
+
+    /// The keeper of a process from before is gone: what it left is read before the end is told.
+    pub(super) fn found_dead(&mut self, now: Timestamp) -> Step {
+        self.run(now, |core, step| {
+            core.session.facts.process = Process::None;
+            step.effects.push(Effect::Attach);
+        })
+    }
+
+    /// The process is gone and all of its output is decoded. `handed_over`: whether bytes of a
+    /// task that was never acknowledged may have reached it.
+    pub(super) fn exited(&mut self, ending: Ending, handed_over: bool, now: Timestamp) -> Step {
+        self.run(now, |core, step| {
+            let reason = core.reason(&ending);
+            let report = core.report(ending, reason);
+            core.turn_lost(&report, handed_over, now, step);
+            core.ended(report, now, step);
+            let facts = &mut core.session.facts;
+            let before_ready = reason == ExitReason::Completed && !facts.ready;
+            let stays_down = facts.intent == Intent::Stop || (reason.wanted() && !before_ready);
+            if stays_down {
+                facts.short_lives = 0;
+                facts.restarts = 0;
+            } else if core.rules.resumable || !facts.ready {
+                core.restart(now, step);
+            }
+            step.effects.push(Effect::Stand(core.readiness()));
+            step.effects.push(Effect::Reload);
+        })
+    }
+
+    /// A person or the server ends the process. `false` when there is nothing to end.
+    pub(super) fn halt(&mut self, force: Force, by: &str, now: Timestamp) -> (Step, bool) {
+        let mut ends = false;
+        let step = self.run(now, |core, step| {
+            let facts = &mut core.session.facts;
+            facts.intent = Intent::Stop;
+            ends = facts.process.held();
+            if ends {
+                step.effects.push(Effect::End(force, by.to_owned()));
+            } else {
+                facts.process = Process::None;
+                step.effects.push(Effect::Leave);
+            }
+            step.effects
+                .push(Effect::Log(core.line("stop_asked", Some(by.to_owned()))));
+        });
+        (step, ends)
+    }
+
+    /// The wait before a restart is over.
+    pub(super) fn backoff_over(&self, incarnation: Incarnation) -> bool {
+        let waits = matches!(self.session.facts.process, Process::Backoff { .. });
+        waits && self.session.facts.incarnation == incarnation
+    }
+
+    fn reason(&self, ending: &Ending) -> ExitReason {
+        match ending.by.as_deref() {
+            Some(LOST_PROMPT) => return ExitReason::Failed,
+            Some(START_TIMEOUT) => return ExitReason::StartTimeout,
+            Some(SERVER) => return ExitReason::ServerShutdown,
+            Some(ORPHAN) => return ExitReason::Orphaned,
+            Some(_) => return ExitReason::KilledByUser,
+            None => {}
+        }
+        match (ending.keeper_lost, ending.code) {
+            (true, _) => ExitReason::KeeperLost,
+            (false, Some(0)) => ExitReason::Completed,
+            (false, _) => ExitReason::Crashed,
+        }
+    }
+
+    fn report(&self, ending: Ending, reason: ExitReason) -> ExitReport {
+        ExitReport {
+            incarnation: self.session.facts.incarnation,
+            pid: ending.pid.or(self.session.facts.process.pid()),
+            exit_code: ending.code,
+            signal: ending.signal,
+            core: ending.core,
+            reason,
+            by: ending.by,
+            started_at: self.started_at,
+            ended_at: ending.at,
+            stderr_tail: ending.stderr_tail,
+            log_len: ending.log_len,
+        }
+    }
+
+    fn ended(&mut self, report: ExitReport, now: Timestamp, step: &mut Step) {
+        self.cancel_questions("exit", now, step);
+        step.event(EventKind::Exit, now, json!(report));
+        let why = match (report.signal, report.exit_code) {
+            (Some(signal), _) => format!("{} (signal {signal})", report.reason.name()),
+            (None, Some(code)) => format!("{} (code {code})", report.reason.name()),
+            (None, None) => report.reason.name().to_owned(),
+        };
+        step.effects
+            .push(Effect::Log(self.line("process_down", Some(why))));
+        step.effects.push(Effect::Leave);
+        step.changes.push(Change::Ended(Box::new(report.clone())));
+        self.session.facts.process = Process::None;
+        self.session.facts.last_exit = Some(report);
+    }
+
+    /// Back-off, or a crash loop after too many short lives.
+    fn restart(&mut self, now: Timestamp, step: &mut Step) {
+        let lifetime = self
+            .session
+            .facts
+            .last_exit
+            .as_ref()
+            .map_or(0, ExitReport::lifetime_ms);
+        let lived = Duration::from_millis(u64::try_from(lifetime).unwrap_or(0));
+        let facts = &mut self.session.facts;
+        let short = lived < self.rules.short_life || !facts.ready;
+        facts.short_lives = if short {
+            facts.short_lives.saturating_add(1)
+        } else {
+            0
+        };
+        if facts.short_lives >= self.rules.crash_loop_after {
+            facts.process = Process::CrashLoop;
+            let why = format!("{} short lives in a row", facts.short_lives);
+            step.effects
+                .push(Effect::Log(self.line("crash_loop", Some(why))));
+            return;
+        }
+        facts.restarts = self.rules.backoff.streak(facts.restarts, lived);
+        let delay = self.rules.backoff.delay(facts.restarts, self.random);
+        let ms = i64::try_from(delay.as_millis()).unwrap_or(i64::MAX);
+        let next_at = now.plus_ms(ms);
+        facts.process = Process::Backoff { next_at };
+        let incarnation = facts.incarnation;
+        let mut line = self.line("restart_in", Some(format!("{} ms", delay.as_millis())));
+        line.next_at = Some(next_at);
+        step.effects.push(Effect::Log(line));
+        step.effects
+            .push(Effect::After(delay, Alarm::Backoff(incarnation)));
+    }
+
+    /// A line of the supervisor's log about this session's process.
+    pub(super) fn line(&self, event: &str, reason: Option<String>) -> Line {
+        Line::of_process(
+            self.session.id,
+            self.session.facts.incarnation,
+            event,
+            reason,
+        )
+    }
+}

@@ -1,0 +1,260 @@
+//! The moves of a session's questions to people: asked, answered, expired, withdrawn.
+//!
+//! Never answered twice, and never carried over to another process.
+
+use serde_json::json;
+
+use crate::domain::{
+    Approval, ApprovalId, ApprovalKind, ApprovalState, Change, EventKind, Outcome, Risk, TaskId,
+    TaskMove, TaskState, Timestamp, TurnPhase,
+};
+use crate::drivers::{Command, Question};
+
+use super::core::Core;
+use super::step::{Alarm, Effect, Step};
+
+/// The end of a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Resolution {
+    pub id: ApprovalId,
+    pub to: ApprovalState,
+    pub by: String,
+    pub response: Option<String>,
+}
+
+impl Core {
+    /// The program asks.
+    pub(super) fn ask(&mut self, question: Question, now: Timestamp, step: &mut Step) {
+        let ttl = i64::try_from(self.rules.approval_ttl.as_millis()).unwrap_or(i64::MAX);
+        let approval = Approval {
+            id: ApprovalId::generate(),
+            session: self.session.id,
+            owner: self.session.owner,
+            incarnation: self.session.facts.incarnation,
+            kind: ApprovalKind::Permission,
+            request: question.request,
+            task: self.session.facts.turn.map(|turn| turn.task),
+            tool: question.tool,
+            args: question.args,
+            summary: question.summary,
+            question: question.question,
+            options: question.options,
+            risk: question.risk,
+            state: ApprovalState::Pending,
+            created_at: now,
+            expires_at: (ttl > 0).then(|| now.plus_ms(ttl)),
+            resolved_at: None,
+            resolved_by: None,
+            response: None,
+        };
+        if let Some(task) = approval.task {
+            let waits = TaskMove::new(task, TaskState::AwaitingApproval, now);
+            step.changes.push(Change::Task(Box::new(waits)));
+        }
+        self.open(approval, now, step);
+    }
+
+    /// A task that nobody can place is put to a person.
+    pub(super) fn ask_about(&mut self, task: TaskId, now: Timestamp, step: &mut Step) {
+        let words = self
+            .task
+            .as_ref()
+            .map_or_else(String::new, |task| task.prompt.clone());
+        let first: String = words
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .take(120)
+            .collect();
+        let approval = Approval {
+            id: ApprovalId::generate(),
+            session: self.session.id,
+            owner: self.session.owner,
+            incarnation: self.session.facts.incarnation,
+            kind: ApprovalKind::Uncertain,
+            request: task.to_string(),
+            task: Some(task),
+            tool: String::from("queue"),
+            args: json!({ "message": words }),
+            summary: format!("Was this message received? {first}"),
+            question: String::from(
+                "The agent's process ended after this message was handed over and before it was \
+                 acknowledged. Approve: send it again. Deny: drop it.",
+            ),
+            options: vec![],
+            risk: Risk::Medium,
+            state: ApprovalState::Pending,
+            created_at: now,
+            expires_at: None,
+            resolved_at: None,
+            resolved_by: None,
+            response: None,
+        };
+        self.open(approval, now, step);
+    }
+
+    fn open(&mut self, approval: Approval, now: Timestamp, step: &mut Step) {
+        step.event(EventKind::ApprovalRequested, now, shown(&approval));
+        step.changes.push(Change::Asked(Box::new(approval.clone())));
+        if let Some(at) = approval.expires_at {
+            let wait = u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0);
+            let wait = std::time::Duration::from_millis(wait);
+            step.effects
+                .push(Effect::After(wait, Alarm::Approval(approval.id)));
+        }
+        self.approvals.push(approval);
+        self.count_questions();
+    }
+
+    /// The command that carries an answer to the program, for a question of the program.
+    pub(super) fn answer_command(&self, resolution: &Resolution) -> Option<Command> {
+        let approval = self
+            .approvals
+            .iter()
+            .find(|open| open.id == resolution.id)?;
+        (approval.kind == ApprovalKind::Permission).then(|| Command::Answer {
+            request: approval.request.clone(),
+            approved: resolution.to == ApprovalState::Approved,
+            response: resolution.response.clone(),
+        })
+    }
+
+    /// Ends an open question; one that is no longer open stays as it is.
+    pub(super) fn resolve(&mut self, resolution: Resolution, now: Timestamp, step: &mut Step) {
+        let Some(at) = self
+            .approvals
+            .iter()
+            .position(|open| open.id == resolution.id)
+        else {
+            return;
+        };
+        let approval = self.approvals.remove(at);
+        self.count_questions();
+        step.event(
+            EventKind::ApprovalResolved,
+            now,
+            json!({
+                "requestId": approval.id, "status": resolution.to,
+                "approved": resolution.to == ApprovalState::Approved,
+                "by": resolution.by, "response": resolution.response, "taskId": approval.task,
+                "toolName": approval.tool,
+            }),
+        );
+        step.changes.push(Change::Resolved {
+            id: approval.id,
+            to: resolution.to,
+            by: resolution.by,
+            response: resolution.response,
+            at: now,
+        });
+        self.turn_goes_on(&approval, now, step);
+    }
+
+    /// A person's answer about a task that nobody could place.
+    pub(super) fn place(&mut self, resolution: Resolution, now: Timestamp) -> Step {
+        self.run(now, |core, step| {
+            let again = resolution.to == ApprovalState::Approved;
+            core.resolve(resolution, now, step);
+            let Some(task) = core.session.facts.uncertain.take() else {
+                return;
+            };
+            let mut end = TaskMove::new(
+                task,
+                if again {
+                    TaskState::Queued
+                } else {
+                    TaskState::Stopped
+                },
+                now,
+            );
+            end.reason = Some(if again { "sent_again" } else { "dropped" }.into());
+            step.changes.push(Change::Task(Box::new(end)));
+            core.task = None;
+            if !again {
+                core.session.facts.last_outcome = Some(Outcome::Stopped);
+            }
+            step.effects.push(Effect::Stand(core.readiness()));
+            step.effects.push(Effect::Reload);
+        })
+    }
+
+    /// The program no longer waits for this answer.
+    pub(super) fn withdraw(&mut self, request: &str, now: Timestamp, step: &mut Step) {
+        let open = self
+            .approvals
+            .iter()
+            .find(|open| open.kind == ApprovalKind::Permission && open.request == request);
+        if let Some(id) = open.map(|open| open.id) {
+            let (to, by) = (ApprovalState::Cancelled, "withdrawn".to_owned());
+            self.resolve(
+                Resolution {
+                    id,
+                    to,
+                    by,
+                    response: None,
+                },
+                now,
+                step,
+            );
+        }
+    }
+
+    /// Every open question of the program ends, because its turn or process does.
+    pub(super) fn cancel_questions(&mut self, by: &str, now: Timestamp, step: &mut Step) {
+        let open: Vec<ApprovalId> = self
+            .approvals
+            .iter()
+            .filter(|approval| approval.kind == ApprovalKind::Permission)
+            .map(|approval| approval.id)
+            .collect();
+        for id in open {
+            let (to, by) = (ApprovalState::Cancelled, by.to_owned());
+            self.resolve(
+                Resolution {
+                    id,
+                    to,
+                    by,
+                    response: None,
+                },
+                now,
+                step,
+            );
+        }
+    }
+
+    /// With the last question answered, the task is where it was before it.
+    fn turn_goes_on(&mut self, approval: &Approval, now: Timestamp, step: &mut Step) {
+        let Some(turn) = self.session.facts.turn else {
+            return;
+        };
+        if self.session.facts.asked > 0 || approval.task != Some(turn.task) {
+            return;
+        }
+        let to = match turn.phase {
+            TurnPhase::Dispatching => TaskState::Dispatching,
+            TurnPhase::Running => TaskState::Running,
+            TurnPhase::Stopping => return,
+        };
+        step.changes
+            .push(Change::Task(Box::new(TaskMove::new(turn.task, to, now))));
+    }
+
+    fn count_questions(&mut self) {
+        let open = self
+            .approvals
+            .iter()
+            .filter(|open| open.kind == ApprovalKind::Permission);
+        self.session.facts.asked = u32::try_from(open.count()).unwrap_or(u32::MAX);
+    }
+}
+
+/// The data of an `approval_requested` event.
+fn shown(approval: &Approval) -> serde_json::Value {
+    json!({
+        "requestId": approval.id, "kind": approval.kind, "taskId": approval.task,
+        "toolName": approval.tool, "args": approval.args, "summary": approval.summary,
+        "question": approval.question, "options": approval.options, "risk": approval.risk,
+        "expiresAt": approval.expires_at.map(Timestamp::rfc3339),
+    })
+}

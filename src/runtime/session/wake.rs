@@ -1,0 +1,112 @@
+//! How a session that came up settles with what it finds: a keeper that lived on, one that died,
+//! a wait that is still due.
+//!
+//! Never says that something runs before the operating system was asked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::fut::wrap_future;
+use actix::prelude::*;
+
+use crate::domain::{Incarnation, Process};
+use crate::keeper;
+
+use super::super::clock::now;
+use super::step::{Alarm, Effect, Step};
+use super::{Committing, SessionActor};
+
+impl super::core::Core {
+    /// Whether nothing is or will be running without a new prompt.
+    pub(super) fn may_sleep(&self) -> bool {
+        match self.session.facts.process {
+            Process::None | Process::CrashLoop | Process::Failed { .. } => true,
+            Process::Waiting { .. }
+            | Process::Starting { .. }
+            | Process::Live { .. }
+            | Process::Unattached { .. }
+            | Process::Backoff { .. } => false,
+        }
+    }
+
+    /// Timers that a new generation must set again.
+    pub(super) fn due(&self) -> Vec<Effect> {
+        let wait = |at: crate::domain::Timestamp| {
+            Duration::from_millis(u64::try_from(at.0.saturating_sub(now().0)).unwrap_or(0))
+        };
+        let mut due: Vec<Effect> = self
+            .approvals
+            .iter()
+            .filter_map(|open| {
+                open.expires_at
+                    .map(|at| Effect::After(wait(at), Alarm::Approval(open.id)))
+            })
+            .collect();
+        if let (Some(turn), Some(deadline)) = (&self.session.facts.turn, self.rules.turn_deadline) {
+            let ms = i64::try_from(deadline.as_millis()).unwrap_or(i64::MAX);
+            due.push(Effect::After(
+                wait(turn.since.plus_ms(ms)),
+                Alarm::Deadline(turn.task),
+            ));
+        }
+        if let Process::Starting { since, .. } = self.session.facts.process {
+            let ms = i64::try_from(self.rules.start_timeout.as_millis()).unwrap_or(i64::MAX);
+            due.push(Effect::After(
+                wait(since.plus_ms(ms)),
+                Alarm::Start(self.session.facts.incarnation),
+            ));
+        }
+        due
+    }
+}
+
+impl SessionActor {
+    /// Commits what is true of the process now, and goes on from there.
+    pub(super) fn settle(&mut self, ctx: &mut Context<Self>) -> Committing {
+        self.carry_out(self.core.due(), ctx);
+        let incarnation = self.core.session.facts.incarnation;
+        match self.core.session.facts.process.clone() {
+            Process::Starting { .. } | Process::Live { .. } | Process::Unattached { .. } => {
+                self.look(incarnation)
+            }
+            Process::None if self.unread_end && incarnation.0 > 0 => self.look(incarnation),
+            Process::Waiting { .. } => self.begin(),
+            Process::Backoff { next_at } => {
+                let left = u64::try_from(next_at.0.saturating_sub(now().0)).unwrap_or(0);
+                let wait = Duration::from_millis(left);
+                let effects = vec![Effect::After(wait, Alarm::Backoff(incarnation))];
+                self.commit(Step {
+                    effects,
+                    ..Step::default()
+                })
+            }
+            Process::None | Process::CrashLoop | Process::Failed { .. } => {
+                self.commit(Step::default())
+            }
+        }
+    }
+
+    /// Asks the operating system about the keeper of the latest incarnation.
+    fn look(&mut self, incarnation: Incarnation) -> Committing {
+        let dir = self.keeper_dir(incarnation);
+        let ask = tokio::task::spawn_blocking(move || {
+            let pid = dir.record().map(|record| record.program_pid);
+            (dir.alive(), pid)
+        });
+        Box::pin(wrap_future::<_, Self>(ask).then(|found, session, _ctx| {
+            let step = match found {
+                Ok((true, Some(pid))) => {
+                    session.place = Arc::clone(&session.shared.places).try_acquire_owned().ok();
+                    session.core.found_alive(pid, now())
+                }
+                Ok((true, None) | (false, _)) | Err(_) => session.core.found_dead(now()),
+            };
+            session.commit(step)
+        }))
+    }
+
+    /// Where the keeper of an incarnation has its files.
+    pub(super) fn keeper_dir(&self, incarnation: Incarnation) -> keeper::Dir {
+        keeper::Dir::new(&self.shared.keepers, self.core.session.id.0, incarnation.0)
+    }
+}

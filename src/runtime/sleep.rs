@@ -1,0 +1,39 @@
+//! How a session that has nothing to do gives its actors back.
+//!
+//! Never takes a session down that accepted something meanwhile.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+
+use crate::domain::SessionId;
+
+use super::context::Shared;
+use super::queue::{Queue, Quiesce};
+use super::session::SessionActor;
+use super::tree;
+
+/// Asks the queue, and takes the subtree down if it agrees. From the moment of the asking, whoever
+/// comes wakes a new subtree and waits until this one is gone.
+pub(super) fn put_to_sleep(
+    shared: Arc<Shared>,
+    id: SessionId,
+    queue: Addr<Queue>,
+    ctx: &mut Context<SessionActor>,
+) {
+    let agrees = async move { matches!(queue.send(Quiesce).await, Ok(true)) };
+    let asking = actix::fut::wrap_future::<_, SessionActor>(agrees).map(move |agrees, _, _| {
+        if agrees {
+            shared.directory.leave(id);
+            let Some(trunk) = shared.trunk() else {
+                return;
+            };
+            // In a task of its own: the subtree that ends is the one of this actor.
+            actix::spawn(async move {
+                tree::sleep(&trunk, id).await;
+                shared.directory.sweep();
+            });
+        }
+    });
+    ctx.wait(asking);
+}
