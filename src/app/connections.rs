@@ -208,6 +208,7 @@ impl App {
 
     /// Stops taking new work, ends waits and closes every socket.
     pub fn drain(&self) {
+        self.runtime().drain();
         self.inner.draining.send_replace(true);
         self.inner.connections.end_all(Ending::Draining);
     }

@@ -250,9 +250,8 @@ impl App {
                 "no scenario, or agentType script",
             ));
         }
-        let dirs: Vec<_> = self.config().agents.scenarios_dir.iter().cloned().collect();
-        let file = place::scenario(&dirs, text).await?;
-        Ok(file.to_str().map(str::to_owned))
+        let dir = self.config().agents.scenarios_dir.as_deref();
+        place::scenario(dir, text).await.map(Some)
     }
 
     fn sealed(&self, id: SessionId, env: &BTreeMap<String, String>) -> Result<Option<Vec<u8>>> {

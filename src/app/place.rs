@@ -6,8 +6,12 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use tokio::io::AsyncReadExt;
+
 use crate::config::Config;
 use crate::domain::{Error, Result};
+use crate::drivers::script::ready::{self, Place};
+use crate::drivers::script::scenario::{self, Scenario, ScenarioError};
 
 /// Most bytes of all variables together.
 const MAX_ENV_BYTES: usize = 64 * 1024;
@@ -152,38 +156,46 @@ pub(super) fn name(text: &str) -> Result<()> {
     ))
 }
 
-/// Finds the file of a scenario: a name of the scenarios directory, or an absolute path.
+/// Settles a scenario: the name of a ready one, or the path of its file, which is read and checked.
 ///
 /// # Errors
-/// `unknown_scenario`.
-pub(super) async fn scenario(dirs: &[PathBuf], text: &str) -> Result<PathBuf> {
-    let unknown = || {
-        Error::invalid(
-            "unknown_scenario",
-            "scenario",
-            "there is no such scenario",
-            "the name of a scenario or the absolute path of its file",
-        )
-    };
-    if text.is_empty() || text.len() > MAX_PATH || text.contains('\0') {
+/// `unknown_scenario`, `bad_scenario` with the rule that it breaks.
+pub(super) async fn scenario(dir: Option<&Path>, word: &str) -> Result<String> {
+    let unknown = || refuse_scenario("unknown_scenario", &ready::unknown(word));
+    if word.len() > MAX_PATH || word.contains('\0') {
         return Err(unknown());
     }
-    let candidates: Vec<PathBuf> = if text.starts_with('/') {
-        vec![PathBuf::from(text)]
-    } else if name(text).is_ok() {
-        dirs.iter()
-            .map(|dir| dir.join(format!("{text}.json")))
-            .collect()
-    } else {
-        return Err(unknown());
+    let dirs: Vec<&Path> = dir.into_iter().collect();
+    let files = match ready::place(word, &dirs) {
+        Ok(Place::Ready(_)) => return Ok(word.to_owned()),
+        Ok(Place::Files(files)) => files,
+        Err(error) => return Err(refuse_scenario("unknown_scenario", &error)),
     };
-    for file in candidates {
-        let is_file = tokio::fs::metadata(&file).await.is_ok_and(|m| m.is_file());
-        if is_file {
-            return Ok(file);
+    for file in files {
+        if let Some(path) = file.to_str()
+            && tokio::fs::metadata(&file).await.is_ok_and(|m| m.is_file())
+        {
+            let text = read_start(&file).await.map_err(|_unreadable| unknown())?;
+            Scenario::parse(path, &text)
+                .map_err(|error| refuse_scenario("bad_scenario", &error))?;
+            return Ok(path.to_owned());
         }
     }
     Err(unknown())
+}
+
+/// A scenario is refused above this size by its own rules; what is longer need not be read.
+async fn read_start(file: &Path) -> std::io::Result<String> {
+    let most = u64::try_from(scenario::MAX_FILE_BYTES).unwrap_or(u64::MAX);
+    let mut text = String::new();
+    let file = tokio::fs::File::open(file).await?;
+    let mut start = file.take(most.saturating_add(1));
+    start.read_to_string(&mut text).await?;
+    Ok(text)
+}
+
+fn refuse_scenario(code: &'static str, error: &ScenarioError) -> Error {
+    Error::invalid(code, "scenario", error.to_string(), error.expected.clone())
 }
 
 #[cfg(test)]

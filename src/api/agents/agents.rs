@@ -13,7 +13,7 @@ use crate::app::{
     AgentFilter, AgentRequest, App, Created, Fact, Force, Interrupt, Lazy, Overview, Paused,
     SupervisorRow,
 };
-use crate::domain::{Error, Placement, Principal, Timestamp};
+use crate::domain::{Placement, Principal, Timestamp};
 
 /// Rows of a page: default and most.
 const PAGE: (usize, usize) = (50, 200);
@@ -248,6 +248,7 @@ fn line(row: &SupervisorRow) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Error;
 
     #[test]
     fn what_a_client_asks_for_is_read_under_every_spelling() {

@@ -4,8 +4,10 @@
 //! carried either by its own subscription or by the one over all, and the hand-over needs a cursor.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
 
 use crate::app::{App, Attach, Published, Sink};
 use crate::domain::{Error, Principal, Result, Session, SessionId, UserId};
@@ -35,13 +37,35 @@ struct State {
 
 struct All {
     channels: Channels,
-    alive: Arc<AtomicBool>,
+    life: Arc<Life>,
 }
 
 /// A named agent. Without a carrier of its own the subscription over all carries it.
 struct Named {
     channels: Channels,
-    carrier: Option<Arc<AtomicBool>>,
+    carrier: Option<Arc<Life>>,
+}
+
+/// Whether a subscription goes on, shared with the task that serves it.
+struct Life {
+    alive: AtomicBool,
+    detached: AtomicBool,
+    news: Notify,
+}
+
+impl Life {
+    fn new() -> Self {
+        Self {
+            alive: AtomicBool::new(true),
+            detached: AtomicBool::new(false),
+            news: Notify::new(),
+        }
+    }
+
+    fn end(&self) {
+        self.alive.store(false, Ordering::Release);
+        self.news.notify_one();
+    }
 }
 
 impl<D: Dialect> Follows<D> {
@@ -68,22 +92,22 @@ impl<D: Dialect> Follows<D> {
         let extend = from.is_none() && state.all.is_some();
         let before = state.all.as_ref().map(|all| all.channels);
         let channels = channels.with(before.unwrap_or_default());
-        let alive = Arc::new(AtomicBool::new(true));
+        let life = Arc::new(Life::new());
         if let Some(all) = &mut state.all {
             all.channels = channels;
             if !extend {
-                let old = std::mem::replace(&mut all.alive, Arc::clone(&alive));
-                old.store(false, Ordering::Release);
+                let old = std::mem::replace(&mut all.life, Arc::clone(&life));
+                old.end();
             }
         } else {
-            let alive = Arc::clone(&alive);
-            state.all = Some(All { channels, alive });
+            let life = Arc::clone(&life);
+            state.all = Some(All { channels, life });
         }
         drop(state);
         let epoch = self.app.epoch().to_owned();
         self.say(&Reply::HelloAll { epoch, latest });
         if !extend {
-            let carrier = self.carrier(None, alive);
+            let carrier = self.carrier(None, life);
             actix_web::rt::spawn(replay_all(carrier, from.unwrap_or(latest)));
         }
         Ok(())
@@ -102,8 +126,8 @@ impl<D: Dialect> Follows<D> {
         let session = self.app.readable(&self.who, id).await?;
         let bounds = self.app.bounds(&session).await?;
         let from = self.number(start, bounds.latest)?;
-        let alive = Arc::new(AtomicBool::new(true));
-        let carries = self.name(id, channels, from.is_some(), &alive)?;
+        let life = Arc::new(Life::new());
+        let carries = self.name(id, channels, from.is_some(), &life)?;
         self.say(&Reply::HelloAgent {
             agent: id,
             epoch: self.app.epoch().to_owned(),
@@ -111,7 +135,7 @@ impl<D: Dialect> Follows<D> {
             latest: bounds.latest,
         });
         if carries {
-            let carrier = self.carrier(Some(id), alive);
+            let carrier = self.carrier(Some(id), life);
             let from = from.unwrap_or(bounds.latest);
             actix_web::rt::spawn(replay_agent(carrier, session, from));
         }
@@ -144,7 +168,7 @@ impl<D: Dialect> Follows<D> {
         id: SessionId,
         channels: Channels,
         replays: bool,
-        alive: &Arc<AtomicBool>,
+        life: &Arc<Life>,
     ) -> Result<bool> {
         let mut state = self.lock();
         let covered = state.all.is_some();
@@ -154,8 +178,8 @@ impl<D: Dialect> Follows<D> {
             if !replays && (named.carrier.is_some() || covered) {
                 return Ok(false);
             }
-            if let Some(old) = named.carrier.replace(Arc::clone(alive)) {
-                old.store(false, Ordering::Release);
+            if let Some(old) = named.carrier.replace(Arc::clone(life)) {
+                old.end();
             }
             return Ok(true);
         }
@@ -167,7 +191,7 @@ impl<D: Dialect> Follows<D> {
             });
         }
         let carries = replays || !covered;
-        let carrier = carries.then(|| Arc::clone(alive));
+        let carrier = carries.then(|| Arc::clone(life));
         state.named.insert(id, Named { channels, carrier });
         Ok(carries)
     }
@@ -186,11 +210,12 @@ impl<D: Dialect> Follows<D> {
         Ok(Some(*number))
     }
 
-    fn carrier(self: &Arc<Self>, agent: Option<SessionId>, alive: Arc<AtomicBool>) -> Arc<Carrier<D>> {
+    fn carrier(self: &Arc<Self>, agent: Option<SessionId>, life: Arc<Life>) -> Arc<Carrier<D>> {
         Arc::new(Carrier {
             follows: Arc::clone(self),
             agent,
-            alive,
+            life,
+            cursor: AtomicU64::new(0),
         })
     }
 
@@ -221,7 +246,7 @@ impl State {
         self.named.retain(|_, named| {
             let keep = !named.channels.is_empty() || (named.carrier.is_some() && !all.is_empty());
             if let (false, Some(carrier)) = (keep, &named.carrier) {
-                carrier.store(false, Ordering::Release);
+                carrier.end();
             }
             keep
         });
@@ -230,7 +255,7 @@ impl State {
             && !lent
             && let Some(all) = self.all.take()
         {
-            all.alive.store(false, Ordering::Release);
+            all.life.end();
         }
     }
 }
@@ -240,7 +265,9 @@ struct Carrier<D: Dialect> {
     follows: Arc<Follows<D>>,
     /// Which agent; `None`: all.
     agent: Option<SessionId>,
-    alive: Arc<AtomicBool>,
+    life: Arc<Life>,
+    /// The last number that came by: seq of the agent, or pos.
+    cursor: AtomicU64,
 }
 
 impl<D: Dialect> Carrier<D> {
@@ -249,7 +276,23 @@ impl<D: Dialect> Carrier<D> {
     }
 
     fn alive(&self) -> bool {
-        self.alive.load(Ordering::Acquire)
+        self.life.alive.load(Ordering::Acquire)
+    }
+
+    /// Waits while the publisher pushes. `true`: it went away, follow again from the cursor.
+    async fn lost_publisher(&self) -> bool {
+        loop {
+            tokio::select! {
+                () = self.life.news.notified() => {}
+                () = self.follows.outbox.wait_end() => return false,
+            }
+            if !self.alive() {
+                return false;
+            }
+            if self.life.detached.swap(false, Ordering::AcqRel) {
+                return true;
+            }
+        }
     }
 
     /// Waits until a page fits; `false` when there is nobody to send to any more.
@@ -271,7 +314,7 @@ impl<D: Dialect> Carrier<D> {
         if let Some(agent) = self.agent {
             refusal.more.insert("agentId".into(), agent.to_string().into());
         }
-        self.alive.store(false, Ordering::Release);
+        self.life.end();
         self.follows.say(&Reply::Error(refusal));
     }
 }
@@ -281,6 +324,11 @@ impl<D: Dialect> Sink for Carrier<D> {
         if !self.alive() {
             return false;
         }
+        let number = match self.agent {
+            Some(_) => event.event.seq,
+            None => event.event.pos,
+        };
+        self.cursor.store(number, Ordering::Release);
         let follows = &self.follows;
         if !self.visible(event.owner) {
             return true;
@@ -298,6 +346,15 @@ impl<D: Dialect> Sink for Carrier<D> {
             pos: event.event.pos,
         };
         follows.outbox.push(frame, Some(origin))
+    }
+
+    fn detached(&self) {
+        self.life.detached.store(true, Ordering::Release);
+        self.life.news.notify_one();
+    }
+
+    fn open(&self) -> bool {
+        self.alive() && !self.follows.outbox.standing_over()
     }
 }
 
@@ -331,7 +388,12 @@ async fn replay_agent<D: Dialect>(carrier: Arc<Carrier<D>>, session: Session, mu
         }
         let sink: Arc<dyn Sink> = Arc::clone(&carrier) as Arc<dyn Sink>;
         match app.attach(&session, seq, sink).await {
-            Ok(Attach::Live { .. }) => return,
+            Ok(Attach::Live { .. }) => {
+                if !carrier.lost_publisher().await {
+                    return;
+                }
+                seq = carrier.cursor.load(Ordering::Acquire).max(seq);
+            }
             Ok(Attach::Behind) => {}
             Err(error) => return carrier.fail(&error),
         }
@@ -365,7 +427,12 @@ async fn replay_all<D: Dialect>(carrier: Arc<Carrier<D>>, mut pos: u64) {
         }
         let sink: Arc<dyn Sink> = Arc::clone(&carrier) as Arc<dyn Sink>;
         match app.attach_all(pos, sink).await {
-            Ok(Attach::Live { .. }) => return,
+            Ok(Attach::Live { .. }) => {
+                if !carrier.lost_publisher().await {
+                    return;
+                }
+                pos = carrier.cursor.load(Ordering::Acquire).max(pos);
+            }
             Ok(Attach::Behind) => {}
             Err(error) => return carrier.fail(&error),
         }

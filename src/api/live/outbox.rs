@@ -132,6 +132,7 @@ pub struct Outbox {
     inner: Mutex<Inner>,
     room: Notify,
     changed: Notify,
+    ended: Notify,
     silent: AtomicU8,
 }
 
@@ -178,6 +179,7 @@ impl Outbox {
             }),
             room: Notify::new(),
             changed: Notify::new(),
+            ended: Notify::new(),
             silent: AtomicU8::new(0),
         }
     }
@@ -254,6 +256,7 @@ impl Outbox {
             }
         });
         self.changed.notify_one();
+        self.ended.notify_waiters();
         self.room.notify_waiters();
     }
 
@@ -264,6 +267,7 @@ impl Outbox {
             inner.clear();
         });
         self.changed.notify_one();
+        self.ended.notify_waiters();
         self.room.notify_waiters();
     }
 
@@ -281,6 +285,24 @@ impl Outbox {
     /// Completes at the next change of the standing.
     pub fn changed(&self) -> Notified<'_> {
         self.changed.notified()
+    }
+
+    /// Waits until the connection is over or about to close.
+    pub async fn wait_end(&self) {
+        loop {
+            let mut notified = std::pin::pin!(self.ended.notified());
+            notified.as_mut().enable();
+            if self.standing_over() {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Whether nothing is taken any more.
+    #[must_use]
+    pub fn standing_over(&self) -> bool {
+        !matches!(self.standing(), Standing::Open(_))
     }
 
     /// Waits until a ring's worth of frames fits. `false`: the connection is over.

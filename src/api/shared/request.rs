@@ -57,7 +57,7 @@ pub async fn envelop(
             Ok(answered) => answered?,
             Err(panic) => {
                 let text = panic_text(panic.as_ref());
-                tracing::error!(request.id = %id(), %method, %target, error = text, "a handler panicked");
+                tracing::error!(request.id = %id(), %method, path = %target, error = text, "a handler panicked");
                 return Err(Panicked.into());
             }
         };
@@ -65,7 +65,7 @@ pub async fn envelop(
         stamp(response.headers_mut());
         let status = response.status().as_u16();
         let ms = started.elapsed().as_millis();
-        tracing::debug!(target: "callboard::access", request.id = %id(), %method, %target, status, duration_ms = ms, "request");
+        tracing::debug!(request.id = %id(), %method, path = %target, status, duration_ms = ms, "request");
         Ok(response)
     })
     .await
