@@ -81,11 +81,12 @@ fn program<'a>(words: &'a [&'a str]) -> &'a [&'a str] {
             .split_once('=')
             .is_some_and(|(name, _)| !name.is_empty() && !name.starts_with('-'));
         let keyword = matches!(*first, "then" | "do" | "else" | "if" | "while" | "!");
-        if PREFIXES.contains(first) {
-            prefixed = true;
-        } else if !assigns && !keyword && !(prefixed && first.starts_with('-')) {
+        let option = prefixed && first.starts_with('-');
+        let prefix = PREFIXES.contains(first);
+        if !(assigns || keyword || option || prefix) {
             break;
         }
+        prefixed |= prefix;
         rest = behind;
     }
     rest

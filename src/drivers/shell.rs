@@ -12,6 +12,12 @@
 //! between `C` and `D` is the task's output: one `tool_result`, as readable text, its beginning and
 //! its end.
 //!
+//! **Interrupts** are Ctrl-C on the terminal. bash holds one back that arrives between the start
+//! mark and the moment when the job gets the terminal, until that job ends by itself: whoever
+//! stops a turn sends a second one after a second or so (each has an id of its own). One that
+//! arrives before bash has read the typed line throws the line away; the next prompt then ends the
+//! turn.
+//!
 //! **The boundary.** Programs that the shell runs cannot learn the nonce from their environment,
 //! arguments or files. The message's own shell code runs in the same shell and can (with
 //! `declare -f`), and so can a program that reads the memory or the log of its own user's

@@ -19,7 +19,8 @@ pub fn die_by(number: i32) -> io::Result<()> {
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     if !matches!(signal, Signal::SIGKILL | Signal::SIGSTOP) {
         let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
-        // SAFETY: the default action runs no code of ours.
+        #[expect(unsafe_code, reason = "the default action runs no code of ours")]
+        // SAFETY: as said.
         unsafe { sigaction(signal, &default) }?;
         let mut only = SigSet::empty();
         only.add(signal);
@@ -44,6 +45,10 @@ pub enum Kin {
 /// # Errors
 /// When it cannot be started.
 pub fn leave_behind(seconds: u32, kin: Kin) -> io::Result<u32> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a scenario asks for a stray process"
+    )]
     let mut command = Command::new("sleep");
     command
         .arg(seconds.to_string())
@@ -51,7 +56,8 @@ pub fn leave_behind(seconds: u32, kin: Kin) -> io::Result<u32> {
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     if kin == Kin::OwnSession {
-        // SAFETY: setsid(2) is async-signal-safe and touches no memory of ours.
+        #[expect(unsafe_code, reason = "setsid(2) is async-signal-safe")]
+        // SAFETY: as said, and it touches no memory of ours.
         unsafe {
             command.pre_exec(|| nix::unistd::setsid().map(drop).map_err(io::Error::from));
         }

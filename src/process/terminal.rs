@@ -330,6 +330,10 @@ mod tests {
     }
 
     #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a real process is what is watched"
+    )]
     fn a_real_process_is_seen_and_its_end_too() {
         let mut child = std::process::Command::new("sleep")
             .arg("600")

@@ -53,13 +53,9 @@ impl ScriptCodec {
         match line {
             Line::Say { text } => {
                 self.state.say(&text);
-                let data = self.words(text);
-                out.push(event(EventKind::AssistantMessage, data));
+                out.push(event(EventKind::AssistantMessage, self.words(text)));
             }
-            Line::Think { text } => {
-                let data = self.words(text);
-                out.push(event(EventKind::Thinking, data));
-            }
+            Line::Think { text } => out.push(event(EventKind::Thinking, self.words(text))),
             Line::Flood { line, of, text } => {
                 let mut data = self.words(text);
                 mark(&mut data, "line", Value::from(line));
@@ -70,13 +66,12 @@ impl ScriptCodec {
                 self.state.add_usage(&usage);
                 out.push(event(EventKind::Usage, Value::Object(usage)));
             }
-            Line::Error { message } => {
-                out.push(event(EventKind::Error, json!({ "message": message })));
+            Line::Error { message } => out.push(problem(&message)),
+            Line::Tool { id, name, args } => {
+                let mut data = tool(&id, &name, "start");
+                mark(&mut data, "args", args);
+                out.push(event(EventKind::ToolCall, data));
             }
-            Line::Tool { id, name, args } => out.push(event(
-                EventKind::ToolCall,
-                json!({ "toolCallId": id, "toolName": name, "args": args, "phase": "start" }),
-            )),
             Line::ToolResult {
                 id,
                 name,
@@ -84,7 +79,7 @@ impl ScriptCodec {
                 ms,
                 denied,
             } => {
-                let mut data = json!({ "toolCallId": id, "toolName": name, "phase": "end" });
+                let mut data = tool(&id, &name, "end");
                 mark(&mut data, "result", result);
                 mark(&mut data, "durationMs", Value::from(ms));
                 if denied {
@@ -107,11 +102,7 @@ impl ScriptCodec {
                 task,
                 scenario,
                 played,
-            } => {
-                self.state.begin(task);
-                self.state.at(&scenario, played);
-                out.push(Output::TurnStarted { task });
-            }
+            } => self.turn_started(task, &scenario, played, out),
             Line::TurnEnded {
                 task,
                 outcome,
@@ -126,6 +117,12 @@ impl ScriptCodec {
         if !std::mem::replace(&mut self.state.ready, true) {
             out.push(Output::Ready);
         }
+    }
+
+    fn turn_started(&mut self, task: TaskId, scenario: &str, played: u32, out: &mut Vec<Output>) {
+        self.state.begin(task);
+        self.state.at(scenario, played);
+        out.push(Output::TurnStarted { task });
     }
 
     fn turn_ended(
@@ -151,8 +148,9 @@ impl ScriptCodec {
 
     fn ask(&mut self, request: String, tool: String, args: Value, out: &mut Vec<Output>) {
         if !self.state.ask(&request) {
-            let message = "the program asked more questions at once than are kept";
-            out.push(event(EventKind::Error, json!({ "message": message })));
+            out.push(problem(
+                "the program asked more questions at once than are kept",
+            ));
             return;
         }
         let command = args.get("command").and_then(Value::as_str);
@@ -298,10 +296,18 @@ impl Codec for ScriptCodec {
     }
 }
 
+fn tool(id: &str, name: &str, phase: &str) -> Value {
+    json!({ "toolCallId": id, "toolName": name, "phase": phase })
+}
+
 fn mark(data: &mut Value, key: &str, value: Value) {
     if let Value::Object(map) = data {
         map.insert(key.to_owned(), value);
     }
+}
+
+fn problem(message: &str) -> Output {
+    event(EventKind::Error, json!({ "message": message }))
 }
 
 fn event(kind: EventKind, data: Value) -> Output {

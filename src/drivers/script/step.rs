@@ -160,17 +160,11 @@ fn flood(value: &Value) -> Result<Step, Problem> {
 
 fn usage(value: &Value) -> Result<Step, Problem> {
     const EXPECTED: &str = "an object of 1 to 32 numbers, for example {\"inputTokens\": 12}";
-    match value {
-        Value::Object(map)
-            if (1..=32).contains(&map.len()) && map.values().all(Value::is_number) =>
-        {
-            Ok(Step::Usage(map.clone()))
-        }
-        other => Err(Problem::new(
-            format!("`usage` is {}", kind_of(other)),
-            EXPECTED,
-        )),
-    }
+    value
+        .as_object()
+        .filter(|map| (1..=32).contains(&map.len()) && map.values().all(Value::is_number))
+        .map(|map| Step::Usage(map.clone()))
+        .ok_or_else(|| Problem::new(format!("`usage` is {}", kind_of(value)), EXPECTED))
 }
 
 fn crash(value: &Value) -> Result<Step, Problem> {
@@ -250,17 +244,19 @@ fn fields<'a>(
 }
 
 fn text(what: &str, value: &Value, most: usize) -> Result<String, Problem> {
-    match value {
-        Value::String(text) if !text.is_empty() && text.len() <= most => Ok(text.clone()),
-        Value::String(text) => Err(Problem::new(
+    let Value::String(text) = value else {
+        return Err(Problem::new(
+            format!("`{what}` is {}", kind_of(value)),
+            "a string",
+        ));
+    };
+    if text.is_empty() || text.len() > most {
+        return Err(Problem::new(
             format!("`{what}` has {} bytes", text.len()),
             format!("1 to {most}"),
-        )),
-        other => Err(Problem::new(
-            format!("`{what}` is {}", kind_of(other)),
-            "a string",
-        )),
+        ));
     }
+    Ok(text.clone())
 }
 
 fn name(what: &str, value: Option<&Value>) -> Result<String, Problem> {

@@ -1,6 +1,11 @@
 //! Transcripts of the player: lines in, outputs out, restored at every point. Never a real
 //! process; that is in tests/it/script_player.rs.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test names what it looks for"
+)]
+
 use super::*;
 use crate::domain::{EventKind, Outcome, PermissionMode, Risk, SessionId, TaskId};
 use crate::drivers::{Command, Output};

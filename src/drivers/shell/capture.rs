@@ -193,19 +193,19 @@ mod tests {
         let mut all = 0;
         for n in 0..100_000 {
             let line = format!("line \"{n}\"");
-            all += line.len() as u64 + 1;
+            all += line.len() + 1;
             capture.text(&line);
             capture.newline();
         }
         let output = capture.output();
         assert!(output.starts_with("line \"0\"\nline \"1\"\n"));
         assert!(output.ends_with("line \"99999\"\n"));
-        assert_eq!(capture.total(), all);
-        let shown: u64 = output.lines().filter(|l| l.starts_with("line")).count() as u64;
+        assert_eq!(capture.total(), u64::try_from(all).unwrap());
+        let shown = output.lines().filter(|l| l.starts_with("line")).count();
         assert!(shown > 1_000 && capture.is_cut());
-        let kept = all - capture.left_out;
+        let kept = all - usize::try_from(capture.left_out).unwrap();
         let mark = format!("\n{MARK} {} bytes left out {MARK}\n", capture.left_out);
-        assert_eq!(output.len() as u64, kept + mark.len() as u64);
+        assert_eq!(output.len(), kept + mark.len());
         assert!(capture.summary().ends_with("line \"99999\""));
         assert!(json_len(&capture.summary()) <= SUMMARY);
     }
@@ -228,7 +228,7 @@ mod tests {
                 at.extend([0, text.len()]);
                 at.sort_unstable();
                 for pair in at.windows(2) {
-                    split.text(&text[pair[0]..pair[1]]);
+                    split.text(text.get(pair[0]..pair[1]).unwrap());
                 }
                 whole.newline();
                 split.newline();

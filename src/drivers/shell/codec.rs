@@ -81,9 +81,10 @@ impl ShellCodec {
                 break;
             };
             rest = rest.get(taken..).unwrap_or_default();
-            match token {
-                Token::Mark(mark) => self.mark(mark, out),
-                token => self.shown(&token),
+            if let Token::Mark(mark) = token {
+                self.mark(mark, out);
+            } else {
+                self.shown(&token);
             }
         }
         input.len().saturating_sub(rest.len())
@@ -287,16 +288,17 @@ impl Turn {
     }
 }
 
-/// The message as one unit of shell code. Braces make bash parse all of it before it runs a part;
-/// the first word tells that it did, and gives `$?`. In `x && :` it fails without `set -e` or an
-/// ERR trap taking notice. The blank line takes a backslash at the end.
+/// The message as one unit of shell code. Two kinds of brackets make bash parse all of it before it
+/// runs a part, also when the message closes one by mistake. The first word tells that it was
+/// parsed, and gives `$?`; in `x && :` it fails without `set -e` or an ERR trap taking notice. The
+/// blank line takes a backslash at the end.
 fn unit(words: &str) -> Vec<u8> {
     let empty = words
         .lines()
         .map(str::trim_start)
         .all(|line| line.is_empty() || line.starts_with('#'));
     let first = if empty { "__cb_go; :" } else { "__cb_go && :" };
-    format!("{{ {first}\n{words}\n\n}}\n").into_bytes()
+    format!("case . in .) {{ {first}\n{words}\n\n}}\nesac\n").into_bytes()
 }
 
 fn file_name(task: TaskId) -> String {

@@ -14,7 +14,7 @@ const MAX_MARK: usize = 256;
 const MAX_CSI: usize = 64;
 const ESC: u8 = 0x1b;
 
-/// A mark that bearer of the nonce printed.
+/// A mark with the right nonce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mark {
     /// The shell is at its prompt.

@@ -42,7 +42,7 @@ __cb_lost() {
 
 # Before each prompt. The mark of the prompt comes first, so that nothing follows the end mark.
 __cb_prompt() {
-  \builtin local __cb_ended=$?
+  \builtin local __cb_ended="$?"
   { \builtin local -; \builtin set +euxvC; } 2>/dev/null
   __cb_mark 'A;@NONCE@'
   if [[ -n $__cb_task ]]; then

@@ -153,7 +153,9 @@ impl<W: Write> Player<W> {
                 // The tool that was asked about does not run.
                 steps.next_if(|next| matches!(next, Step::Tool { name, .. } if *name == refused));
             }
-            if self.inbox.pause(Duration::ZERO) == Woken::Interrupt {
+            // A hang begins with what was said before it.
+            let hangs = matches!(steps.peek(), Some(Step::Hang));
+            if !hangs && self.inbox.pause(Duration::ZERO) == Woken::Interrupt {
                 return Err(Stop::Interrupted);
             }
         }
