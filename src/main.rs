@@ -1,17 +1,19 @@
-//! The `callboard` program.
+//! The `callboard` program: reads the command line and hands over to the client or the server.
 //!
-//! Never holds logic of its own: it hands the words of the command line to `cli`.
+//! Never holds logic of its own.
 
-use std::io::Write;
 use std::process::ExitCode;
 
+use callboard::cli::args::{Cli, ServeArgs};
+use callboard::cli::{Programs, run};
+use clap::Parser;
+
 fn main() -> ExitCode {
-    let mut args = std::env::args().skip(1);
-    match (args.next().as_deref(), args.next().as_deref()) {
-        (Some("agent"), Some("script")) => callboard::cli::agent::script::run(args),
-        _ => {
-            let _ = writeln!(std::io::stderr(), "usage: callboard agent script FILE");
-            ExitCode::from(2)
-        }
-    }
+    run(Cli::parse(), Programs { serve })
+}
+
+/// The seam to the server.
+fn serve(_args: ServeArgs) -> ExitCode {
+    callboard::cli::Failure::new(callboard::cli::Exit::Failed, "this build has no server").print();
+    ExitCode::FAILURE
 }

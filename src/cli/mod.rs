@@ -4,3 +4,82 @@
 //! protocol on stdin and stdout.
 
 pub mod agent;
+pub mod args;
+mod child;
+mod client;
+mod clock;
+mod command;
+mod credentials;
+mod demo;
+mod doctor;
+mod failure;
+mod find;
+mod follow;
+mod interrupt;
+mod out;
+mod plain;
+mod render;
+mod stream;
+mod terminal;
+#[cfg(test)]
+mod testing;
+mod view;
+mod wire;
+
+use std::process::ExitCode;
+
+use args::{AgentProgram, Command};
+pub use failure::{Exit, Failure};
+
+/// What the rest of the program does for the client.
+#[derive(Debug, Clone, Copy)]
+pub struct Programs {
+    /// Runs the server until it ends.
+    pub serve: fn(args::ServeArgs) -> ExitCode,
+}
+
+/// Runs one command and prints what went wrong.
+#[must_use]
+pub fn run(cli: args::Cli, programs: Programs) -> ExitCode {
+    let url = cli.url.as_deref().filter(|url| !url.is_empty());
+    match dispatch(cli.command, url, programs) {
+        Ok(code) => code,
+        Err(failure) => {
+            failure.print();
+            failure.exit.into()
+        }
+    }
+}
+
+fn dispatch(command: Command, url: Option<&str>, programs: Programs) -> Result<ExitCode, Failure> {
+    let client = || credentials::signed_in(url);
+    let exit = match command {
+        Command::Serve(args) => return Ok((programs.serve)(args)),
+        Command::Agent { program } => {
+            let AgentProgram::Script(args) = program;
+            return Ok(agent::script::run(args.words));
+        }
+        Command::Demo(args) => demo::run(&args),
+        Command::Doctor(args) => doctor::run(url, &args),
+        Command::Login(args) => command::login::login(url, &args),
+        Command::Logout => command::login::logout(url),
+        Command::Whoami(args) => command::login::whoami(&client()?, args),
+        Command::Run(args) => command::run::run(url, &args),
+        Command::Ps(args) => command::list::ps(&client()?, &args),
+        Command::Tree(args) => command::list::tree(&client()?, args),
+        Command::Why(args) => command::list::why(&client()?, &args),
+        Command::Send(args) => command::send::send(&client()?, &args),
+        Command::Events(args) => command::watch::events(&client()?, &args),
+        Command::Logs(args) => command::log::logs(&client()?, &args),
+        Command::Approve(args) => command::answer::approve(&client()?, &args),
+        Command::Interrupt(args) => command::steer::interrupt(&client()?, &args),
+        Command::Start(args) => command::steer::start(&client()?, &args),
+        Command::Stop(args) => command::steer::stop(&client()?, &args),
+        Command::Kill(args) => command::steer::kill(&client()?, &args),
+        Command::Pause(args) => command::steer::pause(&client()?, &args),
+        Command::Resume(args) => command::steer::resume(&client()?, &args),
+        Command::Queue(args) => command::queue::queue(&client()?, args),
+        Command::Rm(args) => command::steer::rm(&client()?, &args),
+    };
+    exit.map(ExitCode::from)
+}

@@ -1,0 +1,123 @@
+//! Flags of the commands about a server: starting one, signing in, checking the machine.
+//!
+//! Never a password as a flag's value: other users of a machine can read those.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// `serve`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  callboard serve
+  callboard serve --data-dir /var/lib/callboard --bind 127.0.0.1:8080
+  callboard serve --config callboard.toml --log callboard=debug
+  callboard serve --bind 0.0.0.0:3030 --behind-proxy     TLS ends at a proxy in front
+
+The first start makes an admin; DATA_DIR/admin-credentials holds the password (or set
+CALLBOARD_ADMIN_PASSWORD). SIGTERM and Ctrl-C drain; agents run on and are taken up again by the
+next start, unless --stop-agents is given.")]
+pub struct ServeArgs {
+    /// Where the database, keys, logs and sockets live [default: ~/.callboard]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Address to listen on [default: 127.0.0.1:3030]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub bind: Option<SocketAddr>,
+    /// Settings file; see config/callboard.toml for all keys and their defaults
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// A proxy in front ends TLS; needed for any bind beyond loopback
+    #[arg(long)]
+    pub behind_proxy: bool,
+    /// End all agents when the server stops
+    #[arg(long)]
+    pub stop_agents: bool,
+    /// Filter of the log, as RUST_LOG is written [default: info]
+    #[arg(long, value_name = "FILTER")]
+    pub log: Option<String>,
+}
+
+/// `demo`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  callboard demo                     show everything, then keep serving until Ctrl-C
+  callboard demo --once              show everything, end what it started
+  callboard demo --bind 127.0.0.1:8080 --data-dir /tmp/board
+
+Without a terminal it behaves as with --once. It uses a temporary data directory of its own, never
+yours, unless --data-dir names one. Exit 1 when any step fails, with the reason.")]
+pub struct DemoArgs {
+    /// Data directory of the demo's server [default: a fresh temporary one]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Address of the demo's server [default: 127.0.0.1:3030, else a free port]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub bind: Option<SocketAddr>,
+    /// Keep serving at the end, also without a terminal
+    #[arg(long, conflicts_with = "once")]
+    pub keep: bool,
+    /// End everything at the end, also on a terminal
+    #[arg(long)]
+    pub once: bool,
+}
+
+/// `login`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  callboard login                                 on the server's machine: as its first admin
+  callboard login --username ann                  asks for the password
+  callboard login --url http://127.0.0.1:8080 --username ann --password-file secret.txt
+  pass show callboard | callboard login --username ann
+
+The token goes to ~/.callboard/cli-token (0600), with the server's address. CALLBOARD_API_KEY is
+used instead when it is set.")]
+pub struct LoginArgs {
+    /// User name or e-mail address
+    #[arg(long, value_name = "NAME")]
+    pub username: Option<String>,
+    /// Read the password from the first line of this file
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// Where the server on this machine keeps its data [default: ~/.callboard]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// A command that looks into the server's data directory on this machine.
+#[derive(Debug, Clone, Args)]
+pub struct DataDirArgs {
+    /// Where the server on this machine keeps its data [default: ~/.callboard]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// `doctor`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  callboard doctor
+  callboard doctor --json | jq '.checks[] | select(.state != \"ok\")'
+
+Exit 0 when everything that is needed is there, 1 otherwise; each trouble comes with its mend.")]
+pub struct DoctorArgs {
+    /// The data directory.
+    #[command(flatten)]
+    pub data: DataDirArgs,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `agent script`: its words are read by the program itself.
+#[derive(Debug, Clone, Args)]
+#[command(disable_help_flag = true)]
+pub struct ScriptArgs {
+    /// FILE [--turns-done N] ...
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+    pub words: Vec<String>,
+}

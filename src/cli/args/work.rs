@@ -1,0 +1,90 @@
+//! Flags of the commands that give work to agents.
+//!
+//! Never a default that depends on the server: what is absent is left to it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::span;
+
+/// `run`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  callboard run \"df -h\"                                     a supervised bash; asks you first
+  callboard run \"make check\" --permission-mode bypassPermissions --rm > out.txt
+  callboard run \"go\" --agent script --scenario demo         plays a scenario
+  callboard run - < prompt.txt --name build --cwd ~/project
+  callboard run \"npm test\" --timeout 10m --json | jq -c 'select(.type == \"result\")'
+
+What the agent says and prints goes to stdout, everything about it to stderr. The exit code is the
+turn's outcome. Ctrl-C interrupts the turn, a second one quits at once. The agent stays afterwards
+and takes further messages (`callboard send`), unless --rm is given.
+With --json each event is one line; the last line is {\"type\":\"result\",...} with the task.")]
+pub struct RunArgs {
+    /// The prompt; `-` reads it from stdin
+    pub prompt: String,
+    /// Kind of agent: shell, script [default: shell]
+    #[arg(long, value_name = "KIND")]
+    pub agent: Option<String>,
+    /// Working directory of the agent [default: this directory]
+    #[arg(long, value_name = "DIR")]
+    pub cwd: Option<PathBuf>,
+    /// Model, for kinds that have one
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<String>,
+    /// default (asks), acceptEdits, bypassPermissions (never asks), plan, dontAsk
+    #[arg(long, value_name = "MODE")]
+    pub permission_mode: Option<String>,
+    /// Scenario of a script agent: a ready one (hello, demo, tools, ask ...) or a file
+    #[arg(long, value_name = "NAME|FILE")]
+    pub scenario: Option<String>,
+    /// Name of the agent, unique among yours
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Interrupt the turn after this time: 90, 90s, 5m, 1h
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub timeout: Option<Duration>,
+    /// Keep the agent afterwards (the default)
+    #[arg(long, conflicts_with = "rm")]
+    pub keep: bool,
+    /// Remove the agent afterwards
+    #[arg(long)]
+    pub rm: bool,
+    /// Print events as JSON lines
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `send`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  callboard send build \"run the tests again\"
+  git diff | callboard send 1f0c -
+  callboard send build \"make\" --wait --timeout 5m
+  callboard send build \"deploy\" --no-queue              refused (9) when it is busy
+  callboard send build \"once\" --idempotency-key job-17  the same key never runs twice")]
+pub struct SendArgs {
+    /// Agent
+    pub id: String,
+    /// The message; `-` reads it from stdin
+    pub text: String,
+    /// Wait for the end of the turn, print its last words; the exit code is its outcome
+    #[arg(long)]
+    pub wait: bool,
+    /// With --wait: stop waiting after this time (8); the task goes on
+    #[arg(long, value_name = "TIME", value_parser = span, requires = "wait")]
+    pub timeout: Option<Duration>,
+    /// Be refused instead of waiting behind other work
+    #[arg(long)]
+    pub no_queue: bool,
+    /// A key of your own: a repeated request gets the first answer
+    #[arg(long, value_name = "KEY")]
+    pub idempotency_key: Option<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,13 @@
+//! One file a command, or a family of small ones.
+//!
+//! Never parses the command line, and never ends the process: a command returns its exit.
+
+pub mod answer;
+pub mod list;
+pub mod log;
+pub mod login;
+pub mod queue;
+pub mod run;
+pub mod send;
+pub mod steer;
+pub mod watch;
