@@ -2,7 +2,10 @@
 //!
 //! Rooms stand on floors; a room names only rooms below it (ARCHITECTURE.md).
 
+pub mod api;
+pub mod app;
 pub mod auth;
+pub mod boot;
 pub mod cli;
 pub mod config;
 pub mod domain;

@@ -159,4 +159,6 @@ fn plain_path(database: &Path) -> Result<PathBuf, StoreError> {
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+pub mod fixture;
+#[cfg(test)]
 mod tests;

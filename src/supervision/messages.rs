@@ -57,11 +57,10 @@ pub struct StopTree;
 pub enum ChildState {
     /// Its start function is at work.
     Starting,
+    /// It is up.
     Running,
     /// Down, will be started: at this instant, or with its group when that is down.
-    Restarting {
-        next_at: Option<Instant>,
-    },
+    Restarting { next_at: Option<Instant> },
     /// Told to stop.
     Stopping,
     /// Down, with nothing planned.

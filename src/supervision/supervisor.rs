@@ -54,7 +54,8 @@ pub struct Supervisor {
 pub(super) struct Living {
     pub(super) child: Option<Child>,
     _leash: Leash,
-    _start: StartTask,
+    /// Until the child is up.
+    start: Option<StartTask>,
 }
 
 struct StartTask(JoinHandle<()>);
@@ -183,7 +184,7 @@ impl Supervisor {
         let living = Living {
             child: None,
             _leash: leash,
-            _start: StartTask(task),
+            start: Some(StartTask(task)),
         };
         self.living.insert(life.key, living);
     }
@@ -241,6 +242,7 @@ impl Supervisor {
                     && let Some(living) = self.living.get_mut(&life.key)
                 {
                     living.child = Some(child);
+                    living.start = None;
                     self.machine.started(life, now);
                 }
             }

@@ -2,5 +2,6 @@
 //! Never skips a test silently.
 
 mod keeper;
+mod living;
 mod script_player;
 mod shell_rc;

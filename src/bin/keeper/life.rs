@@ -57,6 +57,8 @@ pub struct Life {
     /// The record in memory is newer than the one on disk.
     pub unsaved: bool,
     pub acked: bool,
+    /// When the disk last kept us from reading.
+    pub held_until: u64,
     /// Since when no client is connected.
     pub alone_since: Option<u64>,
     pub met_client: bool,
@@ -78,6 +80,7 @@ impl Life {
             edition: 0,
             unsaved: false,
             acked: false,
+            held_until: 0,
             alone_since: Some(0),
             met_client: false,
         }
@@ -267,8 +270,12 @@ impl Engine {
 
     fn settle(&mut self, since: u64) {
         let now = self.clock.now();
-        // A foreign process may have been given the pipe; its end would never come.
-        let waited = now >= since + DRAIN_MS && self.log.blocked().is_none();
+        if self.log.blocked().is_some() {
+            self.life.held_until = now;
+        }
+        // A foreign process may have been given the pipe; its end would never come. The time counts
+        // from when the disk let us read again: until then nothing was taken out of the pipe.
+        let waited = now >= since.max(self.life.held_until) + DRAIN_MS;
         let read = waited || (self.stdout.is_none() && self.stderr.is_none());
         let complete = read && self.log.is_settled();
         if !complete && (now < since + PROVISIONAL_MS || self.life.edition > 0) {

@@ -27,17 +27,22 @@ use tokio::time::sleep;
 
 use super::{lifeline::Key, *};
 
-/// Runs a test body in an actix system whose clock stands still unless all is idle.
+/// Runs a test body in an actix system whose clock stands still unless all is idle. A body that
+/// waits for something that never comes fails at once: the clock leaps to its deadline.
 fn run<F: Future>(body: F) -> F::Output {
     install_panic_hook();
-    System::with_tokio_rt(|| {
+    let system = System::with_tokio_rt(|| {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .start_paused(true)
             .build()
             .expect("a runtime")
+    });
+    let century = Duration::from_hours(24 * 365 * 100);
+    system.block_on(async {
+        let done = tokio::time::timeout(century, body).await;
+        done.expect("the test comes to an end")
     })
-    .block_on(body)
 }
 
 fn ms(millis: u64) -> Duration {

@@ -4,26 +4,23 @@ use std::sync::mpsc;
 
 use super::*;
 
-/// Like `run`, with a clock that goes.
+/// Like `run`, with a clock that goes and a deadline of 20 s.
 fn run_live<F: Future>(body: F) -> F::Output {
     install_panic_hook();
-    System::new().block_on(body)
+    System::new().block_on(async {
+        let done = tokio::time::timeout(Duration::from_secs(20), body).await;
+        done.expect("the test comes to an end")
+    })
 }
 
-/// Waits for a record, at most ten seconds.
+/// Polls for a record; the deadline is that of the whole test.
 async fn await_record(stage: &Stage, event: Event) -> Record {
-    let found = async {
-        loop {
-            if let Some(record) = stage.records(event).pop() {
-                return record;
-            }
-            tokio::task::yield_now().await;
-            sleep(ms(1)).await;
+    loop {
+        if let Some(record) = stage.records(event).pop() {
+            return record;
         }
-    };
-    tokio::time::timeout(Duration::from_secs(10), found)
-        .await
-        .unwrap_or_else(|_| panic!("no {event}: {:?}", stage.lines()))
+        sleep(ms(1)).await;
+    }
 }
 
 #[derive(Message)]

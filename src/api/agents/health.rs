@@ -1,0 +1,81 @@
+//! `/health*`: open to anyone, without internals (contract/octipus.md 1).
+//!
+//! Never an error page: a sick part is a word in the answer.
+
+use actix_web::{HttpResponse, web};
+use serde_json::{Value, json};
+
+use crate::app::{App, Readiness, Service};
+
+/// `GET /health`, `/health/detailed`, `/health/ready`, `/health/live`.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/health").get(health))
+        .service(web::resource("/health/detailed").get(detailed))
+        .service(web::resource("/health/ready").get(ready))
+        .service(web::resource("/health/live").get(live));
+}
+
+async fn health(app: web::Data<App>) -> HttpResponse {
+    HttpResponse::Ok().json(json!({"status": "ok", "timestamp": app.now().rfc3339()}))
+}
+
+async fn detailed(app: web::Data<App>) -> HttpResponse {
+    let health = app.health().await;
+    let mut journal = service(&health.journal);
+    member(&mut journal, "pending", health.journal_pending.into());
+    HttpResponse::Ok().json(json!({
+        "status": health.word(),
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime": health.uptime.as_secs(),
+        "startedAt": health.started_at.rfc3339(),
+        "agents": {
+            "total": health.active,
+            "running": health.live_agents,
+            "waiting": health.waiting,
+        },
+        "services": {
+            "database": service(&health.database),
+            "journal": journal,
+            "supervisor": service(&health.supervisor),
+            "keeper": {
+                "status": if health.keeper.is_some() { "healthy" } else { "unhealthy" },
+                "binary": health.keeper,
+            },
+        },
+    }))
+}
+
+async fn ready(app: web::Data<App>) -> HttpResponse {
+    let reason = match app.readiness().await {
+        Readiness::Ready => return HttpResponse::Ok().json(json!({"ready": true})),
+        Readiness::Draining => "draining",
+        Readiness::Database => "database",
+    };
+    HttpResponse::ServiceUnavailable()
+        .insert_header(("Retry-After", "1"))
+        .json(json!({"ready": false, "reason": reason}))
+}
+
+async fn live() -> HttpResponse {
+    HttpResponse::Ok().json(json!({"live": true}))
+}
+
+fn service(service: &Service) -> Value {
+    let word = if service.healthy { "healthy" } else { "unhealthy" };
+    let mut value = json!({ "status": word });
+    if let Some(latency) = service.latency {
+        let ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
+        member(&mut value, "latencyMs", ms.into());
+    }
+    if let Some(message) = service.message {
+        member(&mut value, "message", message.into());
+    }
+    value
+}
+
+fn member(value: &mut Value, name: &str, what: Value) {
+    if let Some(object) = value.as_object_mut() {
+        object.insert(name.to_owned(), what);
+    }
+}

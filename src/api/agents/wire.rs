@@ -1,0 +1,311 @@
+//! The door's JSON: agents, tasks, questions.
+//!
+//! Never a value that is not in a row: what is not known is null or absent.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::app::{Overview, TaskView};
+use crate::domain::{
+    Approval, ExitReport, Lifecycle, Placement, Process, Session, SessionId, TaskId, Timestamp,
+    User,
+};
+
+/// An agent (contract/octipus.md 2).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Agent<'a> {
+    id: SessionId,
+    session_id: SessionId,
+    user_id: crate::domain::UserId,
+    name: Option<&'a str>,
+    agent_type: &'static str,
+    topic: Option<&'a str>,
+    model: Option<&'a str>,
+    role: Option<&'static str>,
+    status: &'static str,
+    detail: &'static str,
+    paused: bool,
+    pid: Option<u32>,
+    incarnation: u64,
+    cwd: &'a str,
+    permission_mode: &'static str,
+    scenario: Option<&'a str>,
+    created_at: String,
+    updated_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    completed_at: Option<String>,
+    duration_ms: i64,
+    total_tokens: Option<u64>,
+    iteration: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    completion_reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    last_seq: u64,
+    queue_depth: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current_task_id: Option<TaskId>,
+    pending_approvals: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_exit: Option<Value>,
+    parent_agent_id: Option<SessionId>,
+    metadata: &'a Value,
+}
+
+/// Words an agent as of `now`.
+pub fn agent(row: &Overview, now: Timestamp) -> Agent<'_> {
+    let session = &row.session;
+    let facts = &session.facts;
+    let status = session.status.lifecycle(facts);
+    let ended = over(status).then_some(session.updated_at);
+    Agent {
+        id: session.id,
+        session_id: session.group,
+        user_id: session.owner,
+        name: session.name.as_deref(),
+        agent_type: session.kind.name(),
+        topic: session.topic.as_deref(),
+        model: session.model.as_deref(),
+        role: None,
+        status: status.name(),
+        detail: session.status.name(),
+        paused: facts.paused,
+        pid: facts.process.pid(),
+        incarnation: facts.incarnation.0,
+        cwd: &session.cwd,
+        permission_mode: session.permission_mode.name(),
+        scenario: session.scenario.as_deref(),
+        created_at: session.created_at.rfc3339(),
+        updated_at: session.updated_at.rfc3339(),
+        completed_at: ended.map(Timestamp::rfc3339),
+        duration_ms: duration(session, status, now),
+        total_tokens: None,
+        iteration: facts.turns,
+        completion_reason: completion(session, status),
+        error: trouble(session),
+        last_seq: row.last_seq,
+        queue_depth: row.queue_depth,
+        current_task_id: row.turn_task,
+        pending_approvals: row.pending_approvals,
+        retry_at: match &facts.process {
+            Process::Backoff { next_at } => Some(next_at.rfc3339()),
+            Process::None
+            | Process::Waiting { .. }
+            | Process::Starting { .. }
+            | Process::Live { .. }
+            | Process::Unattached { .. }
+            | Process::CrashLoop
+            | Process::Failed { .. } => None,
+        },
+        last_exit: facts.last_exit.as_ref().map(exit),
+        parent_agent_id: None,
+        metadata: &session.metadata,
+    }
+}
+
+fn over(status: Lifecycle) -> bool {
+    match status {
+        Lifecycle::Completed | Lifecycle::Failed | Lifecycle::Stopped => true,
+        Lifecycle::Idle | Lifecycle::Running | Lifecycle::Paused => false,
+    }
+}
+
+/// Runs while the agent works and stands still otherwise.
+fn duration(session: &Session, status: Lifecycle, now: Timestamp) -> i64 {
+    let end = match status {
+        Lifecycle::Running => now,
+        Lifecycle::Idle
+        | Lifecycle::Paused
+        | Lifecycle::Stopped
+        | Lifecycle::Completed
+        | Lifecycle::Failed => session.updated_at,
+    };
+    end.0.saturating_sub(session.created_at.0).max(0)
+}
+
+fn completion(session: &Session, status: Lifecycle) -> Option<&'static str> {
+    let facts = &session.facts;
+    match status {
+        Lifecycle::Completed => facts.last_outcome.map(|outcome| outcome.name()),
+        Lifecycle::Failed if facts.process.held() => facts.last_outcome.map(|o| o.name()),
+        Lifecycle::Failed | Lifecycle::Stopped => {
+            facts.last_exit.as_ref().map(|exit| exit.reason.name())
+        }
+        Lifecycle::Idle | Lifecycle::Running | Lifecycle::Paused => None,
+    }
+}
+
+fn trouble(session: &Session) -> Option<String> {
+    let facts = &session.facts;
+    match &facts.process {
+        Process::Failed { code, text } => Some(format!("{code}: {text}")),
+        Process::CrashLoop => Some(format!(
+            "crash_loop: {} short lives in a row",
+            facts.short_lives
+        )),
+        Process::None
+        | Process::Waiting { .. }
+        | Process::Starting { .. }
+        | Process::Live { .. }
+        | Process::Unattached { .. }
+        | Process::Backoff { .. } => None,
+    }
+}
+
+fn exit(exit: &ExitReport) -> Value {
+    json!({
+        "incarnation": exit.incarnation,
+        "pid": exit.pid,
+        "exitCode": exit.exit_code,
+        "signal": exit.signal,
+        "core": exit.core,
+        "reason": exit.reason.name(),
+        "by": exit.by,
+        "startedAt": exit.started_at.rfc3339(),
+        "endedAt": exit.ended_at.rfc3339(),
+        "lifetimeMs": exit.lifetime_ms(),
+        "stderrTail": exit.stderr_tail,
+    })
+}
+
+/// A task (WIRE: task object).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Task<'a> {
+    task_id: TaskId,
+    id: TaskId,
+    agent_id: SessionId,
+    session_id: SessionId,
+    status: &'static str,
+    state: &'static str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<usize>,
+    attempt: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incarnation: Option<u64>,
+    on_uncertain: &'static str,
+    metadata: &'a Value,
+    created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<String>,
+}
+
+/// Words a task.
+pub fn task(view: &TaskView) -> Task<'_> {
+    let mut worded = bare_task(&view.session, &view.task);
+    worded.position = view.position;
+    worded
+}
+
+/// Words a task without a place.
+pub fn bare_task<'a>(session: &Session, task: &'a crate::domain::Task) -> Task<'a> {
+    Task {
+        task_id: task.id,
+        id: task.id,
+        agent_id: task.session,
+        session_id: session.group,
+        status: task.state.coarse(),
+        state: task.state.name(),
+        message: &task.prompt,
+        outcome: task.state.ended().then(|| task.state.name()),
+        reason: task.reason.as_deref(),
+        text: task.text.as_deref(),
+        usage: task.usage.as_ref(),
+        position: None,
+        attempt: task.attempt,
+        incarnation: task.incarnation.map(|n| n.0),
+        on_uncertain: task.on_uncertain.name(),
+        metadata: &task.metadata,
+        created_at: task.created_at.rfc3339(),
+        started_at: task.started_at.map(Timestamp::rfc3339),
+        ended_at: task.ended_at.map(Timestamp::rfc3339),
+    }
+}
+
+/// Words a queue.
+pub fn queue(queue: &crate::app::Queue) -> Value {
+    let session = &queue.session;
+    let place = |(index, task): (usize, _)| {
+        let mut worded = bare_task(session, task);
+        worded.position = index.checked_add(1);
+        worded
+    };
+    let waiting: Vec<Task<'_>> = queue.waiting.iter().enumerate().map(place).collect();
+    json!({
+        "current": queue.current.as_ref().map(|task| bare_task(session, task)),
+        "queue": waiting,
+        "depth": queue.waiting.len(),
+        "paused": session.facts.paused,
+    })
+}
+
+/// The answer to an accepted prompt: a function of the placement alone, so that a repeated key
+/// gets the same bytes.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Accepted {
+    task_id: TaskId,
+    id: TaskId,
+    status: &'static str,
+    queued: bool,
+    position: u32,
+    queue_depth: u32,
+}
+
+/// Words a placement.
+pub fn accepted(placement: &Placement) -> Accepted {
+    Accepted {
+        task_id: placement.task,
+        id: placement.task,
+        status: if placement.queued { "queued" } else { "running" },
+        queued: placement.queued,
+        position: placement.position,
+        queue_depth: placement.depth,
+    }
+}
+
+/// Words a question.
+pub fn approval(approval: &Approval, group: SessionId) -> Value {
+    json!({
+        "requestId": approval.id,
+        "kind": approval.kind.name(),
+        "agentId": approval.session,
+        "sessionId": group,
+        "taskId": approval.task,
+        "incarnation": approval.incarnation,
+        "toolName": approval.tool,
+        "args": approval.args,
+        "summary": approval.summary,
+        "question": approval.question,
+        "options": approval.options,
+        "risk": approval.risk.name(),
+        "status": approval.state.name(),
+        "createdAt": approval.created_at.rfc3339(),
+        "expiresAt": approval.expires_at.map(Timestamp::rfc3339),
+    })
+}
+
+/// Words a person.
+pub fn user(user: &User) -> Value {
+    json!({
+        "id": user.id,
+        "username": user.username,
+        "email": user.email,
+        "role": user.role.name(),
+        "isAdmin": user.role >= crate::domain::Role::Admin,
+    })
+}

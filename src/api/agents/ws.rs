@@ -1,0 +1,195 @@
+//! `GET /ws` and its dialect (contract/octipus.md 4, "Ours"; decisions.md 5).
+//!
+//! Never more than one frame for a numbered event.
+
+mod read;
+
+use actix_web::{HttpRequest, web};
+use bytestring::ByteString;
+use serde_json::{Map, Value, json};
+
+use crate::api::live::dialect::{Channels, Command, Dialect, Mark, Refusal, Reply as Said};
+use crate::api::live::outbox::Gap;
+use crate::api::live::serve;
+use crate::api::shared::{Fault, Reply, WsVisit};
+use crate::app::{App, Published};
+use crate::domain::EventKind;
+
+/// The table of contents.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config.service(web::resource("/ws").get(connect));
+}
+
+async fn connect(
+    app: web::Data<App>,
+    WsVisit(visit): WsVisit,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Reply {
+    let connected = json!({
+        "type": "connected",
+        "connectionId": uuid::Uuid::new_v4(),
+        "userId": visit.who.user,
+        "epoch": app.epoch(),
+        "latestPos": app.latest_pos(),
+    });
+    let words = Words {
+        connected: connected.to_string().into(),
+    };
+    serve::accept(&app, visit, words, &request, payload).map_err(Fault)
+}
+
+/// The dialect of `/ws`.
+struct Words {
+    connected: ByteString,
+}
+
+/// `agent.status`.
+const STATUS: Channels = Channels(1);
+/// `agent.message`.
+const MESSAGE: Channels = Channels(2);
+/// `agent.tool_call`.
+const TOOL: Channels = Channels(4);
+/// `approval.required`.
+const ASKED: Channels = Channels(8);
+/// `approval.resolved`.
+const ANSWERED: Channels = Channels(16);
+/// What no narrower channel carries.
+const REST: Channels = Channels(32);
+
+/// The type of a kind's frame and the channels that carry it.
+fn place(kind: EventKind) -> (&'static str, Channels) {
+    match kind {
+        EventKind::Status => ("agent.status", STATUS),
+        EventKind::UserMessage | EventKind::AssistantMessage | EventKind::Thinking => {
+            ("agent.message", MESSAGE)
+        }
+        EventKind::ToolCall | EventKind::ToolResult => ("agent.tool_call", TOOL),
+        EventKind::ApprovalRequested => ("agent.event", ASKED),
+        EventKind::ApprovalResolved => ("agent.event", ANSWERED),
+        EventKind::TurnStarted
+        | EventKind::Plan
+        | EventKind::Usage
+        | EventKind::RateLimited
+        | EventKind::Error
+        | EventKind::TurnEnded
+        | EventKind::Session
+        | EventKind::Exit => ("agent.event", REST),
+    }
+}
+
+impl Dialect for Words {
+    fn greeting(&self) -> Vec<ByteString> {
+        vec![self.connected.clone()]
+    }
+
+    fn channels(&self, kind: EventKind) -> Channels {
+        place(kind).1
+    }
+
+    fn frame(&self, event: &Published) -> Option<ByteString> {
+        Some(event.frame(|event| {
+            let kind = event.event.kind;
+            let (name, tail) = (place(kind).0, event.tail());
+            let event = kind.name();
+            ByteString::from(format!("{{\"type\":\"{name}\",\"event\":\"{event}\",{tail}"))
+        }))
+    }
+
+    fn command(&self, text: &str) -> Result<Command, Refusal> {
+        read::command(text)
+    }
+
+    fn reply(&self, reply: &Said) -> ByteString {
+        said(reply).to_string().into()
+    }
+
+    fn gap(&self, gap: &Gap) -> ByteString {
+        let mut frame = json!({
+            "type": "gap",
+            "agentId": gap.agent,
+            "dropped": gap.dropped,
+        });
+        if let Some(frame) = frame.as_object_mut() {
+            let after = gap.first.saturating_sub(1);
+            let next = gap.last.saturating_add(1);
+            // Of one agent the numbers are seq; of a stream over many they are pos.
+            let names = match gap.agent {
+                Some(_) => ["after", "oldestSeq"],
+                None => ["afterPos", "oldestPos"],
+            };
+            for (name, number) in names.into_iter().zip([after, next]) {
+                frame.insert(name.into(), number.into());
+            }
+        }
+        frame.to_string().into()
+    }
+}
+
+fn said(reply: &Said) -> Value {
+    match reply {
+        Said::Subscribed { id, names } => {
+            marked(json!({"type": "subscribed", "channels": names}), id)
+        }
+        Said::Unsubscribed { id, names } => {
+            marked(json!({"type": "unsubscribed", "channels": names}), id)
+        }
+        Said::HelloAgent {
+            agent,
+            epoch,
+            oldest,
+            latest,
+        } => json!({
+            "type": "hello", "agentId": agent, "epoch": epoch,
+            "oldestSeq": oldest, "latestSeq": latest,
+        }),
+        Said::HelloAll { epoch, latest } => {
+            json!({"type": "hello", "epoch": epoch, "latestPos": latest})
+        }
+        Said::Accepted {
+            id,
+            agent,
+            task,
+            queued,
+            position,
+            depth,
+        } => marked(
+            json!({
+                "type": "ack", "taskId": task, "agentId": agent,
+                "status": if *queued { "queued" } else { "running" },
+                "queued": queued, "position": position, "queueDepth": depth,
+            }),
+            id,
+        ),
+        Said::Resolved {
+            id,
+            request,
+            status,
+        } => marked(
+            json!({
+                "type": "approval.resolved", "requestId": request,
+                "resolved": true, "status": status,
+            }),
+            id,
+        ),
+        Said::Pong { id, at } => marked(json!({"type": "pong", "timestamp": at}), id),
+        Said::Error(refusal) => {
+            let mut all = Map::new();
+            all.insert("type".into(), "error".into());
+            all.insert("code".into(), refusal.code.clone().into());
+            all.insert("message".into(), refusal.message.clone().into());
+            all.extend(refusal.more.clone());
+            marked(Value::Object(all), &refusal.id)
+        }
+    }
+}
+
+fn marked(mut frame: Value, id: &Mark) -> Value {
+    if let (Some(frame), Some(id)) = (frame.as_object_mut(), id) {
+        frame.insert("id".into(), id.clone());
+    }
+    frame
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! The watch over one connection from outside its actor: pings, slowness, the end of its token,
+//! and the cut of a line whose reader does not read.
+//!
+//! Never depends on the actor being polled: a stalled reader freezes that.
+
+use std::net::{Shutdown, TcpStream};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::outbox::{Close, OVERFLOW_GRACE, Outbox, Standing};
+
+/// How often the client is asked whether it is there (contract/octipus.md 4).
+const PING_EVERY: Duration = Duration::from_secs(30);
+/// Unanswered pings that end a connection.
+const MISSES: u8 = 2;
+/// How long a close frame may take before the line is cut.
+const CLOSE_GRACE: Duration = Duration::from_secs(1);
+/// The same when the token ended: the socket has to be gone within a second (decisions.md 7).
+const AUTH_GRACE: Duration = Duration::from_millis(500);
+
+/// A second descriptor of a connection's socket. The connection owns the only strong reference:
+/// held elsewhere it would keep the socket open.
+#[derive(Debug)]
+pub struct Line(TcpStream);
+
+impl Line {
+    /// Takes a duplicate of the connection's descriptor.
+    #[must_use]
+    pub fn new(duplicate: TcpStream) -> Arc<Self> {
+        Arc::new(Self(duplicate))
+    }
+
+    /// Ends the connection in both directions, whatever waits in it.
+    pub fn cut(&self) {
+        // It fails only when the peer ended it first.
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
+
+/// Watches one connection to its end.
+pub async fn watch(outbox: Arc<Outbox>, line: Weak<Line>, token_ends: Instant) {
+    let mut ping_at = Instant::now() + PING_EVERY;
+    loop {
+        let changed = outbox.changed();
+        match outbox.standing() {
+            Standing::Over => return end(&line, CLOSE_GRACE).await,
+            Standing::Closing(Close::AuthEnded) => return end(&line, AUTH_GRACE).await,
+            Standing::Closing(_) => return end(&line, CLOSE_GRACE).await,
+            Standing::Open(behind_since) => {
+                let slow_at = behind_since.map(|since| since + OVERFLOW_GRACE);
+                let next = slow_at.map_or(ping_at, |at| at.min(ping_at)).min(token_ends);
+                let wait = next.saturating_duration_since(Instant::now());
+                if timeout(wait, changed).await.is_ok() {
+                    continue;
+                }
+                let now = Instant::now();
+                if now >= token_ends {
+                    outbox.close(Close::AuthEnded);
+                } else if slow_at.is_some_and(|at| now >= at) {
+                    close_if_slow(&outbox, now);
+                } else {
+                    ping_at = now + PING_EVERY;
+                    if outbox.ping() >= MISSES {
+                        outbox.close(Close::Silent);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The reader may have come back while the watch slept.
+fn close_if_slow(outbox: &Outbox, now: Instant) {
+    if let Standing::Open(Some(since)) = outbox.standing()
+        && now >= since + OVERFLOW_GRACE
+    {
+        outbox.close(Close::TooSlow);
+    }
+}
+
+async fn end(line: &Weak<Line>, grace: Duration) {
+    sleep_until(Instant::now() + grace).await;
+    if let Some(line) = line.upgrade() {
+        line.cut();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::TcpListener;
+
+    use super::super::outbox::Origin;
+    use super::*;
+    use crate::domain::SessionId;
+
+    fn lines() -> (TcpStream, Arc<Line>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        (client, Line::new(server.try_clone().unwrap()))
+    }
+
+    fn is_cut(mut client: TcpStream) -> bool {
+        client
+            .set_read_timeout(Some(Duration::from_secs(5)))
+            .unwrap();
+        matches!(client.read(&mut [0; 8]), Ok(0))
+    }
+
+    fn overflow(outbox: &Outbox) {
+        let agent = SessionId::generate();
+        for seq in 1..=300 {
+            let origin = Origin { agent, seq, pos: seq };
+            outbox.push("x".into(), Some(origin));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_stays_behind_is_closed_and_then_cut() {
+        let (client, line) = lines();
+        let outbox = Arc::new(Outbox::new());
+        let far = Instant::now() + Duration::from_secs(3_600);
+        let weak = Arc::downgrade(&line);
+        let started = Instant::now();
+        let watching = tokio::spawn(watch(Arc::clone(&outbox), weak, far));
+        overflow(&outbox);
+        watching.await.unwrap();
+        assert_eq!(outbox.standing(), Standing::Closing(Close::TooSlow));
+        assert_eq!(started.elapsed(), Duration::from_secs(11));
+        assert!(is_cut(client));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_the_token_closes_within_a_second() {
+        let (client, line) = lines();
+        let outbox = Arc::new(Outbox::new());
+        let started = Instant::now();
+        let ends = started + Duration::from_secs(20);
+        watch(Arc::clone(&outbox), Arc::downgrade(&line), ends).await;
+        assert_eq!(outbox.standing(), Standing::Closing(Close::AuthEnded));
+        assert!(started.elapsed() <= Duration::from_secs(21));
+        assert!(is_cut(client));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_over_two_pings_ends_it_and_a_sign_of_life_does_not() {
+        let outbox = Arc::new(Outbox::new());
+        let far = Instant::now() + Duration::from_secs(36_000);
+        let watching = tokio::spawn(watch(Arc::clone(&outbox), Weak::new(), far));
+        for _ in 0..10 {
+            tokio::time::sleep(Duration::from_secs(45)).await;
+            outbox.heard();
+        }
+        assert_eq!(outbox.standing(), Standing::Open(None));
+        tokio::time::sleep(Duration::from_secs(125)).await;
+        assert_eq!(outbox.standing(), Standing::Closing(Close::Silent));
+        watching.await.unwrap();
+    }
+}

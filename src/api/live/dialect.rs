@@ -1,0 +1,297 @@
+//! What a surface brings to a connection: its words for events, commands and replies.
+//!
+//! Never does anything: a dialect translates, the connection's session acts.
+
+use bytestring::ByteString;
+use serde_json::Value;
+
+use crate::app::Published;
+use crate::domain::{ApprovalId, Error, EventKind, SessionId, TaskId};
+
+use super::outbox::Gap;
+
+/// A set of channels, one bit each; their meaning is the dialect's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Channels(pub u16);
+
+impl Channels {
+    /// Every channel.
+    pub const ALL: Self = Self(u16::MAX);
+
+    /// Both.
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// This without the other.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Whether they share a channel.
+    #[must_use]
+    pub fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// From where a subscription starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// What comes from now on.
+    Now,
+    /// After this number (seq of the agent, pos for all), of this epoch when one is named.
+    After {
+        /// The last number that the client has.
+        number: u64,
+        /// The epoch of the number.
+        epoch: Option<String>,
+    },
+}
+
+/// What a subscription is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// Every agent that the client may see.
+    All(Start),
+    /// These agents.
+    Agents(Vec<(SessionId, Start)>),
+}
+
+/// The client's own mark of a command, given back with its reply.
+pub type Mark = Option<Value>;
+
+/// What a client asks of its connection.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Follow.
+    Subscribe {
+        /// Mark.
+        id: Mark,
+        /// The channels as the client wrote them.
+        names: Vec<String>,
+        /// The same as a set.
+        channels: Channels,
+        /// Of whom.
+        scope: Scope,
+    },
+    /// Follow less.
+    Unsubscribe {
+        /// Mark.
+        id: Mark,
+        /// The channels as the client wrote them.
+        names: Vec<String>,
+        /// The same as a set.
+        channels: Channels,
+        /// Of whom; empty: of everyone.
+        agents: Vec<SessionId>,
+    },
+    /// A prompt for an agent.
+    Message {
+        /// Mark.
+        id: Mark,
+        /// For whom.
+        agent: SessionId,
+        /// The words.
+        content: String,
+        /// The client's key for it.
+        key: Option<String>,
+    },
+    /// An answer to a question.
+    Approve {
+        /// Mark.
+        id: Mark,
+        /// Which question.
+        request: ApprovalId,
+        /// Yes or no.
+        approved: bool,
+        /// Free words.
+        response: Option<String>,
+    },
+    /// A sign of life that wants one back.
+    Ping {
+        /// Mark.
+        id: Mark,
+    },
+}
+
+impl Command {
+    /// The client's mark.
+    #[must_use]
+    pub fn id(&self) -> Mark {
+        match self {
+            Self::Subscribe { id, .. }
+            | Self::Unsubscribe { id, .. }
+            | Self::Message { id, .. }
+            | Self::Approve { id, .. }
+            | Self::Ping { id } => id.clone(),
+        }
+    }
+}
+
+/// What the connection answers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// The subscription stands.
+    Subscribed {
+        /// Mark.
+        id: Mark,
+        /// The channels.
+        names: Vec<String>,
+    },
+    /// Where one agent's stream begins.
+    HelloAgent {
+        /// Which.
+        agent: SessionId,
+        /// Epoch of the numbers.
+        epoch: String,
+        /// Oldest number that can be read.
+        oldest: u64,
+        /// Last committed number.
+        latest: u64,
+    },
+    /// Where the stream over all begins.
+    HelloAll {
+        /// Epoch of the numbers.
+        epoch: String,
+        /// Last committed number of the server.
+        latest: u64,
+    },
+    /// The channels are left.
+    Unsubscribed {
+        /// Mark.
+        id: Mark,
+        /// The channels.
+        names: Vec<String>,
+    },
+    /// The prompt is accepted.
+    Accepted {
+        /// Mark.
+        id: Mark,
+        /// For whom.
+        agent: SessionId,
+        /// Its task.
+        task: TaskId,
+        /// Whether it waits.
+        queued: bool,
+        /// Its place among the waiting, from 1; 0 when it runs.
+        position: u32,
+        /// How many wait.
+        depth: u32,
+    },
+    /// The question is answered.
+    Resolved {
+        /// Mark.
+        id: Mark,
+        /// Which.
+        request: ApprovalId,
+        /// Its state now.
+        status: &'static str,
+    },
+    /// The sign of life.
+    Pong {
+        /// Mark.
+        id: Mark,
+        /// RFC 3339.
+        at: String,
+    },
+    /// A refused command; the connection goes on.
+    Error(Refusal),
+}
+
+/// Why a command was refused.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refusal {
+    /// The client's mark.
+    pub id: Mark,
+    /// Stable code.
+    pub code: String,
+    /// A sentence.
+    pub message: String,
+    /// Members that belong to the code: `latestSeq`, `epoch`, `agentId`, `field`, `retryAfter`.
+    pub more: serde_json::Map<String, Value>,
+}
+
+impl Refusal {
+    /// A bare one.
+    #[must_use]
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            id: None,
+            code: code.into(),
+            message: message.into(),
+            more: serde_json::Map::new(),
+        }
+    }
+
+    /// With the client's mark.
+    #[must_use]
+    pub fn marked(mut self, id: Mark) -> Self {
+        self.id = id;
+        self
+    }
+
+    /// Too many commands at once.
+    #[must_use]
+    pub fn rate_limited(id: Mark) -> Self {
+        Self::new("rate_limited", "too many commands wait; send them slower").marked(id)
+    }
+
+    /// A failure of the house.
+    #[must_use]
+    pub fn of(error: &Error, id: Mark) -> Self {
+        let mut refusal = Self::new(error.code(), error.to_string()).marked(id);
+        let more = &mut refusal.more;
+        match error {
+            Error::Invalid { field, expected, .. } => {
+                more.insert("field".into(), Value::from(field.clone()));
+                if let Some(expected) = expected {
+                    more.insert("expected".into(), Value::from(expected.clone()));
+                }
+            }
+            Error::EpochChanged { epoch, latest_seq } => {
+                more.insert("epoch".into(), Value::from(epoch.clone()));
+                more.insert("latestSeq".into(), Value::from(*latest_seq));
+            }
+            Error::Busy { retry_after, .. } | Error::Unavailable { retry_after, .. } => {
+                more.insert("retryAfter".into(), Value::from(*retry_after));
+            }
+            Error::NotFound { .. }
+            | Error::Unauthenticated { .. }
+            | Error::Forbidden { .. }
+            | Error::Conflict { .. }
+            | Error::KeyReused
+            | Error::TooLarge { .. }
+            | Error::Timeout { .. }
+            | Error::Internal(_) => {}
+        }
+        refusal
+    }
+}
+
+/// A surface's words on a connection.
+pub trait Dialect: Send + Sync + Unpin + 'static {
+    /// The first frames.
+    fn greeting(&self) -> Vec<ByteString>;
+    /// The channels that carry events of this kind.
+    fn channels(&self, kind: EventKind) -> Channels;
+    /// The frame of an event.
+    fn frame(&self, event: &Published) -> Option<ByteString>;
+    /// Reads a text frame.
+    ///
+    /// # Errors
+    /// The reply to a frame that is no command.
+    fn command(&self, text: &str) -> Result<Command, Refusal>;
+    /// Words a reply.
+    fn reply(&self, reply: &Reply) -> ByteString;
+    /// Tells of missing events.
+    fn gap(&self, gap: &Gap) -> ByteString;
+}

@@ -1,0 +1,453 @@
+//! What waits to go out on one connection: bounded, shared by every producer, read by the body.
+//!
+//! Never waits for the reader: what does not fit pushes out the oldest event, which is counted.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+use tokio::time::Instant;
+
+use crate::domain::SessionId;
+
+/// Most frames that wait (decisions.md 5).
+pub const MAX_FRAMES: usize = 256;
+/// Most bytes that wait (decisions.md 5).
+pub const MAX_BYTES: usize = 1024 * 1024;
+/// How long a reader may be over the bound before it is closed with 4008 (decisions.md 5).
+pub const OVERFLOW_GRACE: Duration = Duration::from_secs(10);
+/// Free frames that a replay waits for: one ring fits (websockets.md).
+const ROOM_FRAMES: usize = 200;
+/// Most agents whose gaps are told one by one; beyond it they become one gap of the stream.
+const MAX_GAPS: usize = 256;
+
+/// Why the server closes a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Close {
+    /// The token was revoked or has expired: 4001.
+    AuthEnded,
+    /// The reader was over the bound for [`OVERFLOW_GRACE`]: 4008.
+    TooSlow,
+    /// A frame was larger than the bound: 1009.
+    TooLarge,
+    /// The frames broke the protocol: 1002.
+    Protocol,
+    /// The server stops: 1001.
+    Draining,
+    /// Two pings stayed without an answer: 1001.
+    Silent,
+    /// The client closed; its code is echoed.
+    Echo(u16),
+}
+
+impl Close {
+    /// The code on the wire.
+    #[must_use]
+    pub fn code(self) -> u16 {
+        match self {
+            Self::AuthEnded => 4001,
+            Self::TooSlow => 4008,
+            Self::TooLarge => 1009,
+            Self::Protocol => 1002,
+            Self::Draining | Self::Silent => 1001,
+            Self::Echo(code) => code,
+        }
+    }
+
+    /// The reason on the wire.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::AuthEnded => "authentication ended",
+            Self::TooSlow => "too slow",
+            Self::TooLarge => "frame too large",
+            Self::Protocol => "protocol error",
+            Self::Draining => "server is stopping",
+            Self::Silent => "no answer to pings",
+            Self::Echo(_) => "",
+        }
+    }
+}
+
+/// Events that were pushed out before the reader took them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// Whose; `None` when too many agents lost some to list them.
+    pub agent: Option<SessionId>,
+    /// First missing number (seq of the agent; pos without an agent).
+    pub first: u64,
+    /// Last missing number.
+    pub last: u64,
+    /// How many frames were left out.
+    pub dropped: u64,
+}
+
+/// The place of an event in its agent and in the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// Whose event.
+    pub agent: SessionId,
+    /// Its number within the agent.
+    pub seq: u64,
+    /// Its number within the server.
+    pub pos: u64,
+}
+
+/// The next thing to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// A frame.
+    Text(ByteString),
+    /// Tell of a gap.
+    Gap(Gap),
+    /// Answer the newest ping.
+    Pong(Bytes),
+    /// Ask whether the client is there.
+    Ping,
+    /// Close with this; nothing follows.
+    Close(Close),
+    /// The connection is over.
+    Over,
+}
+
+/// Where a connection stands, for the watch over it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Open; since when it is over the bound, if it is.
+    Open(Option<Instant>),
+    /// It is to close, or has been told to.
+    Closing(Close),
+    /// Its actor is gone.
+    Over,
+}
+
+/// The outbox of one connection.
+pub struct Outbox {
+    inner: Mutex<Inner>,
+    room: Notify,
+    changed: Notify,
+    ended: Notify,
+    silent: AtomicU8,
+}
+
+struct Inner {
+    frames: VecDeque<Frame>,
+    bytes: usize,
+    lost: Lost,
+    behind_since: Option<Instant>,
+    pong: Option<Bytes>,
+    ping: bool,
+    close: Option<Close>,
+    close_taken: bool,
+    over: bool,
+    waker: Option<Waker>,
+}
+
+struct Frame {
+    text: ByteString,
+    origin: Option<Origin>,
+}
+
+#[derive(Default)]
+struct Lost {
+    by_agent: BTreeMap<SessionId, Gap>,
+    many: Option<Gap>,
+}
+
+impl Outbox {
+    /// An empty one.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            inner: Mutex::new(Inner {
+                frames: VecDeque::new(),
+                bytes: 0,
+                lost: Lost::default(),
+                behind_since: None,
+                pong: None,
+                ping: false,
+                close: None,
+                close_taken: false,
+                over: false,
+                waker: None,
+            }),
+            room: Notify::new(),
+            changed: Notify::new(),
+            ended: Notify::new(),
+            silent: AtomicU8::new(0),
+        }
+    }
+
+    /// Puts a frame behind the others. `false`: the connection is over or about to close.
+    pub fn push(&self, text: ByteString, origin: Option<Origin>) -> bool {
+        let mut inner = self.lock();
+        if inner.over || inner.close.is_some() {
+            return false;
+        }
+        inner.bytes = inner.bytes.saturating_add(text.len());
+        inner.frames.push_back(Frame { text, origin });
+        let mut overflow = false;
+        while inner.frames.len() > MAX_FRAMES || inner.bytes > MAX_BYTES {
+            overflow = true;
+            inner.drop_oldest();
+        }
+        let newly = overflow && inner.behind_since.is_none();
+        if newly {
+            inner.behind_since = Some(Instant::now());
+        }
+        let waker = inner.waker.take();
+        drop(inner);
+        if newly {
+            self.changed.notify_one();
+        }
+        wake(waker);
+        true
+    }
+
+    /// Takes the next thing to write, or stores the waker.
+    pub fn poll(&self, cx: &mut Context<'_>) -> Poll<Next> {
+        let mut inner = self.lock();
+        let next = inner.next();
+        match next {
+            Some(next) => {
+                if inner.has_room() {
+                    drop(inner);
+                    self.room.notify_waiters();
+                }
+                Poll::Ready(next)
+            }
+            None => {
+                inner.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Remembers the newest ping of the client; an older unanswered one is forgotten (RFC 6455
+    /// 5.5.3 allows it).
+    pub fn pong(&self, payload: Bytes) {
+        self.change(|inner| inner.pong = Some(payload));
+    }
+
+    /// Asks the client for a sign of life. Returns how many questions before it stayed without
+    /// one.
+    pub fn ping(&self) -> u8 {
+        self.change(|inner| inner.ping = true);
+        self.silent.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The client showed that it is there.
+    pub fn heard(&self) {
+        self.silent.store(0, Ordering::Relaxed);
+    }
+
+    /// Closes; the first reason stays. What waits is dropped: the reader has its cursor.
+    pub fn close(&self, close: Close) {
+        self.change(|inner| {
+            if inner.close.is_none() {
+                inner.close = Some(close);
+                inner.clear();
+            }
+        });
+        self.changed.notify_one();
+        self.ended.notify_waiters();
+        self.room.notify_waiters();
+    }
+
+    /// Says that the connection's actor is gone: nothing is taken any more.
+    pub fn finish(&self) {
+        self.change(|inner| {
+            inner.over = true;
+            inner.clear();
+        });
+        self.changed.notify_one();
+        self.ended.notify_waiters();
+        self.room.notify_waiters();
+    }
+
+    /// Where the connection stands.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        let inner = self.lock();
+        match inner.close {
+            Some(close) => Standing::Closing(close),
+            None if inner.over => Standing::Over,
+            None => Standing::Open(inner.behind_since),
+        }
+    }
+
+    /// Completes at the next change of the standing.
+    pub fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
+    }
+
+    /// Waits until the connection is over or about to close.
+    pub async fn wait_end(&self) {
+        loop {
+            let mut notified = std::pin::pin!(self.ended.notified());
+            notified.as_mut().enable();
+            if self.standing_over() {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Whether nothing is taken any more.
+    #[must_use]
+    pub fn standing_over(&self) -> bool {
+        !matches!(self.standing(), Standing::Open(_))
+    }
+
+    /// Waits until a ring's worth of frames fits. `false`: the connection is over.
+    pub async fn wait_room(&self) -> bool {
+        loop {
+            let mut notified = std::pin::pin!(self.room.notified());
+            notified.as_mut().enable();
+            {
+                let inner = self.lock();
+                if inner.over || inner.close.is_some() {
+                    return false;
+                }
+                if inner.has_room() {
+                    return true;
+                }
+            }
+            notified.await;
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Inner)) {
+        let mut inner = self.lock();
+        change(&mut inner);
+        let waker = inner.waker.take();
+        drop(inner);
+        wake(waker);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Inner {
+    fn next(&mut self) -> Option<Next> {
+        if self.over || self.close_taken {
+            return Some(Next::Over);
+        }
+        if let Some(close) = self.close {
+            self.close_taken = true;
+            return Some(Next::Close(close));
+        }
+        if let Some(payload) = self.pong.take() {
+            return Some(Next::Pong(payload));
+        }
+        if std::mem::take(&mut self.ping) {
+            return Some(Next::Ping);
+        }
+        let reply_first = self.frames.front().is_some_and(|f| f.origin.is_none());
+        if !reply_first && let Some(gap) = self.lost.take() {
+            return Some(Next::Gap(gap));
+        }
+        let frame = self.frames.pop_front();
+        if let Some(frame) = &frame {
+            self.bytes = self.bytes.saturating_sub(frame.text.len());
+        }
+        if self.frames.is_empty() {
+            self.behind_since = None;
+        }
+        frame.map(|frame| Next::Text(frame.text))
+    }
+
+    /// Drops the oldest event; a reply only when there is no event.
+    fn drop_oldest(&mut self) {
+        let place = self
+            .frames
+            .iter()
+            .position(|frame| frame.origin.is_some())
+            .unwrap_or(0);
+        if let Some(frame) = self.frames.remove(place) {
+            self.bytes = self.bytes.saturating_sub(frame.text.len());
+            if let Some(origin) = frame.origin {
+                self.lost.add(origin);
+            }
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.frames.len().saturating_add(ROOM_FRAMES) <= MAX_FRAMES && self.bytes <= MAX_BYTES / 2
+    }
+
+    fn clear(&mut self) {
+        self.frames = VecDeque::new();
+        self.bytes = 0;
+        self.lost = Lost::default();
+        self.pong = None;
+        self.ping = false;
+    }
+}
+
+impl Lost {
+    fn add(&mut self, origin: Origin) {
+        if let Some(many) = &mut self.many {
+            widen(many, origin.pos);
+            return;
+        }
+        if let Some(gap) = self.by_agent.get_mut(&origin.agent) {
+            widen(gap, origin.seq);
+            return;
+        }
+        if self.by_agent.len() < MAX_GAPS {
+            let gap = Gap {
+                agent: Some(origin.agent),
+                first: origin.seq,
+                last: origin.seq,
+                dropped: 1,
+            };
+            self.by_agent.insert(origin.agent, gap);
+            return;
+        }
+        // Gaps told so far by agent stay; what follows is told by pos.
+        self.many = Some(Gap {
+            agent: None,
+            first: origin.pos,
+            last: origin.pos,
+            dropped: 1,
+        });
+    }
+
+    fn take(&mut self) -> Option<Gap> {
+        match self.by_agent.pop_first() {
+            Some((_, gap)) => Some(gap),
+            None => self.many.take(),
+        }
+    }
+}
+
+fn widen(gap: &mut Gap, number: u64) {
+    gap.first = gap.first.min(number);
+    gap.last = gap.last.max(number);
+    gap.dropped = gap.dropped.saturating_add(1);
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+#[cfg(test)]
+#[path = "outbox_tests.rs"]
+mod tests;

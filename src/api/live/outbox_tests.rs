@@ -1,0 +1,213 @@
+//! The outbox against a simple model: order, bounds and exact gaps.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+
+fn take(outbox: &Outbox) -> Option<Next> {
+    let mut cx = Context::from_waker(Waker::noop());
+    match outbox.poll(&mut cx) {
+        Poll::Ready(next) => Some(next),
+        Poll::Pending => None,
+    }
+}
+
+fn agent(n: u8) -> SessionId {
+    SessionId(Uuid::from_u128(u128::from(n)))
+}
+
+fn event(outbox: &Outbox, n: u8, seq: u64, bytes: usize) -> bool {
+    let text = format!("{n} {seq} {}", "x".repeat(bytes));
+    let origin = Origin {
+        agent: agent(n),
+        seq,
+        pos: seq * 10,
+    };
+    outbox.push(text.into(), Some(origin))
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Push { agent: u8, bytes: usize },
+    Reply,
+    Take(usize),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        6 => (0u8..4, prop_oneof![Just(10usize), Just(200), Just(60_000)])
+            .prop_map(|(agent, bytes)| Step::Push { agent, bytes }),
+        1 => Just(Step::Reply),
+        1 => (0usize..40).prop_map(Step::Take),
+    ];
+    prop::collection::vec(step, 0..1_500)
+}
+
+/// What a reader knows of each agent: the last number that it was shown or told to be missing.
+#[derive(Default)]
+struct Reader {
+    known: HashMap<u8, u64>,
+    replies: u64,
+}
+
+impl Reader {
+    fn read(&mut self, next: Next) {
+        match next {
+            Next::Text(text) if text.starts_with("reply") => {
+                let number: u64 = text.split(' ').nth(1).unwrap().parse().unwrap();
+                assert!(number > self.replies, "replies out of order");
+                self.replies = number;
+            }
+            Next::Text(text) => {
+                let mut words = text.split(' ');
+                let agent: u8 = words.next().unwrap().parse().unwrap();
+                let seq: u64 = words.next().unwrap().parse().unwrap();
+                let known = self.known.entry(agent).or_default();
+                assert_eq!(seq, *known + 1, "agent {agent}: a hole or a double");
+                *known = seq;
+            }
+            Next::Gap(gap) => {
+                let n = u8::try_from(gap.agent.unwrap().0.as_u128()).unwrap();
+                let known = self.known.entry(n).or_default();
+                assert_eq!(gap.first, *known + 1, "agent {n}: gap starts elsewhere");
+                assert_eq!(gap.dropped, gap.last - gap.first + 1, "agent {n}: count");
+                *known = gap.last;
+            }
+            other => panic!("unexpected {other:?}"),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn every_event_is_shown_or_told_missing_in_order(steps in steps()) {
+        let outbox = Outbox::new();
+        let mut reader = Reader::default();
+        let mut sent: HashMap<u8, u64> = HashMap::new();
+        let mut replies = 0;
+        for step in steps {
+            match step {
+                Step::Push { agent, bytes } => {
+                    let seq = sent.entry(agent).or_default();
+                    *seq += 1;
+                    prop_assert!(event(&outbox, agent, *seq, bytes));
+                }
+                Step::Reply => {
+                    replies += 1;
+                    prop_assert!(outbox.push(format!("reply {replies}").into(), None));
+                }
+                Step::Take(count) => {
+                    for _ in 0..count {
+                        let Some(next) = take(&outbox) else { break };
+                        reader.read(next);
+                    }
+                }
+            }
+            let inner = outbox.lock();
+            prop_assert!(inner.frames.len() <= MAX_FRAMES && inner.bytes <= MAX_BYTES);
+            let sum: usize = inner.frames.iter().map(|f| f.text.len()).sum();
+            prop_assert_eq!(sum, inner.bytes);
+        }
+        while let Some(next) = take(&outbox) {
+            reader.read(next);
+        }
+        prop_assert_eq!(&reader.known, &sent);
+        prop_assert_eq!(reader.replies, replies);
+    }
+}
+
+#[test]
+fn the_newest_ping_is_answered_before_frames() {
+    let outbox = Outbox::new();
+    event(&outbox, 1, 1, 1);
+    outbox.pong(Bytes::from_static(b"a"));
+    outbox.pong(Bytes::from_static(b"b"));
+    assert_eq!(take(&outbox), Some(Next::Pong(Bytes::from_static(b"b"))));
+    assert!(matches!(take(&outbox), Some(Next::Text(_))));
+    assert_eq!(take(&outbox), None);
+}
+
+#[test]
+fn close_comes_once_and_refuses_more() {
+    let outbox = Outbox::new();
+    event(&outbox, 1, 1, 1);
+    outbox.close(Close::AuthEnded);
+    outbox.close(Close::Draining);
+    assert!(!event(&outbox, 1, 2, 1));
+    assert_eq!(take(&outbox), Some(Next::Close(Close::AuthEnded)));
+    assert_eq!(take(&outbox), Some(Next::Over));
+    assert_eq!(outbox.standing(), Standing::Closing(Close::AuthEnded));
+}
+
+#[test]
+fn gaps_of_very_many_agents_become_one() {
+    let outbox = Outbox::new();
+    let total = 2_000u64;
+    for n in 1..=total {
+        let origin = Origin {
+            agent: SessionId(Uuid::from_u128(u128::from(n))),
+            seq: 1,
+            pos: n,
+        };
+        assert!(outbox.push("x".into(), Some(origin)));
+    }
+    let (mut shown, mut missing, mut gaps) = (0, 0, 0u64);
+    while let Some(next) = take(&outbox) {
+        match next {
+            Next::Text(_) => shown += 1,
+            Next::Gap(gap) => {
+                missing += gap.dropped;
+                gaps += 1;
+            }
+            other => panic!("unexpected {other:?}"),
+        }
+    }
+    assert_eq!(shown + missing, total);
+    assert_eq!(gaps, 257);
+}
+
+#[tokio::test(start_paused = true)]
+async fn being_behind_is_remembered_until_the_reader_has_all() {
+    let outbox = Outbox::new();
+    for seq in 1..=257 {
+        event(&outbox, 1, seq, 1);
+    }
+    let since = Instant::now();
+    assert_eq!(outbox.standing(), Standing::Open(Some(since)));
+    tokio::time::advance(Duration::from_secs(3)).await;
+    event(&outbox, 1, 258, 1);
+    assert_eq!(outbox.standing(), Standing::Open(Some(since)));
+    while take(&outbox).is_some() {}
+    assert_eq!(outbox.standing(), Standing::Open(None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_waits_for_room_and_ends_with_the_connection() {
+    let outbox = Arc::new(Outbox::new());
+    for seq in 1..=100 {
+        event(&outbox, 1, seq, 1);
+    }
+    let other = Arc::clone(&outbox);
+    let waiting = tokio::spawn(async move { other.wait_room().await });
+    tokio::task::yield_now().await;
+    assert!(!waiting.is_finished());
+    for _ in 0..44 {
+        take(&outbox);
+    }
+    assert!(waiting.await.unwrap());
+
+    for seq in 101..=200 {
+        event(&outbox, 1, seq, 1);
+    }
+    let other = Arc::clone(&outbox);
+    let waiting = tokio::spawn(async move { other.wait_room().await });
+    tokio::task::yield_now().await;
+    outbox.finish();
+    assert!(!waiting.await.unwrap());
+}

@@ -1,0 +1,49 @@
+//! The doors: one route table over five surfaces, one live connection.
+//!
+//! Never names the store, an actor or a rule of the house: a handler translates in, asks `app`
+//! once, translates out.
+
+mod agents;
+mod control;
+pub mod live;
+mod operator;
+mod shared;
+
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::middleware::from_fn;
+use actix_web::{Error, web};
+
+use crate::app::App;
+
+pub use shared::origin::Doorkeeper;
+
+/// Every route of the server. Order: literal paths before `{id}`, since the first match answers.
+pub fn server(
+    app: App,
+    doorkeeper: Doorkeeper,
+) -> actix_web::App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    // The last wrap is the outermost: identity, then host and origin, then the token.
+    actix_web::App::new()
+        .app_data(web::Data::new(app))
+        .app_data(web::Data::new(doorkeeper))
+        .configure(routes)
+        .default_service(web::to(shared::unknown_route))
+        .wrap(from_fn(shared::guard::token))
+        .wrap(from_fn(shared::origin::check))
+        .wrap(from_fn(shared::request::envelop))
+}
+
+fn routes(config: &mut web::ServiceConfig) {
+    config
+        .configure(control::routes)
+        .configure(operator::routes)
+        .configure(agents::routes);
+}

@@ -1,0 +1,153 @@
+//! The token before everything: without a good one there is no look at a path, an id or a body.
+//!
+//! Never takes a token from the address except for a WebSocket, where a browser can send no header.
+
+use std::future::{Ready, ready};
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::{Method, header};
+use actix_web::middleware::Next;
+use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, ResponseError, web};
+
+use super::{Fault, Query};
+use crate::app::{App, Visit};
+use crate::domain::{self, Principal};
+
+/// Paths that anyone may GET (decisions.md 7).
+const OPEN: [&str; 5] = [
+    "/health",
+    "/health/detailed",
+    "/health/ready",
+    "/health/live",
+    "/api/health",
+];
+/// Paths that anyone may POST to.
+const OPEN_POST: [&str; 1] = ["/api/auth/login"];
+/// Paths of WebSockets.
+const SOCKETS: [&str; 1] = ["/ws"];
+
+/// Who asks.
+pub struct Who(pub Principal);
+
+/// Who asks, and until when: for what lives longer than a request.
+pub struct WsVisit(pub Visit);
+
+/// Lets requests with a good token through, and those to open paths.
+///
+/// # Errors
+/// What the layers below return.
+pub async fn token(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    if !open(request.method(), request.path()) {
+        match identify(&request).await {
+            Ok(visit) => {
+                request.extensions_mut().insert(visit);
+            }
+            Err(error) => return Ok(request.into_response(Fault(error).error_response())),
+        }
+    }
+    Ok(next.call(request).await?.map_into_boxed_body())
+}
+
+fn open(method: &Method, path: &str) -> bool {
+    match *method {
+        Method::GET | Method::HEAD => OPEN.contains(&path),
+        Method::POST => OPEN_POST.contains(&path),
+        _ => false,
+    }
+}
+
+async fn identify(request: &ServiceRequest) -> domain::Result<Visit> {
+    let Some(app) = request.app_data::<web::Data<App>>() else {
+        return Err(domain::Error::internal("the application is missing"));
+    };
+    if let Some(token) = header_token(request)? {
+        return app.authenticate(&token).await;
+    }
+    if SOCKETS.contains(&request.path()) {
+        let query = Query::parse(request.query_string());
+        if let Some(ticket) = query.text("ticket") {
+            return app.redeem(ticket).await;
+        }
+        if let Some(token) = query.text("token") {
+            // A signed token has dots, a ticket has none.
+            return if token.contains('.') {
+                app.authenticate(token).await
+            } else {
+                app.redeem(token).await
+            };
+        }
+    }
+    Err(missing())
+}
+
+fn header_token(request: &ServiceRequest) -> domain::Result<Option<String>> {
+    let headers = request.headers();
+    if let Some(value) = headers.get(header::AUTHORIZATION) {
+        let text = value.to_str().unwrap_or_default();
+        let token = text
+            .split_once(' ')
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim())
+            .filter(|token| !token.is_empty());
+        return token.map(|token| Some(token.to_owned())).ok_or_else(missing);
+    }
+    let key = headers.get("x-api-key").and_then(|key| key.to_str().ok());
+    Ok(key.map(str::to_owned))
+}
+
+fn missing() -> domain::Error {
+    domain::Error::Unauthenticated {
+        code: "missing_token",
+        message: "sign in first: send `Authorization: Bearer TOKEN`".into(),
+    }
+}
+
+impl FromRequest for Who {
+    type Error = Fault;
+    type Future = Ready<Result<Self, Fault>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(visit(request).map(|visit| Self(visit.who)))
+    }
+}
+
+impl FromRequest for WsVisit {
+    type Error = Fault;
+    type Future = Ready<Result<Self, Fault>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(visit(request).map(Self))
+    }
+}
+
+fn visit(request: &HttpRequest) -> Result<Visit, Fault> {
+    let found = request.extensions().get::<Visit>().cloned();
+    found.ok_or_else(|| Fault(missing()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_listed_paths_are_open() {
+        assert!(open(&Method::GET, "/health/ready"));
+        assert!(open(&Method::POST, "/api/auth/login"));
+        for (method, path) in [
+            (Method::GET, "/api/auth/login"),
+            (Method::POST, "/health"),
+            (Method::GET, "/health/"),
+            (Method::GET, "/HEALTH"),
+            (Method::GET, "/api/agents"),
+            (Method::OPTIONS, "/api/agents"),
+            (Method::GET, "/ws"),
+            (Method::GET, "/"),
+        ] {
+            assert!(!open(&method, path), "{method} {path}");
+        }
+    }
+}

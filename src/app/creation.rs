@@ -1,0 +1,319 @@
+//! Making an agent: checks, one durable row, then its first prompt or its process.
+//!
+//! Never two agents for one Idempotency-Key.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{App, MessageRequest, SessionOverview, WhenBusy, place};
+use crate::domain::prompt::IdempotencyKey;
+use crate::domain::{
+    Error, Facts, Kind, OnUncertain, PermissionMode, Placement, Principal, Prompt, Result,
+    Session, SessionId, Status,
+};
+use crate::secrets::env_aad;
+use crate::store::idempotency::{self, KeptReply};
+use crate::store::sessions::{self, NewSessionRow};
+use crate::store::{Connection, StoreError};
+
+/// Most bytes of a client's own data, as JSON.
+const MAX_METADATA: usize = 64 * 1024;
+/// Most bytes of a topic or the name of a model.
+const MAX_LABEL: usize = 512;
+
+/// What a client asks for.
+#[derive(Debug, Clone, Default)]
+pub struct AgentRequest {
+    /// Program; the default kind when absent.
+    pub kind: Option<String>,
+    /// Add it to the group of this session.
+    pub session: Option<SessionId>,
+    /// Name, unique for its owner.
+    pub name: Option<String>,
+    /// Free label.
+    pub topic: Option<String>,
+    /// Model, for kinds that have one.
+    pub model: Option<String>,
+    /// First prompt.
+    pub message: Option<String>,
+    /// Working directory.
+    pub cwd: Option<String>,
+    /// Permission mode or an alias.
+    pub permission_mode: Option<String>,
+    /// Scenario, for `script`.
+    pub scenario: Option<String>,
+    /// Variables.
+    pub env: BTreeMap<String, String>,
+    /// The client's own data.
+    pub metadata: Value,
+    /// For the first prompt.
+    pub on_uncertain: OnUncertain,
+    /// Whether to leave the process for the first prompt.
+    pub lazy: Lazy,
+    /// The client's key.
+    pub key: Option<IdempotencyKey>,
+}
+
+/// When the process starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Lazy {
+    /// At once.
+    #[default]
+    No,
+    /// With the first prompt or an explicit start.
+    Yes,
+}
+
+/// A made agent.
+#[derive(Debug, Clone)]
+pub enum Created {
+    /// Made now.
+    Now {
+        /// The agent.
+        agent: Box<SessionOverview>,
+        /// Where its first prompt landed.
+        placement: Option<Placement>,
+    },
+    /// Made by an earlier request with the same key: its reply.
+    Before(String),
+}
+
+impl App {
+    /// Makes an agent and starts it.
+    ///
+    /// # Errors
+    /// `bad_name`, `name_taken`, `unknown_agent_kind`, `bad_permission_mode`, `bad_env`,
+    /// `cwd_*`, `*_scenario`, `not_found` for the group, `draining`, and the start's own.
+    pub async fn create_agent(&self, who: &Principal, request: AgentRequest) -> Result<Created> {
+        Self::may_drive_own(who)?;
+        self.refuse_draining()?;
+        if let Some(key) = &request.key {
+            let kept = reply_key(key);
+            let (owner, now) = (who.user, self.now());
+            let found = self
+                .store()
+                .read(move |conn| idempotency::find(conn, owner, &kept, now))
+                .await?;
+            if let Some(reply) = found {
+                return Ok(Created::Before(reply));
+            }
+        }
+        let prompt = first_prompt(&request)?;
+        let id = self.insert_session(who, &request).await?;
+        let session = self.readable(who, id).await.map_err(|_gone| {
+            Error::conflict(
+                "creation_failed",
+                "the first request with this Idempotency-Key could not start its agent",
+            )
+        })?;
+        let placement = self.first_work(who, &session, &request, prompt).await?;
+        let agent = Box::new(self.agent(who, id).await?);
+        Ok(Created::Now { agent, placement })
+    }
+
+    /// Keeps the reply of a creation for repeated requests with its key.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keep_reply(&self, who: &Principal, key: &IdempotencyKey, reply: &str) -> Result<()> {
+        let kept = KeptReply {
+            owner: who.user,
+            key: reply_key(key),
+            reply: reply.to_owned(),
+            created_at: self.now(),
+        };
+        let now = kept.created_at;
+        let write = move |conn: &mut Connection| {
+            match idempotency::find(conn, kept.owner, &kept.key, now)? {
+                Some(_) => Ok(()),
+                None => idempotency::insert(conn, &kept),
+            }
+        };
+        Ok(self.store().write(write).await?)
+    }
+
+    async fn first_work(
+        &self,
+        who: &Principal,
+        session: &Session,
+        request: &AgentRequest,
+        prompt: Option<Prompt>,
+    ) -> Result<Option<Placement>> {
+        let id = session.id;
+        let done = match prompt {
+            Some(prompt) => {
+                let message = MessageRequest {
+                    on_uncertain: prompt.on_uncertain,
+                    metadata: prompt.metadata,
+                    key: request.key.as_ref().map(task_key),
+                    ..MessageRequest::new(prompt.text, WhenBusy::Queue)
+                };
+                self.message(who, id, message).await.map(Some)
+            }
+            None if request.lazy == Lazy::Yes => Ok(None),
+            None => self.runtime().start_agent(id).await.map(|()| None),
+        };
+        if let Err(Error::Invalid { .. }) = &done
+            && let Err(error) = self.runtime().archive(id, &who.username).await
+        {
+            tracing::warn!(session.id = %id, %error, "an agent that could not start was not removed");
+        }
+        done
+    }
+
+    /// Stores the session, or finds the one that an unfinished request with this key stored.
+    async fn insert_session(&self, who: &Principal, request: &AgentRequest) -> Result<SessionId> {
+        let session = self.new_session(who, request).await?;
+        let env_blob = self.sealed(session.id, &request.env)?;
+        let key = request.key.clone();
+        let write = move |conn: &mut Connection| {
+            if let Some(key) = &key {
+                let found = idempotency::find(conn, session.owner, key, session.created_at)?;
+                if let Some(text) = found {
+                    return text
+                        .parse()
+                        .map_err(|_not_an_id| StoreError::Domain(Error::KeyReused));
+                }
+                let kept = KeptReply {
+                    owner: session.owner,
+                    key: key.clone(),
+                    reply: session.id.to_string(),
+                    created_at: session.created_at,
+                };
+                idempotency::insert(conn, &kept)?;
+            }
+            let row = NewSessionRow {
+                session: &session,
+                env_blob,
+            };
+            sessions::insert(conn, &row)?;
+            Ok(session.id)
+        };
+        self.store().write(write).await.map_err(|error| match error {
+            StoreError::Conflict(_) => {
+                Error::conflict("name_taken", "you have another agent with this name")
+            }
+            other => other.into(),
+        })
+    }
+
+    async fn new_session(&self, who: &Principal, request: &AgentRequest) -> Result<Session> {
+        let config = self.config();
+        let kind = request.kind.as_deref().map_or(Ok(Kind::Shell), Kind::parse)?;
+        let mode = request.permission_mode.as_deref();
+        let permission_mode = mode.map_or(Ok(PermissionMode::Default), PermissionMode::parse)?;
+        if let Some(name) = &request.name {
+            place::name(name)?;
+        }
+        label("topic", request.topic.as_deref())?;
+        label("model", request.model.as_deref())?;
+        metadata(&request.metadata)?;
+        place::variables(&request.env)?;
+        let scenario = self.scenario(kind, request.scenario.as_deref()).await?;
+        let cwd = place::directory(config, request.cwd.as_deref()).await?;
+        let id = SessionId::generate();
+        let group = match request.session {
+            Some(other) => self.writable(who, other).await.map_err(as_session)?.group,
+            None => id,
+        };
+        let now = self.now();
+        Ok(Session {
+            id,
+            owner: who.user,
+            group,
+            name: request.name.clone(),
+            kind,
+            cwd,
+            model: request.model.clone(),
+            permission_mode,
+            scenario,
+            topic: request.topic.clone(),
+            metadata: request.metadata.clone(),
+            created_at: now,
+            updated_at: now,
+            archived_at: None,
+            status: Status::Created,
+            facts: Facts::default(),
+        })
+    }
+
+    async fn scenario(&self, kind: Kind, asked: Option<&str>) -> Result<Option<String>> {
+        let Some(text) = asked else {
+            return Ok(None);
+        };
+        if kind != Kind::Script {
+            return Err(Error::invalid(
+                "bad_scenario",
+                "scenario",
+                "only agents of the kind script play a scenario",
+                "no scenario, or agentType script",
+            ));
+        }
+        let dir = self.config().agents.scenarios_dir.as_deref();
+        place::scenario(dir, text).await.map(Some)
+    }
+
+    fn sealed(&self, id: SessionId, env: &BTreeMap<String, String>) -> Result<Option<Vec<u8>>> {
+        if env.is_empty() {
+            return Ok(None);
+        }
+        let text = serde_json::to_vec(env).map_err(Error::internal)?;
+        Ok(Some(self.inner.base.secrets.seal(&env_aad(id), &text)?))
+    }
+}
+
+fn first_prompt(request: &AgentRequest) -> Result<Option<Prompt>> {
+    let Some(text) = &request.message else {
+        return Ok(None);
+    };
+    let mut prompt = Prompt::new(text.clone())?;
+    prompt.on_uncertain = request.on_uncertain;
+    Ok(Some(prompt))
+}
+
+fn label(field: &'static str, text: Option<&str>) -> Result<()> {
+    let fits = text.is_none_or(|text| text.len() <= MAX_LABEL && !text.contains('\0'));
+    fits.then_some(()).ok_or_else(|| {
+        Error::invalid("bad_field", field, "the text is too long", "at most 512 bytes, no NUL")
+    })
+}
+
+/// Checks a client's own data.
+pub(super) fn metadata(value: &Value) -> Result<()> {
+    let object = value.is_object() || value.is_null();
+    if object && value.to_string().len() <= MAX_METADATA {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "bad_field",
+        "metadata",
+        "the metadata are no object or too large",
+        "a JSON object of at most 64 KiB",
+    ))
+}
+
+fn as_session(error: Error) -> Error {
+    match error {
+        Error::NotFound { id, .. } => Error::NotFound {
+            what: "session",
+            id,
+        },
+        other => other,
+    }
+}
+
+/// Keys of clients are visible ASCII; these two start with a control character.
+fn reply_key(key: &IdempotencyKey) -> IdempotencyKey {
+    IdempotencyKey {
+        key: format!("\u{1}reply {}", key.key),
+        digest: key.digest,
+    }
+}
+
+fn task_key(key: &IdempotencyKey) -> IdempotencyKey {
+    IdempotencyKey {
+        key: format!("\u{1}task {}", key.key),
+        digest: key.digest,
+    }
+}

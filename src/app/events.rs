@@ -1,0 +1,136 @@
+//! Reading and following events.
+//!
+//! Never shows an event of a stranger, and never one that is not committed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{App, Attach, EventPage, Poll, Published, Sink};
+use crate::domain::{After, Error, Principal, Result, Session, SessionId};
+use crate::store::events;
+
+/// Numbers that can be read of one agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Oldest seq; 0 without events.
+    pub oldest: u64,
+    /// Last committed seq; 0 without events.
+    pub latest: u64,
+}
+
+impl App {
+    /// Events of one agent. An `epoch` that the client names must be this one's.
+    ///
+    /// # Errors
+    /// `not_found`, `epoch_changed`, `too_many_polls`.
+    pub async fn events(
+        &self,
+        who: &Principal,
+        id: SessionId,
+        epoch: Option<String>,
+        poll: Poll,
+    ) -> Result<(Session, EventPage)> {
+        let session = self.readable(who, id).await?;
+        if epoch.is_some_and(|epoch| epoch != self.epoch()) {
+            return Err(Error::EpochChanged {
+                epoch: self.epoch().to_owned(),
+                latest_seq: self.bounds(&session).await?.latest,
+            });
+        }
+        if poll.wait.is_zero() || self.draining() {
+            let poll = Poll {
+                wait: Duration::ZERO,
+                ..poll
+            };
+            let page = self.runtime().poll(&session, poll).await?;
+            return Ok((session, page));
+        }
+        let _permit = self.may_wait(who)?;
+        let mut drain = self.drain_signal();
+        let now = Poll {
+            wait: Duration::ZERO,
+            ..poll.clone()
+        };
+        let page = tokio::select! {
+            page = self.runtime().poll(&session, poll) => page?,
+            _ = drain.wait_for(|draining| *draining) => self.runtime().poll(&session, now).await?,
+        };
+        Ok((session, page))
+    }
+
+    /// The numbers of one agent that can be read now.
+    ///
+    /// # Errors
+    /// When the events cannot be read.
+    pub async fn bounds(&self, session: &Session) -> Result<Bounds> {
+        let poll = Poll {
+            after: After::Latest,
+            limit: 1,
+            kinds: None,
+            wait: Duration::ZERO,
+        };
+        let page = self.runtime().poll(session, poll).await?;
+        Ok(Bounds {
+            oldest: page.oldest,
+            latest: page.latest,
+        })
+    }
+
+    /// A page of one agent's events after `seq`, for a replay.
+    ///
+    /// # Errors
+    /// `epoch_changed` for a cursor ahead of the log.
+    pub async fn after(&self, session: &Session, seq: u64, limit: usize) -> Result<EventPage> {
+        let poll = Poll {
+            after: After::Seq(seq),
+            limit,
+            kinds: None,
+            wait: Duration::ZERO,
+        };
+        self.runtime().poll(session, poll).await
+    }
+
+    /// Follows one agent from after `seq`.
+    ///
+    /// # Errors
+    /// `epoch_changed` for a cursor ahead of the log.
+    pub async fn attach(&self, session: &Session, seq: u64, sink: Arc<dyn Sink>) -> Result<Attach> {
+        self.runtime().attach(session, seq, sink).await
+    }
+
+    /// Follows every agent from after `pos`; the sink leaves out what is not its reader's.
+    ///
+    /// # Errors
+    /// `epoch_changed` for a cursor ahead of the log.
+    pub async fn attach_all(&self, pos: u64, sink: Arc<dyn Sink>) -> Result<Attach> {
+        self.runtime().attach_all(pos, sink).await
+    }
+
+    /// Events of all agents that `who` may see, after `pos`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn after_pos(
+        &self,
+        who: &Principal,
+        pos: u64,
+        limit: usize,
+    ) -> Result<Vec<Arc<Published>>> {
+        let everyone = who.may_read(crate::domain::UserId(uuid::Uuid::nil()));
+        let owner = (!everyone).then_some(who.user);
+        let rows = self
+            .store()
+            .read(move |conn| events::by_pos(conn, pos, owner, limit))
+            .await?;
+        let published = rows
+            .into_iter()
+            .map(|(owner, event)| Published::new(event, owner));
+        Ok(published.collect())
+    }
+
+    /// Last committed pos of the server.
+    #[must_use]
+    pub fn latest_pos(&self) -> u64 {
+        self.runtime().latest_pos()
+    }
+}

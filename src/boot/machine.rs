@@ -1,0 +1,32 @@
+//! What the machine has to give the server: descriptors, and the path of its own program.
+//!
+//! Never a limit above what the machine allows.
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use super::error::BootError;
+
+/// Raises the soft limit of open files to the hard one: each agent and each socket takes some.
+pub fn raise_open_files() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        if soft < hard {
+            setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+        }
+        Ok(hard)
+    });
+    match raised {
+        Ok(limit) => tracing::debug!(limit, "open files"),
+        Err(error) => tracing::warn!(%error, "the limit of open files stays as it is"),
+    }
+}
+
+/// The path of the running program: keepers start the built-in agents with it.
+///
+/// # Errors
+/// When it is not known or not UTF-8.
+pub fn own_program() -> Result<String, BootError> {
+    let path = std::env::current_exe().map_err(BootError::fault)?;
+    path.to_str().map(str::to_owned).ok_or_else(|| {
+        BootError::Other(format!("the path of this program is not UTF-8: {}", path.display()))
+    })
+}

@@ -1,0 +1,516 @@
+//! Sessions, tasks and questions.
+//!
+//! Never the events themselves.
+
+use serde_json::json;
+
+use crate::domain::change::TaskMove;
+use crate::domain::prompt::IdempotencyKey;
+use crate::domain::*;
+use crate::store::fixture::*;
+use crate::store::sessions::{Filter, NewSessionRow, Order};
+use crate::store::*;
+
+pub async fn a_session_reads_back_as_it_was_stored(store: Store) {
+    let (ann, _) = owned(&store).await;
+    let mut whole = Session {
+        name: Some("deploy".into()),
+        kind: Kind::Script,
+        model: Some("m".into()),
+        permission_mode: PermissionMode::AcceptEdits,
+        scenario: Some("flood".into()),
+        topic: Some("t".into()),
+        archived_at: None,
+        // Not what the facts say: the stored status follows from the facts.
+        status: Status::Busy,
+        ..session(ann.id)
+    };
+    let stored = whole.clone();
+    let insert = move |conn: &mut Connection| {
+        let new = NewSessionRow {
+            session: &stored,
+            env_blob: Some(vec![0, 1, 255]),
+        };
+        sessions::insert(conn, &new)
+    };
+    store.write(insert).await.unwrap();
+    whole.status = Status::Created;
+    let id = whole.id;
+    let found =
+        store.read(move |conn| Ok((sessions::by_id(conn, id)?, sessions::env_blob(conn, id)?)));
+    assert_eq!(
+        found.await.unwrap(),
+        (Some(whole.clone()), Some(vec![0, 1, 255]))
+    );
+    let twin = Session {
+        name: whole.name.clone(),
+        ..session(ann.id)
+    };
+    let clash = store.write(move |conn| add(conn, &twin)).await;
+    assert!(matches!(clash, Err(StoreError::Conflict(_))));
+    let missing = SessionId::generate();
+    let none = store
+        .read(move |conn| sessions::env_blob(conn, missing))
+        .await;
+    assert_eq!(none, Err(StoreError::NotFound));
+}
+
+pub async fn lists_filter_count_and_page(store: Store) {
+    let (ann, first) = owned(&store).await;
+    let (bob, _) = owned(&store).await;
+    let make = |place: i64| Session {
+        created_at: Timestamp(10_000 + place),
+        kind: if place % 2 == 0 {
+            Kind::Script
+        } else {
+            Kind::Shell
+        },
+        group: first.id,
+        ..session(ann.id)
+    };
+    let made: Vec<Session> = (0..7).map(make).collect();
+    let stored = made.clone();
+    store
+        .write(move |conn| stored.iter().try_for_each(|one| add(conn, one)))
+        .await
+        .unwrap();
+    let list = |filter: Filter, offset, limit| {
+        store.read(move |conn| sessions::list(conn, &filter, offset, limit))
+    };
+    let of_ann = Filter {
+        owner: Some(ann.id),
+        ..Filter::default()
+    };
+    let (page, total) = list(of_ann.clone(), 1, 3).await.unwrap();
+    assert_eq!(total, 8);
+    let expected: Vec<_> = made
+        .iter()
+        .rev()
+        .skip(1)
+        .take(3)
+        .map(|one| one.id)
+        .collect();
+    assert_eq!(page.iter().map(|one| one.id).collect::<Vec<_>>(), expected);
+    let scripts = Filter {
+        kinds: vec![Kind::Script],
+        group: Some(first.id),
+        statuses: vec![Status::Created, Status::Idle],
+        order: Order::Oldest,
+        ..of_ann.clone()
+    };
+    let (page, total) = list(scripts, 0, 100).await.unwrap();
+    assert_eq!((page.len(), total), (4, 4));
+    assert_eq!(page[0].id, made[0].id);
+    let idle = Filter {
+        statuses: vec![Status::Idle],
+        ..of_ann.clone()
+    };
+    assert_eq!(list(idle, 0, 100).await.unwrap().1, 0);
+    let gone = only(&made[0], vec![Change::Archived(Timestamp(9))]);
+    store
+        .write(move |conn| journal::commit(conn, 1, &[gone]))
+        .await
+        .unwrap();
+    assert_eq!(list(of_ann.clone(), 0, 100).await.unwrap().1, 7);
+    let all = Filter {
+        include_archived: true,
+        ..of_ann
+    };
+    assert_eq!(list(all, 0, 0).await.unwrap().1, 8);
+    assert_eq!(list(Filter::default(), 0, 1).await.unwrap().1, 8);
+    let of_bob = Filter {
+        owner: Some(bob.id),
+        order: Order::Changed,
+        ..Filter::default()
+    };
+    assert_eq!(list(of_bob, 0, 10).await.unwrap().1, 1);
+}
+
+pub async fn a_session_is_found_by_name_and_by_prefix(store: Store) {
+    let (ann, _) = owned(&store).await;
+    let (bob, _) = owned(&store).await;
+    let at = |id: u128, name: &str| Session {
+        id: SessionId(uuid::Uuid::from_u128(id)),
+        name: Some(name.into()),
+        ..session(ann.id)
+    };
+    let one = at(0x0a1b_2c3d_0000_4000_8000_0000_0000_0001, "one");
+    let two = at(0x0a1b_2c3d_ffff_4000_8000_0000_0000_0001, "two");
+    let (first, second) = (one.clone(), two.clone());
+    store
+        .write(move |conn| {
+            add(conn, &first)?;
+            add(conn, &second)
+        })
+        .await
+        .unwrap();
+    let prefix =
+        |owner, text: &'static str| store.read(move |conn| sessions::by_prefix(conn, owner, text));
+    assert_eq!(prefix(None, "0a1b2c3d").await.unwrap(), [one.id, two.id]);
+    assert_eq!(prefix(Some(ann.id), "0A1B2C3D-F").await.unwrap(), [two.id]);
+    assert_eq!(prefix(None, "0a1b2c3dff").await.unwrap(), [two.id]);
+    assert!(prefix(Some(bob.id), "0a1b2c3d").await.unwrap().is_empty());
+    assert!(prefix(None, "%").await.unwrap().is_empty());
+    let by_name =
+        |owner, name: &'static str| store.read(move |conn| sessions::by_name(conn, owner, name));
+    assert_eq!(by_name(ann.id, "two").await.unwrap().unwrap().id, two.id);
+    assert_eq!(by_name(bob.id, "two").await.unwrap(), None);
+    // An archived session gives its name back.
+    let gone = only(&two, vec![Change::Archived(Timestamp(9))]);
+    store
+        .write(move |conn| journal::commit(conn, 1, &[gone]))
+        .await
+        .unwrap();
+    assert_eq!(by_name(ann.id, "two").await.unwrap(), None);
+    let again = Session {
+        name: Some("two".into()),
+        ..session(ann.id)
+    };
+    store.write(move |conn| add(conn, &again)).await.unwrap();
+}
+
+pub async fn overviews_carry_what_a_list_shows(store: Store) {
+    let (ann, one) = owned(&store).await;
+    let asked = question(&one, 10);
+    let work = one.clone();
+    let running = store
+        .write(move |conn| {
+            let running = accept(conn, &work, "a")?.placement.task;
+            accept(conn, &work, "b")?;
+            accept(conn, &work, "c")?;
+            let to = TaskMove::new(running, TaskState::Dispatching, Timestamp(5));
+            let batch = Batch {
+                changes: vec![Change::Task(to.into()), Change::Asked(asked.into())],
+                ..batch(&work, 1, 3)
+            };
+            journal::commit(conn, 1, &[batch])?;
+            Ok(running)
+        })
+        .await
+        .unwrap();
+    let filter = Filter {
+        owner: Some(ann.id),
+        ..Filter::default()
+    };
+    let (list, total) = store
+        .read(move |conn| sessions::overviews(conn, &filter, 0, 10))
+        .await
+        .unwrap();
+    assert_eq!((list.len(), total), (1, 1));
+    let shown = &list[0];
+    assert_eq!(shown.last_seq, 3);
+    assert_eq!(shown.queue_depth, 2);
+    assert_eq!(shown.turn_task, Some(running));
+    assert_eq!(shown.pending_approvals, 1);
+    let id = one.id;
+    let same = store
+        .read(move |conn| sessions::overview(conn, id))
+        .await
+        .unwrap();
+    assert_eq!(same.as_ref(), Some(shown));
+}
+
+pub async fn prompts_are_accepted_in_order_up_to_the_limit(store: Store) {
+    let (_, one) = owned(&store).await;
+    let prompt = Prompt {
+        text: "do it".into(),
+        on_uncertain: OnUncertain::Retry,
+        metadata: json!({"a": 1}),
+    };
+    let take = |busy: bool| {
+        let (one, prompt) = (one.clone(), prompt.clone());
+        store.write(move |conn| {
+            let new = tasks::NewTask {
+                id: TaskId::generate(),
+                session: one.id,
+                owner: one.owner,
+                prompt: &prompt,
+                created_at: Timestamp(7),
+                busy,
+            };
+            tasks::accept(conn, &new, 3, None)
+        })
+    };
+    let placed = |accepted: tasks::Accepted| {
+        let place = accepted.placement;
+        (place.queued, place.position, place.depth)
+    };
+    let first = take(false).await.unwrap();
+    let id = first.placement.task;
+    assert_eq!(placed(first), (false, 0, 0));
+    assert_eq!(placed(take(false).await.unwrap()), (true, 2, 2));
+    assert_eq!(placed(take(true).await.unwrap()), (true, 3, 3));
+    let refused = Error::from(take(true).await.unwrap_err());
+    assert!(matches!(
+        refused,
+        Error::Busy {
+            code: "queue_full",
+            retry_after: 5,
+            ..
+        }
+    ));
+    let task = store
+        .read(move |conn| tasks::by_id(conn, id))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(task.prompt, "do it");
+    assert_eq!(task.on_uncertain, OnUncertain::Retry);
+    assert_eq!((task.state, task.attempt), (TaskState::Queued, 0));
+    assert_eq!(task.metadata, json!({"a": 1}));
+    let session = one.id;
+    let (page, total) = store
+        .read(move |conn| tasks::of_session(conn, session, &[TaskState::Queued], 1, 1))
+        .await
+        .unwrap();
+    assert_eq!((page.len(), total, page[0].ord), (1, 3, 2));
+    let nowhere = session_of_nobody();
+    let missing = store.write(move |conn| accept(conn, &nowhere, "x")).await;
+    assert!(missing.is_err());
+}
+
+fn session_of_nobody() -> Session {
+    session(UserId::generate())
+}
+
+pub async fn a_repeated_key_gets_the_first_placement(store: Store) {
+    let (_, one) = owned(&store).await;
+    let take = |digest: u8| {
+        let one = one.clone();
+        store.write(move |conn| {
+            let prompt = Prompt::new("once")?;
+            let key = IdempotencyKey {
+                key: "k".into(),
+                digest: [digest; 32],
+            };
+            let new = tasks::NewTask {
+                id: TaskId::generate(),
+                session: one.id,
+                owner: one.owner,
+                prompt: &prompt,
+                created_at: Timestamp(7),
+                busy: true,
+            };
+            tasks::accept(conn, &new, 1, Some(&key))
+        })
+    };
+    let first = take(1).await.unwrap();
+    assert!(!first.replayed);
+    // The queue is full now, and still the key is answered.
+    let again = take(1).await.unwrap();
+    assert!(again.replayed);
+    assert_eq!(again.placement, first.placement);
+    assert_eq!(take(2).await.unwrap_err().code(), "idempotency_key_reused");
+    let session = one.id;
+    let waiting = store
+        .read(move |conn| tasks::waiting(conn, session))
+        .await
+        .unwrap();
+    assert_eq!(waiting.len(), 1);
+}
+
+pub async fn waiting_tasks_are_edited_cancelled_and_reordered(store: Store) {
+    let (_, one) = owned(&store).await;
+    let work = one.clone();
+    let ids: Vec<TaskId> = store
+        .write(move |conn| {
+            let texts = ["a", "b", "c", "d"];
+            let made = texts
+                .iter()
+                .map(|text| Ok(accept(conn, &work, text)?.placement.task));
+            made.collect()
+        })
+        .await
+        .unwrap();
+    let (a, b, c, d) = (ids[0], ids[1], ids[2], ids[3]);
+    let to = TaskMove::new(a, TaskState::Dispatching, Timestamp(8));
+    let go = only(&one, vec![Change::Task(to.into())]);
+    store
+        .write(move |conn| journal::commit(conn, 1, &[go]))
+        .await
+        .unwrap();
+    let edited = store
+        .write(move |conn| tasks::edit(conn, b, "B"))
+        .await
+        .unwrap();
+    assert_eq!(edited.prompt, "B");
+    let cancelled = store
+        .write(move |conn| tasks::cancel(conn, c, Timestamp(9)))
+        .await
+        .unwrap();
+    assert_eq!(cancelled.state, TaskState::Stopped);
+    assert_eq!(cancelled.reason.as_deref(), Some("cancelled"));
+    assert_eq!(cancelled.ended_at, Some(Timestamp(9)));
+    for gone in [a, c] {
+        let late = store.write(move |conn| tasks::edit(conn, gone, "x")).await;
+        assert_eq!(late.unwrap_err().code(), "invalid_state");
+        let late = store
+            .write(move |conn| tasks::cancel(conn, gone, Timestamp(9)))
+            .await;
+        assert_eq!(late.unwrap_err().code(), "invalid_state");
+    }
+    let session = one.id;
+    for bad in [vec![b], vec![b, b], vec![b, d, a], vec![]] {
+        let refused = store
+            .write(move |conn| tasks::reorder(conn, session, &bad))
+            .await;
+        assert_eq!(refused.unwrap_err().code(), "bad_order");
+    }
+    store
+        .write(move |conn| tasks::reorder(conn, session, &[d, b]))
+        .await
+        .unwrap();
+    let waiting = store
+        .read(move |conn| tasks::waiting(conn, session))
+        .await
+        .unwrap();
+    assert_eq!(
+        waiting.iter().map(|task| task.id).collect::<Vec<_>>(),
+        [d, b]
+    );
+    let current = store
+        .read(move |conn| tasks::current(conn, session))
+        .await
+        .unwrap();
+    assert_eq!(current.unwrap().id, a);
+}
+
+pub async fn what_recovery_must_look_at_is_found(store: Store) {
+    let (ann, quiet) = owned(&store).await;
+    let facts = |process| Facts {
+        incarnation: Incarnation(1),
+        process,
+        ..Facts::default()
+    };
+    let since = Timestamp(1);
+    let claims = [
+        Process::Waiting { since },
+        Process::Starting { since, pid: None },
+        Process::Live { pid: 1, since },
+        Process::Unattached { pid: 1, since },
+        Process::Backoff { next_at: since },
+    ];
+    let mut wanted: Vec<Session> = Vec::new();
+    for process in claims {
+        for paused in [false, true] {
+            for uncertain in [None, Some(TaskId::generate())] {
+                let facts = Facts {
+                    paused,
+                    uncertain,
+                    ..facts(process.clone())
+                };
+                wanted.push(Session {
+                    facts,
+                    ..session(ann.id)
+                });
+            }
+        }
+    }
+    let with_task = session(ann.id);
+    let with_question = session(ann.id);
+    let settled = [
+        Session {
+            facts: facts(Process::CrashLoop),
+            ..session(ann.id)
+        },
+        Session {
+            facts: facts(Process::None),
+            ..session(ann.id)
+        },
+    ];
+    let (task, asked, claiming) = (with_task.clone(), with_question.clone(), wanted.clone());
+    store
+        .write(move |conn| {
+            claiming
+                .iter()
+                .chain(&settled)
+                .try_for_each(|one| add(conn, one))?;
+            add(conn, &task)?;
+            accept(conn, &task, "x")?;
+            add(conn, &asked)?;
+            approvals::insert(conn, &question(&asked, 1))
+        })
+        .await
+        .unwrap();
+    let found = store.read(sessions::unsettled).await.unwrap();
+    let mut found: Vec<SessionId> = found.iter().map(|one| one.id).collect();
+    let mut expected: Vec<SessionId> = wanted.iter().map(|one| one.id).collect();
+    expected.extend([with_task.id, with_question.id]);
+    expected.sort_unstable();
+    found.sort_unstable();
+    assert_eq!(found, expected);
+    assert!(!found.contains(&quiet.id));
+}
+
+pub async fn questions_are_answered_once(store: Store) {
+    let (ann, one) = owned(&store).await;
+    let (bob, two) = owned(&store).await;
+    let (early, late, other) = (question(&one, 10), question(&one, 20), question(&two, 15));
+    let changes = vec![
+        Change::Asked(late.clone().into()),
+        Change::Asked(early.clone().into()),
+    ];
+    let asked = [
+        only(&one, changes),
+        only(&two, vec![Change::Asked(other.clone().into())]),
+    ];
+    store
+        .write(move |conn| journal::commit(conn, 1, &asked))
+        .await
+        .unwrap();
+    let pending = |owner| store.read(move |conn| approvals::pending(conn, owner));
+    assert_eq!(
+        pending(None).await.unwrap(),
+        [early.clone(), other.clone(), late.clone()]
+    );
+    assert_eq!(pending(Some(bob.id)).await.unwrap(), [other]);
+    assert_eq!(pending(Some(ann.id)).await.unwrap().len(), 2);
+    let answer = |to, by: &str| Change::Resolved {
+        id: early.id,
+        to,
+        by: by.into(),
+        response: Some("ok".into()),
+        at: Timestamp(30),
+    };
+    for change in [
+        answer(ApprovalState::Approved, "ann"),
+        answer(ApprovalState::Denied, "bob"),
+    ] {
+        let batch = only(&one, vec![change]);
+        store
+            .write(move |conn| journal::commit(conn, 1, &[batch]))
+            .await
+            .unwrap();
+    }
+    let id = early.id;
+    let answered = store
+        .read(move |conn| approvals::by_id(conn, id))
+        .await
+        .unwrap()
+        .unwrap();
+    let expected = Approval {
+        state: ApprovalState::Approved,
+        resolved_at: Some(Timestamp(30)),
+        resolved_by: Some("ann".into()),
+        response: Some("ok".into()),
+        ..early
+    };
+    assert_eq!(answered, expected);
+    assert_eq!(
+        store
+            .write(|conn| approvals::shift_expiry(conn, 1_000))
+            .await
+            .unwrap(),
+        2
+    );
+    let session = one.id;
+    let left = store
+        .read(move |conn| approvals::pending_of(conn, session))
+        .await
+        .unwrap();
+    assert_eq!(left.len(), 1);
+    assert_eq!(
+        left[0].expires_at,
+        late.expires_at.map(|at| at.plus_ms(1_000))
+    );
+}
