@@ -43,6 +43,8 @@ fn serve(args: ServeArgs) -> ExitCode {
 }
 
 fn refuse(exit: Exit, why: &str) -> ExitCode {
-    Failure::new(exit, "the server does not start").because(why).print();
+    Failure::new(exit, "the server does not start")
+        .because(why)
+        .print();
     exit.into()
 }

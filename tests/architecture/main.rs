@@ -29,7 +29,11 @@ mod tests {
         let mut files = Vec::new();
         while let Some(at) = open.pop() {
             if at.is_dir() {
-                open.extend(fs::read_dir(&at).unwrap().map(|entry| entry.unwrap().path()));
+                open.extend(
+                    fs::read_dir(&at)
+                        .unwrap()
+                        .map(|entry| entry.unwrap().path()),
+                );
             } else if at.extension().is_some_and(|end| end == "rs") {
                 files.push(at);
             }

@@ -193,7 +193,16 @@ pub fn code(text: &str) -> String {
 
 /// Where the comment or literal that begins here ends; `at` itself when none begins.
 fn literal_end(chars: &[char], at: usize) -> usize {
-    let starts = |text: &str| chars[at..].iter().copied().take(text.len()).eq(text.chars());
+    if !matches!(chars[at], '/' | '"' | 'r' | '\'') {
+        return at;
+    }
+    let starts = |text: &str| {
+        chars[at..]
+            .iter()
+            .copied()
+            .take(text.len())
+            .eq(text.chars())
+    };
     let before = at.checked_sub(1).map_or(' ', |before| chars[before]);
     let in_word = before.is_alphanumeric() || before == '_';
     if starts("//") {
@@ -267,7 +276,13 @@ mod tests {
     #[test]
     fn use_trees_are_expanded() {
         let text = "pub use crate::{a::b, c::{self, d as e, *}};\nuse std::io;";
-        let all = ["crate::a::b", "crate::c::self", "crate::c::d", "crate::c::*", "std::io"];
+        let all = [
+            "crate::a::b",
+            "crate::c::self",
+            "crate::c::d",
+            "crate::c::*",
+            "std::io",
+        ];
         assert_eq!(shown(text), all);
     }
 
@@ -280,7 +295,12 @@ mod tests {
             fn f<'a>(x: &'a str) -> crate::seven::T { let c = '"'; x.eight::<u8>(); nine::g(c) }
             mod tests { fn f() { super::super::ten() } } fn g() { eleven::x() }
         "##;
-        let all = ["crate::seven::T", "nine::g", "super::super::ten'", "eleven::x"];
+        let all = [
+            "crate::seven::T",
+            "nine::g",
+            "super::super::ten'",
+            "eleven::x",
+        ];
         assert_eq!(shown(text), all);
     }
 }

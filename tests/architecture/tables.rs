@@ -13,7 +13,6 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ("drivers", &["domain"]),
     ("supervision", &["domain"]),
     ("keeper", &["domain"]),
-    ("workspace", &["domain", "config", "process", "keeper"]),
     (
         "runtime",
         &[
@@ -24,21 +23,13 @@ pub const ARROWS: &[(&str, &[&str])] = &[
             "process",
             "drivers",
             "supervision",
-            "workspace",
             "keeper",
         ],
     ),
     (
         "app",
         &[
-            "domain",
-            "config",
-            "store",
-            "auth",
-            "secrets",
-            "workspace",
-            "runtime",
-            "drivers",
+            "domain", "config", "store", "auth", "secrets", "runtime", "drivers",
         ],
     ),
     ("api", &["domain", "app"]),
@@ -56,7 +47,6 @@ pub const ARROWS: &[(&str, &[&str])] = &[
             "process",
             "drivers",
             "supervision",
-            "workspace",
             "keeper",
             "runtime",
             "app",
@@ -70,7 +60,14 @@ pub const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Parts of `api` that may not name each other: one door, one dialect.
-pub const DOORS: &[&str] = &["agents", "control", "feathers", "terminals", "mcp", "operator"];
+pub const DOORS: &[&str] = &[
+    "agents",
+    "control",
+    "feathers",
+    "terminals",
+    "mcp",
+    "operator",
+];
 
 /// Where a crate may be named; `*` is everywhere.
 pub const CRATES: &[(&str, &[&str])] = &[
@@ -135,6 +132,9 @@ pub const WORDS: &[(&str, &[&str], &str)] = &[
         "processes are started by the keeper and by `process`",
     ),
 ];
+
+/// Where `do_send` may stand: the one place that says why a message to itself cannot wait.
+pub const DO_SEND: &[&str] = &["runtime/edge"];
 
 /// Names that say nothing.
 pub const NO_NAMES: &[&str] = &[

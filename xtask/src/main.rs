@@ -58,7 +58,15 @@ fn demo(args: &[String]) -> Result<(), Failed> {
 fn chaos(args: &[String]) -> Result<(), Failed> {
     let mut step = Step::cargo(
         "chaos",
-        &["test", "--locked", "--features", "failpoints", "--test", "it", "chaos"],
+        &[
+            "test",
+            "--locked",
+            "--features",
+            "failpoints",
+            "--test",
+            "it",
+            "chaos",
+        ],
     )
     .args(&["--", "--ignored", "--nocapture"].map(String::from));
     let mut words = args.iter();

@@ -51,15 +51,20 @@ pub fn deny() -> Result<PathBuf, Failed> {
     if version(&program).is_some_and(|version| version.trim_end().ends_with(DENY)) {
         return Ok(program);
     }
-    say(&format!("    installing cargo-deny {DENY} into .cache/tools"));
-    Step::cargo("cargo-deny", &["install", "cargo-deny", "--locked", "--debug", "--force"])
-        .arg("--version")
-        .arg(DENY)
-        .arg("--root")
-        .arg(&tools)
-        .env("CARGO_TARGET_DIR", root().join(".cache/build"))
-        .env("CARGO_PROFILE_DEV_DEBUG", "false")
-        .run()?;
+    say(&format!(
+        "    installing cargo-deny {DENY} into .cache/tools"
+    ));
+    Step::cargo(
+        "cargo-deny",
+        &["install", "cargo-deny", "--locked", "--debug", "--force"],
+    )
+    .arg("--version")
+    .arg(DENY)
+    .arg("--root")
+    .arg(&tools)
+    .env("CARGO_TARGET_DIR", root().join(".cache/build"))
+    .env("CARGO_PROFILE_DEV_DEBUG", "false")
+    .run()?;
     // Some hundred MB that nothing needs again.
     let built = root().join(".cache/build");
     std::fs::remove_dir_all(&built)

@@ -147,13 +147,19 @@ pub fn target_dir() -> Result<PathBuf, Failed> {
 }
 
 /// Now, for the durations that are printed.
-#[expect(clippy::disallowed_methods, reason = "recipes tell how long steps take")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "recipes tell how long steps take"
+)]
 pub fn now() -> Instant {
     Instant::now()
 }
 
 fn seconds(since: Instant) -> f64 {
-    now().saturating_duration_since(since).max(Duration::ZERO).as_secs_f64()
+    now()
+        .saturating_duration_since(since)
+        .max(Duration::ZERO)
+        .as_secs_f64()
 }
 
 fn code(status: ExitStatus) -> u8 {

@@ -44,10 +44,18 @@ pub fn all() -> Result<(), Failed> {
         .args(&["--all-features", "check", "bans", "licenses", "sources"].map(String::from))
         .run()?;
     let minutes = now().saturating_duration_since(began).as_secs_f64() / 60.0;
-    say(&format!("    so far: {minutes:.1} min; the tests come last"));
+    say(&format!(
+        "    so far: {minutes:.1} min; the tests come last"
+    ));
     Step::cargo(
         "tests",
-        &["test", "--locked", "--workspace", "--features", "failpoints"],
+        &[
+            "test",
+            "--locked",
+            "--workspace",
+            "--features",
+            "failpoints",
+        ],
     )
     .quietly()
     .run()
