@@ -1,6 +1,11 @@
 //! System calls that neither std nor nix offers safely.
 //! Never called from more than one thread: the keeper has one.
 
+#![expect(
+    unsafe_code,
+    reason = "the system calls that nix does not wrap, each with its own reason below"
+)]
+
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
