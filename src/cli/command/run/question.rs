@@ -74,7 +74,7 @@ impl Questions {
     }
 
     /// A question was answered, here or elsewhere.
-    pub fn resolved(&mut self, data: &Value, view: &View) {
+    pub fn resolved(&mut self, data: &Value, view: &mut View) {
         let Some(id) = render::field(data, &["requestId"]) else {
             return;
         };
