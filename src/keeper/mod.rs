@@ -8,6 +8,11 @@
 //! **keeper** its program is dead, too; [`sweep`] ends the rest of the tree, and what the program had
 //! written but the keeper had not yet read (at most a pipe's content) is gone.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the one room that starts processes, on a thread of its own that may sleep"
+)]
+
 mod binary;
 mod connection;
 mod dir;
