@@ -4,8 +4,10 @@
 
 use std::process::ExitCode;
 
+use callboard::boot::{self, Options, StopAgents};
 use callboard::cli::args::{Cli, ServeArgs};
-use callboard::cli::{Programs, run};
+use callboard::cli::{Exit, Failure, Programs, run};
+use callboard::config::{Config, Overrides};
 use clap::Parser;
 
 fn main() -> ExitCode {
@@ -13,7 +15,33 @@ fn main() -> ExitCode {
 }
 
 /// The seam to the server.
-fn serve(_args: ServeArgs) -> ExitCode {
-    callboard::cli::Failure::new(callboard::cli::Exit::Failed, "this build has no server").print();
-    ExitCode::FAILURE
+fn serve(args: ServeArgs) -> ExitCode {
+    let overrides = Overrides {
+        data_dir: args.data_dir,
+        bind: args.bind,
+        config_file: args.config,
+        behind_proxy: args.behind_proxy.then_some(true),
+        log: args.log,
+        database_url: None,
+    };
+    let options = Options {
+        stop_agents: if args.stop_agents {
+            StopAgents::Yes
+        } else {
+            StopAgents::No
+        },
+    };
+    let config = match Config::load(overrides) {
+        Ok(config) => config,
+        Err(error) => return refuse(Exit::Usage, &error.to_string()),
+    };
+    match boot::serve(config, options) {
+        Ok(code) => code,
+        Err(error) => refuse(Exit::Failed, &error.to_string()),
+    }
+}
+
+fn refuse(exit: Exit, why: &str) -> ExitCode {
+    Failure::new(exit, "the server cannot run").because(why).print();
+    exit.into()
 }
