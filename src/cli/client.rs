@@ -130,15 +130,20 @@ impl Client {
     /// When `base` is no address that can be used.
     pub fn new(base: &str, token: Option<String>) -> Result<Self, Failure> {
         let base = base.trim().trim_end_matches('/');
-        let url = reqwest::Url::parse(base)
-            .map_err(|error| bad_address(base, &error.to_string()))?;
+        let url =
+            reqwest::Url::parse(base).map_err(|error| bad_address(base, &error.to_string()))?;
         match url.scheme() {
             "http" => {}
             "https" => {
                 return Err(bad_address(base, "this build speaks plain HTTP only")
                     .mend("reach the server over a tunnel (`ssh -L 3030:127.0.0.1:3030 HOST`)"));
             }
-            other => return Err(bad_address(base, &format!("the scheme {other} is not known"))),
+            other => {
+                return Err(bad_address(
+                    base,
+                    &format!("the scheme {other} is not known"),
+                ));
+            }
         }
         let mut http = Http::builder()
             .connect_timeout(CONNECT)
@@ -224,15 +229,9 @@ impl Client {
             .map_err(|error| self.lost(&error))?;
         let status = reply.status();
         let headers = reply.headers().clone();
-        let bytes = reply
-            .bytes()
-            .map_err(|error| self.lost(&error))?
-            .to_vec();
+        let bytes = reply.bytes().map_err(|error| self.lost(&error))?.to_vec();
         if status.is_success() {
-            return Ok(Reply {
-                headers,
-                bytes,
-            });
+            return Ok(Reply { headers, bytes });
         }
         let failure = if status.as_u16() == 401 && self.token.is_none() {
             signed_out()
@@ -295,7 +294,10 @@ enum Trouble {
     /// The server said no.
     Refused(Box<Failure>),
     /// It said nothing; `refused`: nothing listens there, so it got nothing either.
-    Lost { failure: Box<Failure>, refused: bool },
+    Lost {
+        failure: Box<Failure>,
+        refused: bool,
+    },
 }
 
 /// The failure of a command that needs a token and has none.

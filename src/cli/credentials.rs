@@ -93,12 +93,9 @@ pub fn stored() -> Result<Option<Stored>, Failure> {
 
 fn read_stored(path: &Path) -> Result<Option<Stored>, Failure> {
     let trouble = |why: String| {
-        Failure::new(
-            Exit::Failed,
-            format!("{} cannot be used", path.display()),
-        )
-        .because(why)
-        .mend("run `callboard login` again, or remove the file")
+        Failure::new(Exit::Failed, format!("{} cannot be used", path.display()))
+            .because(why)
+            .mend("run `callboard login` again, or remove the file")
     };
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
@@ -126,13 +123,18 @@ fn read_stored(path: &Path) -> Result<Option<Stored>, Failure> {
 /// When the file cannot be written.
 pub fn store(stored: &Stored) -> Result<PathBuf, Failure> {
     let Some(path) = token_file() else {
-        return Err(Failure::new(Exit::Failed, "there is no place for the token")
-            .because("HOME is not set")
-            .mend("set HOME, or use CALLBOARD_API_KEY"));
+        return Err(
+            Failure::new(Exit::Failed, "there is no place for the token")
+                .because("HOME is not set")
+                .mend("set HOME, or use CALLBOARD_API_KEY"),
+        );
     };
     write_stored(&path, stored).map_err(|error| {
-        Failure::new(Exit::Failed, format!("{} cannot be written", path.display()))
-            .because(error.to_string())
+        Failure::new(
+            Exit::Failed,
+            format!("{} cannot be written", path.display()),
+        )
+        .because(error.to_string())
     })?;
     Ok(path)
 }
@@ -247,7 +249,10 @@ mod tests {
             expires_at: String::new(),
         };
         write_stored(&path, &stored).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         assert_eq!(read_stored(&path).unwrap(), Some(stored));
         assert_eq!(fs::read_dir(dir.path().join("deep")).unwrap().count(), 1);
     }

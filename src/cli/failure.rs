@@ -213,16 +213,24 @@ fn details(body: &Value) -> Option<String> {
 fn mend_of(code: Option<&str>, exit: Exit, body: &Value) -> Option<String> {
     let retry = body.get("retryAfter").and_then(Value::as_u64);
     let text = match (code, exit) {
-        (Some("bad_credentials"), _) => "check user name and password; the first admin's are in \
-                                         DATA_DIR/admin-credentials on the server's machine",
-        (Some("bad_host"), _) => "use the address that the server is bound to, or add this name to \
-                                  `allowed_hosts` in its settings",
+        (Some("bad_credentials"), _) => {
+            "check user name and password; the first admin's are in \
+                                         DATA_DIR/admin-credentials on the server's machine"
+        }
+        (Some("bad_host"), _) => {
+            "use the address that the server is bound to, or add this name to \
+                                  `allowed_hosts` in its settings"
+        }
         (_, Exit::SignedOut) => "run `callboard login`, or set CALLBOARD_API_KEY",
         (Some("agent_busy"), _) => "send it without --no-queue, and it waits its turn",
-        (Some("queue_full"), _) => "wait, or cancel waiting tasks with `callboard queue ID cancel TASK`",
+        (Some("queue_full"), _) => {
+            "wait, or cancel waiting tasks with `callboard queue ID cancel TASK`"
+        }
         (Some("unknown_agent_kind"), _) => "`--agent shell` and `--agent script` are always there",
-        (Some("cwd_denied"), _) => "run it below the home of the server's user, or add the directory \
-                                    to `agents.roots` in the server's settings",
+        (Some("cwd_denied"), _) => {
+            "run it below the home of the server's user, or add the directory \
+                                    to `agents.roots` in the server's settings"
+        }
         (Some("name_taken"), _) => "choose another --name, or use the existing one: `callboard ps`",
         (_, Exit::NotFound) => "list what there is with `callboard ps --all`",
         (_, Exit::Unreachable | Exit::Refused) if retry.is_some() => {
@@ -286,7 +294,8 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_why_and_what_to_do() {
-        let body = br#"{"error":"the queue is full","code":"queue_full","retryAfter":3,"requestId":"r1"}"#;
+        let body =
+            br#"{"error":"the queue is full","code":"queue_full","retryAfter":3,"requestId":"r1"}"#;
         let failure = Failure::refused(StatusCode::TOO_MANY_REQUESTS, body);
         assert_eq!(failure.what, "the queue is full");
         assert_eq!(failure.why.as_deref(), Some("code queue_full; request r1"));

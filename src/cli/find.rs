@@ -135,12 +135,9 @@ fn ambiguous(what: &str, typed: &str, ids: &[&str]) -> Failure {
     if rest > 0 {
         list.push_str(&format!(" and {rest} more"));
     }
-    Failure::new(
-        Exit::Usage,
-        format!("`{typed}` fits more than one {what}"),
-    )
-    .because(list)
-    .mend("type more of it")
+    Failure::new(Exit::Usage, format!("`{typed}` fits more than one {what}"))
+        .because(list)
+        .mend("type more of it")
 }
 
 /// The first eight characters of an id, as people see agents.
@@ -164,14 +161,18 @@ mod tests {
     use super::*;
 
     fn agents() -> Vec<Agent> {
-        [("aa11", None), ("aa22", Some("build")), ("bb33", Some("aa1"))]
-            .into_iter()
-            .map(|(id, name)| Agent {
-                id: id.into(),
-                name: name.map(str::to_owned),
-                ..Agent::default()
-            })
-            .collect()
+        [
+            ("aa11", None),
+            ("aa22", Some("build")),
+            ("bb33", Some("aa1")),
+        ]
+        .into_iter()
+        .map(|(id, name)| Agent {
+            id: id.into(),
+            name: name.map(str::to_owned),
+            ..Agent::default()
+        })
+        .collect()
     }
 
     #[test]
@@ -190,16 +191,25 @@ mod tests {
 
     #[test]
     fn nothing_fits_is_not_found_also_for_an_empty_word() {
-        assert_eq!(pick_agent(&agents(), "cc").unwrap_err().exit, Exit::NotFound);
+        assert_eq!(
+            pick_agent(&agents(), "cc").unwrap_err().exit,
+            Exit::NotFound
+        );
         assert_eq!(pick_agent(&agents(), "").unwrap_err().exit, Exit::NotFound);
-        assert_eq!(pick(&["0192-77"], "", "task").unwrap_err().exit, Exit::NotFound);
+        assert_eq!(
+            pick(&["0192-77"], "", "task").unwrap_err().exit,
+            Exit::NotFound
+        );
     }
 
     #[test]
     fn ids_by_time_are_found_by_their_end() {
         let ids = ["01929f3a-1111", "01929f3a-2222"];
         assert_eq!(pick(&ids, "2222", "task"), Ok("01929f3a-2222"));
-        assert_eq!(pick(&ids, "01929f3a", "task").unwrap_err().exit, Exit::Usage);
+        assert_eq!(
+            pick(&ids, "01929f3a", "task").unwrap_err().exit,
+            Exit::Usage
+        );
     }
 
     #[test]

@@ -160,12 +160,13 @@ impl<'a> Follower<'a> {
         let latest = body.get("latestSeq").and_then(serde_json::Value::as_u64);
         let now = body.get("epoch").and_then(epoch);
         let (Some(latest), true) = (latest, self.reached) else {
-            return Err(Failure::new(
-                Exit::Usage,
-                format!("there is no event {} yet", self.after),
-            )
-            .because(latest.map_or(failure.what, |latest| format!("the last one is {latest}")))
-            .mend("begin earlier, or with --after latest"));
+            return Err(
+                Failure::new(Exit::Usage, format!("there is no event {} yet", self.after))
+                    .because(
+                        latest.map_or(failure.what, |latest| format!("the last one is {latest}")),
+                    )
+                    .mend("begin earlier, or with --after latest"),
+            );
         };
         let gap = Gap {
             from: self.seen.saturating_add(1),

@@ -29,8 +29,12 @@ enum State {
     Escape,
     Csi,
     /// An OSC (true) or another string sequence, up to BEL or ST.
-    Text { osc: bool },
-    TextEscape { osc: bool },
+    Text {
+        osc: bool,
+    },
+    TextEscape {
+        osc: bool,
+    },
     /// After 0xC2, which begins a C1 control in UTF-8.
     Lead,
     Return,
@@ -138,7 +142,10 @@ impl Filter {
             self.hold(byte);
             return;
         }
-        let plain = self.held.iter().all(|b| b.is_ascii_digit() || b";:".contains(b));
+        let plain = self
+            .held
+            .iter()
+            .all(|b| b.is_ascii_digit() || b";:".contains(b));
         if byte == b'm' && plain && self.colour == Colour::Keep {
             let held = std::mem::take(&mut self.held);
             self.show(0x1b);
@@ -212,7 +219,10 @@ mod tests {
             shown.extend(filter.text(two));
             assert_eq!(shown, whole, "cut at {cut}");
         }
-        assert_eq!(String::from_utf8(whole).unwrap(), "x\u{e9}\u{20ac}out\n\u{a0}z\rp");
+        assert_eq!(
+            String::from_utf8(whole).unwrap(),
+            "x\u{e9}\u{20ac}out\n\u{a0}z\rp"
+        );
     }
 
     #[test]

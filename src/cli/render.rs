@@ -33,7 +33,10 @@ pub fn event(event: &Event) -> String {
 #[must_use]
 pub fn gap(gap: &Gap) -> String {
     let reason = gap.reason.as_deref().unwrap_or("removed by retention");
-    format!("   ---  events {} to {} are missing: {reason}", gap.from, gap.to)
+    format!(
+        "   ---  events {} to {} are missing: {reason}",
+        gap.from, gap.to
+    )
 }
 
 /// What the data of an event say, in words.
@@ -42,9 +45,9 @@ pub fn words(event: &Event) -> String {
     let data = &event.data;
     match event.kind.as_str() {
         "status" => status(data),
-        "turn_started" => field(data, &["taskId"]).map_or_else(String::new, |id| {
-            format!("task {}", tail(&id))
-        }),
+        "turn_started" => {
+            field(data, &["taskId"]).map_or_else(String::new, |id| format!("task {}", tail(&id)))
+        }
         "user_message" | "assistant_message" | "thinking" => {
             field(data, &["content", "text", "message"]).unwrap_or_else(|| compact(data))
         }
@@ -116,7 +119,9 @@ pub fn output(data: &Value) -> Option<String> {
 /// The rows of `ps`.
 #[must_use]
 pub fn agents(agents: &[Agent]) -> String {
-    let header = ["ID", "NAME", "KIND", "STATUS", "DETAIL", "PID", "QUEUE", "AGE", "CWD"];
+    let header = [
+        "ID", "NAME", "KIND", "STATUS", "DETAIL", "PID", "QUEUE", "AGE", "CWD",
+    ];
     let rows = agents
         .iter()
         .map(|agent| {
@@ -126,7 +131,9 @@ pub fn agents(agents: &[Agent]) -> String {
                 agent.agent_type.clone(),
                 agent.status.clone(),
                 agent.detail.clone(),
-                agent.pid.map_or_else(|| String::from("-"), |pid| pid.to_string()),
+                agent
+                    .pid
+                    .map_or_else(|| String::from("-"), |pid| pid.to_string()),
                 agent.queue_depth.to_string(),
                 clock::age(&agent.created_at),
                 end_of(&agent.cwd, PATH),
@@ -147,12 +154,17 @@ pub fn approvals(approvals: &[Approval]) -> String {
                 short(&one.agent_id).to_owned(),
                 one.kind.clone(),
                 one.risk.clone(),
-                one.expires_at.as_deref().map_or_else(|| String::from("never"), until),
+                one.expires_at
+                    .as_deref()
+                    .map_or_else(|| String::from("never"), until),
                 cut(&one.summary, LINE / 2),
             ]
         })
         .collect();
-    out::table(&["REQUEST", "AGENT", "KIND", "RISK", "EXPIRES", "QUESTION"], rows)
+    out::table(
+        &["REQUEST", "AGENT", "KIND", "RISK", "EXPIRES", "QUESTION"],
+        rows,
+    )
 }
 
 /// At most so many characters, with a mark where it was cut.
@@ -200,7 +212,11 @@ fn status(data: &Value) -> String {
 
 fn until(time: &str) -> String {
     let time = time.split('T').nth(1).unwrap_or(time);
-    time.split('.').next().unwrap_or(time).trim_end_matches('Z').to_owned()
+    time.split('.')
+        .next()
+        .unwrap_or(time)
+        .trim_end_matches('Z')
+        .to_owned()
 }
 
 fn end_of(path: &str, most: usize) -> String {
@@ -229,7 +245,10 @@ mod tests {
     #[test]
     fn events_read_as_one_line_each() {
         assert_eq!(
-            line("status", json!({"detail":"busy","previousDetail":"idle","pid":12})),
+            line(
+                "status",
+                json!({"detail":"busy","previousDetail":"idle","pid":12})
+            ),
             "     7  03:04:05.678  status              idle -> busy, pid 12"
         );
         assert_eq!(
@@ -251,7 +270,10 @@ mod tests {
 
     #[test]
     fn long_words_are_cut_between_characters() {
-        let shown = line("assistant_message", json!({"content": "\u{e4}".repeat(500)}));
+        let shown = line(
+            "assistant_message",
+            json!({"content": "\u{e4}".repeat(500)}),
+        );
         assert!(shown.ends_with("\u{e4}\u{2026}"));
         assert_eq!(cut("\u{e4}\u{e4}", 2), "\u{e4}\u{e4}");
     }
@@ -271,7 +293,9 @@ mod tests {
         };
         let text = agents(&[agent]);
         let row = text.lines().nth(1).unwrap();
-        for word in ["0a1b2c3d", "build", "shell", "running", "busy", "42", " 2 ", "\u{2026}"] {
+        for word in [
+            "0a1b2c3d", "build", "shell", "running", "busy", "42", " 2 ", "\u{2026}",
+        ] {
             assert!(row.contains(word), "{word}: {row}");
         }
     }

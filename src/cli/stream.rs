@@ -126,7 +126,11 @@ mod tests {
             let mut marks = Marks::new("t1", Colour::Drop);
             let mut shown = marks.feed(first);
             shown.extend(marks.feed(second));
-            assert_eq!(String::from_utf8(shown).unwrap(), "one\ntwo\n", "cut at {cut}");
+            assert_eq!(
+                String::from_utf8(shown).unwrap(),
+                "one\ntwo\n",
+                "cut at {cut}"
+            );
             assert!(marks.ended());
         }
     }

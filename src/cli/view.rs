@@ -180,7 +180,10 @@ mod tests {
 
     #[test]
     fn a_long_result_shows_its_head_and_how_much_is_missing() {
-        let text = (1..=9).map(|n| n.to_string()).collect::<Vec<_>>().join("\n");
+        let text = (1..=9)
+            .map(|n| n.to_string())
+            .collect::<Vec<_>>()
+            .join("\n");
         let shown = head(&text);
         assert!(shown.starts_with("    1\n") && shown.ends_with("    \u{2026} 3 more lines"));
     }

@@ -228,7 +228,8 @@ mod tests {
 
     #[test]
     fn the_core_word_of_a_task_wins() {
-        let task: Task = serde_json::from_str(r#"{"state":"timed_out","status":"failed"}"#).unwrap();
+        let task: Task =
+            serde_json::from_str(r#"{"state":"timed_out","status":"failed"}"#).unwrap();
         assert_eq!(task.state(), Some(TaskState::TimedOut));
     }
 }

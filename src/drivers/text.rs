@@ -9,7 +9,14 @@ pub const MARK: &str = "\u{2026}";
 /// writes it: short escapes for five controls, `\u00XX` for the rest).
 #[must_use]
 pub fn json_len(text: &str) -> usize {
-    text.chars().map(json_len_of).sum()
+    // Bytes of longer characters stand as they are.
+    let extra = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 1,
+        0x00..=0x1f => 5,
+        0x20..=0xff => 0,
+    };
+    text.len()
+        .saturating_add(text.bytes().map(extra).sum::<usize>())
 }
 
 /// The same for one character.

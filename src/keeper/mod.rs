@@ -1,5 +1,21 @@
 //! The server's side of the keepers: find the binary, start one, talk to one, read what one left.
 //! Never holds a child process and never ends an agent because a value was dropped.
+//!
+//! What a loss costs. The keeper appends output before anybody sees it, but does not wait for the
+//! disk: after a **power loss** the end of the log may be missing, so a reader clamps its offset to the
+//! log's length, and an input that is not on record as written counts as unknown
+//! ([`Dir::input_state`]). After the death of the **server** nothing is missing. After the death of a
+//! **keeper** its program is dead, too; [`sweep`] ends the rest of the tree, and what the program had
+//! written but the keeper had not yet read (at most a pipe's content) is gone.
+
+#![expect(
+    unsafe_code,
+    reason = "pidfds and open-file-description locks have no safe wrapper in nix"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the one room that starts processes, on a thread of its own that may sleep"
+)]
 
 mod binary;
 mod connection;

@@ -360,13 +360,11 @@ impl Runtime {
     }
 
     fn name_epoch(&self, error: Error) -> Error {
-        match error {
-            Error::EpochChanged { latest_seq, .. } => Error::EpochChanged {
-                epoch: self.shared.epoch.clone(),
-                latest_seq,
-            },
-            other => other,
+        if let Error::EpochChanged { latest_seq, .. } = error {
+            let epoch = self.shared.epoch.clone();
+            return Error::EpochChanged { epoch, latest_seq };
         }
+        error
     }
 }
 

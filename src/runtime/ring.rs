@@ -53,12 +53,6 @@ impl Ring {
         self.latest
     }
 
-    /// Bytes held.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-
     /// Oldest seq held; one above `latest` when empty.
     #[must_use]
     pub fn oldest(&self) -> u64 {
@@ -119,7 +113,7 @@ mod tests {
                 ring.push(e);
             }
             prop_assert!(ring.events.len() <= RING_EVENTS);
-            prop_assert!(ring.bytes() <= RING_BYTES || ring.events.len() == 1);
+            prop_assert!(ring.bytes <= RING_BYTES || ring.events.len() == 1);
             prop_assert_eq!(ring.latest(), list.len() as u64);
             let want: Vec<u64> = list.iter().map(|e| e.event.seq).filter(|s| *s > after).collect();
             match ring.after(after) {

@@ -44,9 +44,11 @@ enum Absent {
 
 fn read(path: &Path) -> Result<Secret<[u8; 32]>, Absent> {
     let refuse = |reason: &str| Absent::Refused(refused(path, reason));
-    let failed = |error: std::io::Error| match error.kind() {
-        ErrorKind::NotFound => Absent::Missing,
-        _ => refuse(&error.to_string()),
+    let failed = |error: std::io::Error| {
+        if error.kind() == ErrorKind::NotFound {
+            return Absent::Missing;
+        }
+        refuse(&error.to_string())
     };
     let mode = std::fs::metadata(path)
         .map_err(failed)?

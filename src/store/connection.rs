@@ -134,9 +134,11 @@ pub fn transaction<T>(
 
 /// Makes the directory (0700) and the file (0600); SQLite gives its own side files the same mode.
 fn prepare_file(path: &Path) -> Result<(), StoreError> {
-    let failed = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::StorageFull => StoreError::Full,
-        _ => StoreError::Other(format!("{}: {error}", path.display())),
+    let failed = |error: std::io::Error| {
+        if error.kind() == std::io::ErrorKind::StorageFull {
+            return StoreError::Full;
+        }
+        StoreError::Other(format!("{}: {error}", path.display()))
     };
     if let Some(parent) = path.parent() {
         std::fs::DirBuilder::new()

@@ -121,11 +121,11 @@ impl StoreError {
 
 impl From<Diesel> for StoreError {
     fn from(error: Diesel) -> Self {
+        if matches!(error, Diesel::NotFound) {
+            return Self::NotFound;
+        }
         let Diesel::DatabaseError(kind, info) = &error else {
-            return match error {
-                Diesel::NotFound => Self::NotFound,
-                other => Self::Other(other.to_string()),
-            };
+            return Self::Other(error.to_string());
         };
         // SQLite has no kinds for these two; its texts are fixed (sqlite3_errstr).
         let text = info.message();

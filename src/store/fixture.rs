@@ -168,6 +168,7 @@ pub fn accept(
         prompt: &prompt,
         created_at: Timestamp(4_000),
         busy: true,
+        offered: None,
     };
     tasks::accept(conn, &new, 100, None)
 }

@@ -160,6 +160,10 @@ impl Machine {
     /// The last started child that has to go, unless it is on its way already.
     fn next_to_stop(&self) -> Option<Key> {
         let ending = !self.is_open();
+        if !ending && self.round.is_none() {
+            // Nobody is to go: spares a look at thousands of independent children.
+            return None;
+        }
         let (key, slot) = self
             .table
             .alive_backwards()

@@ -1,1 +1,87 @@
-fn main() {}
+//! `cargo xtask`: the recipes of this repository, the same for people and for CI.
+//!
+//! Never reads anything outside the clone, except the tools of the machine.
+
+mod means;
+mod step;
+mod test;
+
+use std::process::ExitCode;
+
+use step::{Failed, Step};
+
+const USAGE: &str = "\
+cargo xtask demo [ARGS]      build, then run `callboard demo ARGS`
+cargo xtask test             everything that CI checks
+cargo xtask chaos [--cycles N] [--seed S] [--lines L]
+                             the kill cycles of the tests, more of them";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let (name, rest) = match words.split_first() {
+        Some((name, rest)) => (name.as_str(), rest),
+        None => ("help", [].as_slice()),
+    };
+    let done = match name {
+        "demo" => demo(rest),
+        "test" if rest.is_empty() => test::all(),
+        "chaos" => chaos(rest),
+        "help" | "--help" | "-h" => {
+            step::say(USAGE);
+            Ok(())
+        }
+        _ => Err(Failed::usage(format!("`{}` is no recipe", words.join(" ")))),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => {
+            step::say(&format!("xtask: {failed}"));
+            if failed.is_usage() {
+                step::say(USAGE);
+            }
+            ExitCode::from(failed.code())
+        }
+    }
+}
+
+/// Builds both programs into one directory, where the server finds its keeper.
+fn demo(args: &[String]) -> Result<(), Failed> {
+    Step::cargo("build", &["build", "--locked", "--bins"]).run()?;
+    let program = step::target_dir()?.join("debug/callboard");
+    Step::program("demo", &program)
+        .arg("demo")
+        .args(args)
+        .quietly()
+        .run()
+}
+
+fn chaos(args: &[String]) -> Result<(), Failed> {
+    let mut step = Step::cargo(
+        "chaos",
+        &[
+            "test",
+            "--locked",
+            "--features",
+            "failpoints",
+            "--test",
+            "it",
+            "chaos",
+        ],
+    )
+    .args(&["--", "--ignored", "--nocapture"].map(String::from));
+    let mut words = args.iter();
+    while let Some(flag) = words.next() {
+        let name = match flag.as_str() {
+            "--cycles" => "CALLBOARD_CHAOS_CYCLES",
+            "--seed" => "CALLBOARD_CHAOS_SEED",
+            "--lines" => "CALLBOARD_CHAOS_LINES",
+            _ => return Err(Failed::usage(format!("`{flag}` is not known"))),
+        };
+        let number = words.next().filter(|word| word.parse::<u64>().is_ok());
+        let Some(number) = number else {
+            return Err(Failed::usage(format!("`{flag}` needs a number")));
+        };
+        step = step.env(name, number);
+    }
+    step.run()
+}

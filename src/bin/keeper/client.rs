@@ -15,6 +15,8 @@ use crate::wire::stream::{Decoder, RawFrame, TooLong, header};
 
 /// Output bytes in one data frame of ours.
 const CHUNK: usize = 32 * 1024;
+/// Bytes read from a client at a time: what is never touched is no memory.
+const READ: usize = 8 * 1024;
 /// Bytes before them: kind, length, offset.
 const DATA_HEADER: usize = 13;
 /// Answers that wait for the socket; above it no frame of this client is read.
@@ -123,7 +125,7 @@ impl Client {
 
     /// Reads once; `false` at the end of the connection.
     pub fn read(&mut self, scratch: &mut Vec<u8>) -> io::Result<bool> {
-        scratch.resize(CHUNK, 0);
+        scratch.resize(READ, 0);
         match (&self.stream).read(scratch) {
             Ok(count) => {
                 self.decoder.feed(scratch.get(..count).unwrap_or_default());

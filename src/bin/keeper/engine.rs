@@ -115,6 +115,7 @@ impl Engine {
                 break;
             }
             self.tell_clients();
+            self.save_last();
         }
         let _gone = fs::remove_file(file::SOCKET);
     }

@@ -35,7 +35,8 @@ impl ExitFile {
         })
     }
 
-    /// Writes the record; durable when it returns.
+    /// Writes the record: its bytes are on disk before its name is. [`ExitFile::settle`] makes the
+    /// name last, too; on a busy disk that takes its time, so clients are told in between.
     pub fn save(&mut self, record: &ExitRecord) -> io::Result<()> {
         let text = record.encode();
         let file = match &self.reserve {
@@ -51,7 +52,11 @@ impl ExitFile {
         file.sync_data()?;
         fs::rename(file::EXIT_RESERVE, file::EXIT)?;
         self.reserve = None;
-        // The name counts only when the directory is on disk too.
+        Ok(())
+    }
+
+    /// Makes the record's name durable.
+    pub fn settle() -> io::Result<()> {
         File::open(".")?.sync_all()
     }
 }

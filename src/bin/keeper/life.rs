@@ -3,6 +3,7 @@
 
 use crate::clock::wall_ms;
 use crate::engine::Engine;
+use crate::exitfile::ExitFile;
 use crate::sys;
 use crate::tree;
 use crate::wire::record::ExitRecord;
@@ -56,6 +57,8 @@ pub struct Life {
     pub edition: u8,
     /// The record in memory is newer than the one on disk.
     pub unsaved: bool,
+    /// The last version is still to be written, once clients have been told.
+    pub save_last: bool,
     pub acked: bool,
     /// When the disk last kept us from reading.
     pub held_until: u64,
@@ -79,6 +82,7 @@ impl Life {
             exit: None,
             edition: 0,
             unsaved: false,
+            save_last: false,
             acked: false,
             held_until: 0,
             alone_since: Some(0),
@@ -164,6 +168,14 @@ impl Engine {
     pub fn save_exit(&mut self) {
         if let Some(record) = &self.life.exit {
             self.life.unsaved = self.exit_file.save(record).is_err();
+        }
+    }
+
+    /// The last version of the record, after clients have been told: the first one stands already.
+    pub fn save_last(&mut self) {
+        if std::mem::take(&mut self.life.save_last) {
+            self.save_exit();
+            self.life.unsaved |= ExitFile::settle().is_err();
         }
     }
 
@@ -255,12 +267,12 @@ impl Engine {
     fn kill_rounds(&mut self) {
         for _ in 0..ROUNDS {
             if self.reap() {
-                self.life.phase = Phase::Settling {
-                    since: self.clock.now(),
-                };
+                let since = self.clock.now();
+                self.life.phase = Phase::Settling { since };
                 self.log.lift_cap();
                 self.log.flush();
-                return;
+                // Most often all output has been read by now, and nothing would wake the loop.
+                return self.settle(since);
             }
             if tree::signal(self.record.keeper_pid, libc::SIGKILL) == 0 {
                 return;
@@ -291,7 +303,7 @@ impl Engine {
             self.stderr = None;
             self.life.phase = Phase::Ended { since: now };
         }
-        self.save_exit();
+        self.life.save_last = true;
         self.life.edition += 1;
     }
 

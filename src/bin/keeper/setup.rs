@@ -68,7 +68,7 @@ fn read_spec() -> Result<Spec, StartFailure> {
         text: text.to_owned(),
     };
     let mut decoder = Decoder::new(MAX_SPEC_BODY);
-    let mut buffer = vec![0_u8; 16 * 1024];
+    let mut buffer = vec![0_u8; 4 * 1024];
     loop {
         if let Some(raw) = decoder.next_frame().or(Err(bad("start frame too long")))? {
             return Spec::decode(&raw).or(Err(bad("malformed start frame")));

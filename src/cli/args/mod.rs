@@ -11,7 +11,8 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 pub use operate::{
-    AgentId, ApproveArgs, EventsArgs, ListArgs, LogsArgs, PauseArgs, QueueAction, QueueArgs, WhyArgs,
+    AgentId, ApproveArgs, EventsArgs, ListArgs, LogsArgs, PauseArgs, QueueAction, QueueArgs,
+    WhyArgs,
 };
 pub use server::{DataDirArgs, DemoArgs, DoctorArgs, LoginArgs, ScriptArgs, ServeArgs};
 pub use work::{RunArgs, SendArgs};
@@ -40,7 +41,13 @@ An ID is an agent's id, the beginning of it, or its name.";
 #[command(name = "callboard", version, after_help = AFTER, max_term_width = 100)]
 pub struct Cli {
     /// Server [default: the one you signed in to, else http://127.0.0.1:3030]
-    #[arg(long, global = true, env = "CALLBOARD_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        env = "CALLBOARD_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     pub url: Option<String>,
     /// What to do.
     #[command(subcommand)]
@@ -60,7 +67,9 @@ pub enum Command {
     #[command(after_help = "Examples:\n  callboard logout")]
     Logout,
     /// Say who is signed in, and where
-    #[command(after_help = "Examples:\n  callboard whoami\n  callboard whoami --json | jq -r .role")]
+    #[command(
+        after_help = "Examples:\n  callboard whoami\n  callboard whoami --json | jq -r .role"
+    )]
     Whoami(JsonArgs),
     /// Start an agent with a prompt and follow it to the end
     Run(RunArgs),
@@ -84,7 +93,9 @@ pub enum Command {
     #[command(after_help = "Examples:\n  callboard start build")]
     Start(AgentId),
     /// End an agent's process in order; the next message starts it again
-    #[command(after_help = "Examples:\n  callboard stop build\n  callboard stop 1f0c && callboard start 1f0c")]
+    #[command(
+        after_help = "Examples:\n  callboard stop build\n  callboard stop 1f0c && callboard start 1f0c"
+    )]
     Stop(AgentId),
     /// End an agent's process and all it started, at once
     #[command(after_help = "Examples:\n  callboard kill 1f0c")]

@@ -118,6 +118,10 @@ pub struct DoctorArgs {
 #[command(disable_help_flag = true)]
 pub struct ScriptArgs {
     /// FILE [--turns-done N] ...
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "ARGS"
+    )]
     pub words: Vec<String>,
 }

@@ -34,14 +34,16 @@ fn a_keyed_request_is_repeated_after_a_cut_and_a_plain_one_is_not() {
     let before = fake.seen().len();
     client.send(&Request::post("/keyed").key("k")).unwrap();
     let keyed: Vec<_> = fake.seen().split_off(before);
-    assert_eq!(keyed.last().unwrap().header("idempotency-key").unwrap(), "k");
+    assert_eq!(
+        keyed.last().unwrap().header("idempotency-key").unwrap(),
+        "k"
+    );
 }
 
 #[test]
 fn a_refusal_is_never_repeated() {
-    let fake = Fake::start(|_, _| {
-        Answer::Json(409, r#"{"error":"busy","code":"agent_busy"}"#.into())
-    });
+    let fake =
+        Fake::start(|_, _| Answer::Json(409, r#"{"error":"busy","code":"agent_busy"}"#.into()));
     let client = Client::new(&fake.url, None).unwrap();
     let failure = client.send(&Request::post("/x").key("k")).unwrap_err();
     assert_eq!(failure.exit, Exit::Refused);
@@ -60,7 +62,10 @@ fn nobody_there_is_unreachable_at_once_also_with_a_key() {
     let client = Client::new(&format!("http://127.0.0.1:{port}"), None).unwrap();
     let failure = client.send(&Request::post("/x").key("k")).unwrap_err();
     assert_eq!(failure.exit, Exit::Unreachable);
-    assert!(failure.what.starts_with("no server answers at"), "{failure:?}");
+    assert!(
+        failure.what.starts_with("no server answers at"),
+        "{failure:?}"
+    );
 }
 
 #[test]

@@ -63,8 +63,14 @@ fn show(agents: &[Value], args: &ListArgs) -> Result<(), Failure> {
     let read: Vec<Agent> = agents.iter().cloned().filter_map(find::read).collect();
     out::line(&render::agents(&read))?;
     if read.is_empty() && !args.watch {
-        let others = if args.all { "" } else { " (--all lists those at rest too)" };
-        out::note(&format!("no agents{others}; start one: callboard run \"ls\""));
+        let others = if args.all {
+            ""
+        } else {
+            " (--all lists those at rest too)"
+        };
+        out::note(&format!(
+            "no agents{others}; start one: callboard run \"ls\""
+        ));
     }
     Ok(())
 }
@@ -124,7 +130,11 @@ pub fn why(client: &Client, args: &WhyArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Completed);
     }
     let word = |key: &str| render::field(&why, &[key]).unwrap_or_default();
-    out::line(&format!("{id} is {} ({}), because", word("status"), word("detail")))?;
+    out::line(&format!(
+        "{id} is {} ({}), because",
+        word("status"),
+        word("detail")
+    ))?;
     for fact in list(&why, "because") {
         let name = render::field(fact, &["fact"]).unwrap_or_default();
         let value = fact.get("value").map(render::compact).unwrap_or_default();

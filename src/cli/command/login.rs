@@ -42,9 +42,8 @@ pub fn login(url: Option<&str>, args: &LoginArgs) -> Result<Exit, Failure> {
 pub fn sign_in(client: &Client, who: &Admin) -> Result<Stored, Failure> {
     let body = json!({ "username": who.username, "password": who.password });
     let reply: Value = client.json(&Request::post("/api/auth/login").body(body))?;
-    let token = field(&reply, &["token"]).ok_or_else(|| {
-        Failure::new(Exit::Failed, "the server signed you in without a token")
-    })?;
+    let token = field(&reply, &["token"])
+        .ok_or_else(|| Failure::new(Exit::Failed, "the server signed you in without a token"))?;
     let user = reply.get("user").unwrap_or(&Value::Null);
     Ok(Stored {
         url: client.base().to_owned(),
@@ -95,8 +94,9 @@ fn who(args: &LoginArgs) -> Result<Admin, Failure> {
         if args.password_file.is_none() {
             return local_admin(args.data_dir.as_deref());
         }
-        return Err(Failure::new(Exit::Usage, "a password without a user name")
-            .mend("add --username NAME"));
+        return Err(
+            Failure::new(Exit::Usage, "a password without a user name").mend("add --username NAME")
+        );
     };
     let password = match &args.password_file {
         Some(file) => first_line_of(file)?,
@@ -126,10 +126,7 @@ fn local_admin(data_dir: Option<&Path>) -> Result<Admin, Failure> {
         }
         Err(error) => Err(Failure::new(
             Exit::SignedOut,
-            format!(
-                "{} cannot be read",
-                dir.join("admin-credentials").display()
-            ),
+            format!("{} cannot be read", dir.join("admin-credentials").display()),
         )
         .because(error.to_string())
         .mend(

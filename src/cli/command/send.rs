@@ -72,7 +72,9 @@ fn ended(task: &Value, args: &SendArgs) -> Result<Exit, Failure> {
     if let Some(text) = read.text.as_deref().filter(|text| !text.is_empty()) {
         out::line(text)?;
     }
-    let reason = read.reason.map_or_else(String::new, |reason| format!(" ({reason})"));
+    let reason = read
+        .reason
+        .map_or_else(String::new, |reason| format!(" ({reason})"));
     out::note(&plain::line(&format!("{}{reason}", read.state)));
     Ok(exit)
 }
@@ -116,8 +118,10 @@ impl Waited<'_> {
         };
         let left = deadline.saturating_duration_since(clock::now());
         if left.is_zero() {
-            return Err(Failure::new(Exit::TimedOut, "the turn has not ended in time")
-                .mend("it goes on; follow it with `callboard events ID --follow`"));
+            return Err(
+                Failure::new(Exit::TimedOut, "the turn has not ended in time")
+                    .mend("it goes on; follow it with `callboard events ID --follow`"),
+            );
         }
         Ok(left)
     }

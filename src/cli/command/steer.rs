@@ -19,7 +19,9 @@ const LADDER: Duration = Duration::from_secs(60);
 pub fn interrupt(client: &Client, args: &AgentId) -> Result<Exit, Failure> {
     let id = find::agent(client, &args.id)?;
     let reply: Value = client.json(&Request::post(format!("/api/agents/{id}/interrupt")))?;
-    told(&reply, Form::of(args), || String::from("the turn is being ended"))
+    told(&reply, Form::of(args), || {
+        String::from("the turn is being ended")
+    })
 }
 
 /// Starts the process.
@@ -81,7 +83,9 @@ fn end(client: &Client, args: &AgentId, how: &str) -> Result<Exit, Failure> {
         if reply.get("stopped").and_then(Value::as_bool) == Some(false) {
             return String::from("nothing was running");
         }
-        reply.get("agent").map_or_else(|| String::from("stopped"), stands)
+        reply
+            .get("agent")
+            .map_or_else(|| String::from("stopped"), stands)
     })
 }
 

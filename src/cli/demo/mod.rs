@@ -81,8 +81,11 @@ fn perform(
 
 fn sign_in(server: &Server, place: &Place) -> Result<(Client, String), Failure> {
     let admin = credentials::admin(&place.dir).map_err(|error| {
-        Failure::new(Exit::Failed, "the server left no credentials for its first admin")
-            .because(error.to_string())
+        Failure::new(
+            Exit::Failed,
+            "the server left no credentials for its first admin",
+        )
+        .because(error.to_string())
     })?;
     let client = Client::new(&server.url(), None)?;
     let stored = login::sign_in(&client, &admin)?;

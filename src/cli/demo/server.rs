@@ -197,9 +197,8 @@ impl Drop for Server {
 /// # Errors
 /// When nothing can be bound.
 pub fn choose(asked: Option<SocketAddr>) -> Result<SocketAddr, Failure> {
-    let bound = |address: &str| {
-        TcpListener::bind(address).and_then(|listener| listener.local_addr())
-    };
+    let bound =
+        |address: &str| TcpListener::bind(address).and_then(|listener| listener.local_addr());
     let busy = |error: io::Error| {
         Failure::new(Exit::Failed, "the demo has no address to listen on")
             .because(error.to_string())

@@ -57,8 +57,7 @@ impl<'a> Stage<'a> {
 
     /// The agent as it stands.
     pub fn look(&self, id: &str) -> Result<Agent, Failure> {
-        self.client
-            .json(&Request::get(format!("/api/agents/{id}")))
+        self.client.json(&Request::get(format!("/api/agents/{id}")))
     }
 
     /// Reads an agent's events from behind `after` until `done` says so; returns all that were

@@ -32,7 +32,8 @@ pub fn all(stage: &mut Stage<'_>, server: &mut Server) -> Result<(), Failure> {
 /// A script agent plays a scenario, asks, and is answered.
 fn scripted(stage: &mut Stage<'_>) -> Result<(), Failure> {
     stage.step("An agent works, and asks before it edits. You answer; here the demo says yes.");
-    let body = json!({"agentType":"script","scenario":"demo","message":"The build is red, please look."});
+    let body =
+        json!({"agentType":"script","scenario":"demo","message":"The build is red, please look."});
     let agent = stage.agent(body)?;
     let client = stage.client.clone();
     let mut answered = false;
@@ -76,7 +77,9 @@ fn shell(stage: &mut Stage<'_>) -> Result<Agent, Failure> {
         stage.say(line);
     }
     let agent = stage.look(&agent.id)?;
-    let pid = agent.pid.ok_or_else(|| broken("the shell has no process"))?;
+    let pid = agent
+        .pid
+        .ok_or_else(|| broken("the shell has no process"))?;
     if !output.contains("I am process ") {
         return Err(broken("the command printed nothing"));
     }
@@ -91,11 +94,14 @@ fn queue(stage: &mut Stage<'_>, shell: &Agent) -> Result<(), Failure> {
     let mut tasks = Vec::new();
     for text in ["sleep 2; echo first", "echo second", "echo third"] {
         let accepted = message(stage, &shell.id, text)?;
-        let place = accepted
-            .position
-            .filter(|_| accepted.queued)
-            .map_or_else(|| String::from("runs"), |at| format!("waits, position {at}"));
-        stage.say(&format!("$ callboard send {} '{text}'  -> {place}", short(&shell.id)));
+        let place = accepted.position.filter(|_| accepted.queued).map_or_else(
+            || String::from("runs"),
+            |at| format!("waits, position {at}"),
+        );
+        stage.say(&format!(
+            "$ callboard send {} '{text}'  -> {place}",
+            short(&shell.id)
+        ));
         tasks.push(accepted.task_id);
     }
     let path = format!("/api/agents/{}/queue", shell.id);
@@ -114,7 +120,9 @@ fn queue(stage: &mut Stage<'_>, shell: &Agent) -> Result<(), Failure> {
         Ok(ended.len() == tasks.len())
     })?;
     if ended != tasks {
-        return Err(broken("they did not end in the order in which they were sent"));
+        return Err(broken(
+            "they did not end in the order in which they were sent",
+        ));
     }
     Ok(())
 }
@@ -129,7 +137,9 @@ fn crash(stage: &mut Stage<'_>, server: &mut Server, shell: &Agent) -> Result<()
     let seen = read.last().map_or(before, |event| event.seq);
     let was = server.pid().unwrap_or_default();
     server.crash()?;
-    stage.say(&format!("$ kill -9 {was}    (the last event that was read is {seen})"));
+    stage.say(&format!(
+        "$ kill -9 {was}    (the last event that was read is {seen})"
+    ));
     clock::pause(std::time::Duration::from_millis(700));
     server.up()?;
     let now = server.pid().unwrap_or_default();
@@ -145,7 +155,10 @@ fn crash(stage: &mut Stage<'_>, server: &mut Server, shell: &Agent) -> Result<()
     if after.pid != agent.pid || after.incarnation != agent.incarnation {
         return Err(broken("the agent's process is another one now"));
     }
-    let ticks: Vec<&str> = output.lines().filter(|line| line.starts_with("tick ")).collect();
+    let ticks: Vec<&str> = output
+        .lines()
+        .filter(|line| line.starts_with("tick "))
+        .collect();
     if ticks.len() != 8 {
         return Err(broken(&format!("of 8 lines {} came", ticks.len())));
     }
@@ -189,7 +202,11 @@ fn tell(stage: &Stage<'_>, event: &Event) {
     let words = match event.kind.as_str() {
         "assistant_message" => render::words(event),
         "thinking" => format!("~ {}", render::words(event)),
-        "tool_call" => format!("> {} {}", render::tool(&event.data), render::arguments(&event.data)),
+        "tool_call" => format!(
+            "> {} {}",
+            render::tool(&event.data),
+            render::arguments(&event.data)
+        ),
         "tool_result" => format!("  {}", render::result(&event.data)),
         "approval_requested" => format!(
             "? {}",

@@ -113,7 +113,10 @@ fn look(pid: u32, server: bool) -> Place {
 fn service_of(cgroup: &str) -> Option<String> {
     cgroup
         .lines()
-        .filter_map(|line| line.split_once("::").or_else(|| line.split_once(":name=systemd:")))
+        .filter_map(|line| {
+            line.split_once("::")
+                .or_else(|| line.split_once(":name=systemd:"))
+        })
         .find_map(|(_, path)| {
             path.rsplit('/')
                 .find(|part| part.ends_with(".service"))
@@ -177,7 +180,10 @@ mod tests {
     fn only_a_loaded_unit_has_a_mode() {
         let text = "KillMode=control-group\nLoadState=loaded\n";
         assert_eq!(mode_of(text).as_deref(), Some("control-group"));
-        assert_eq!(mode_of("KillMode=control-group\nLoadState=not-found\n"), None);
+        assert_eq!(
+            mode_of("KillMode=control-group\nLoadState=not-found\n"),
+            None
+        );
     }
 
     #[test]
@@ -192,9 +198,15 @@ mod tests {
         let killed = judge(&place, Some("control-group"));
         assert_eq!(killed.state, State::Warning);
         assert!(killed.mend.unwrap().contains("KillMode=process"));
-        let free = Place { unit: None, ..place.clone() };
+        let free = Place {
+            unit: None,
+            ..place.clone()
+        };
         assert_eq!(judge(&free, None).state, State::Ok);
-        let first = Place { first: true, ..free };
+        let first = Place {
+            first: true,
+            ..free
+        };
         assert_eq!(judge(&first, None).state, State::Warning);
         assert_eq!(innermost_pid("Name:\tx\nNSpid:\t400\t1\n"), Some(1));
     }

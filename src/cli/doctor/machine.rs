@@ -155,8 +155,7 @@ fn in_path(program: &str) -> Option<PathBuf> {
 }
 
 fn executable(path: &Path) -> bool {
-    fs::metadata(path)
-        .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(test)]

@@ -60,11 +60,7 @@ impl Check {
     }
 
     /// It works, with less.
-    pub fn warning(
-        name: &'static str,
-        found: impl Into<String>,
-        mend: impl Into<String>,
-    ) -> Self {
+    pub fn warning(name: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Self {
         Self {
             state: State::Warning,
             mend: Some(mend.into()),
@@ -73,11 +69,7 @@ impl Check {
     }
 
     /// It does not work.
-    pub fn trouble(
-        name: &'static str,
-        found: impl Into<String>,
-        mend: impl Into<String>,
-    ) -> Self {
+    pub fn trouble(name: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Self {
         Self {
             state: State::Trouble,
             ..Self::warning(name, found, mend)
@@ -171,6 +163,9 @@ mod tests {
         }
         let server = checks.iter().find(|check| check.name == "server").unwrap();
         assert_eq!(server.state, State::Trouble);
-        assert_eq!(document(&checks)["checks"].as_array().unwrap().len(), checks.len());
+        assert_eq!(
+            document(&checks)["checks"].as_array().unwrap().len(),
+            checks.len()
+        );
     }
 }

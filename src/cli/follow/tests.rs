@@ -51,7 +51,9 @@ fn a_server_that_was_never_there_is_an_error() {
     let fake = Fake::start(|_, _| Answer::Cut);
     let client = Client::new(&fake.url, None).unwrap();
     let mut follower = Follower::new(&client, "a", "0");
-    let failure = follower.next(Duration::ZERO, Patience::Endless).unwrap_err();
+    let failure = follower
+        .next(Duration::ZERO, Patience::Endless)
+        .unwrap_err();
     assert_eq!(failure.exit, Exit::Unreachable);
 }
 
@@ -97,7 +99,9 @@ fn a_cursor_ahead_of_the_log_is_wrong_usage() {
     });
     let client = Client::new(&fake.url, None).unwrap();
     let mut follower = Follower::new(&client, "a", "99");
-    let failure = follower.next(Duration::ZERO, Patience::Endless).unwrap_err();
+    let failure = follower
+        .next(Duration::ZERO, Patience::Endless)
+        .unwrap_err();
     assert_eq!(failure.exit, Exit::Usage);
     assert_eq!(failure.why.as_deref(), Some("the last one is 3"));
 }

@@ -103,30 +103,27 @@ impl Core {
 
     fn status_data(&self, new: Status, previous: (&str, &str)) -> serde_json::Value {
         let facts = &self.session.facts;
-        let mut data = json!({
-            "status": new.lifecycle(facts).name(),
-            "detail": new.name(),
-            "previous": previous.0,
-            "previousDetail": previous.1,
-            "incarnation": facts.incarnation,
-        });
-        if let Some(pid) = facts.process.pid() {
-            data["pid"] = json!(pid);
-        }
-        match &facts.process {
-            Process::Backoff { next_at } => data["retryAt"] = json!(next_at.rfc3339()),
-            Process::Failed { code, text } => {
-                data["reason"] = json!(code);
-                data["message"] = json!(text);
-            }
+        let (retry_at, reason, message) = match &facts.process {
+            Process::Backoff { next_at } => (Some(next_at.rfc3339()), None, None),
+            Process::Failed { code, text } => (None, Some(code), Some(text)),
             Process::None
             | Process::Waiting { .. }
             | Process::Starting { .. }
             | Process::Live { .. }
             | Process::Unattached { .. }
-            | Process::CrashLoop => {}
-        }
-        data
+            | Process::CrashLoop => (None, None, None),
+        };
+        json!({
+            "status": new.lifecycle(facts).name(),
+            "detail": new.name(),
+            "previous": previous.0,
+            "previousDetail": previous.1,
+            "incarnation": facts.incarnation,
+            "pid": facts.process.pid(),
+            "retryAt": retry_at,
+            "reason": reason,
+            "message": message,
+        })
     }
 
     /// How the queue must see this session.

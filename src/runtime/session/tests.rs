@@ -1,1 +1,561 @@
+//! The session's moves without an actor: each test drives the core as the programs, the queue and
+//! people would, and looks at what is committed.
 
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::core::{Core, Rules};
+use super::process::Ending;
+use super::questions::Resolution;
+use super::step::{Alarm, Effect, Step};
+use super::turn::Decoded;
+use crate::domain::*;
+use crate::drivers::{Output, Question};
+use crate::runtime::facade::Force;
+use crate::runtime::queue::Readiness;
+use crate::supervision::Backoff;
+
+const T: Timestamp = Timestamp(1_000_000);
+
+fn later(ms: i64) -> Timestamp {
+    T.plus_ms(ms)
+}
+
+fn core() -> Core {
+    let id = SessionId::generate();
+    let facts = Facts::default();
+    let session = Session {
+        id,
+        owner: UserId::generate(),
+        group: id,
+        name: None,
+        kind: Kind::Script,
+        cwd: "/".into(),
+        model: None,
+        permission_mode: PermissionMode::Default,
+        scenario: None,
+        topic: None,
+        metadata: Value::Null,
+        created_at: T,
+        updated_at: T,
+        archived_at: None,
+        status: status(&facts),
+        facts,
+    };
+    Core {
+        session,
+        progress: Progress {
+            incarnation: Incarnation(0),
+            offset: 0,
+            snapshot: String::new(),
+        },
+        nonce: String::new(),
+        started_at: T,
+        task: None,
+        approvals: vec![],
+        rules: Rules {
+            short_life: Duration::from_secs(60),
+            crash_loop_after: 5,
+            backoff: Backoff {
+                base: Duration::from_secs(1),
+                cap: Duration::from_secs(60),
+                jitter: 0.2,
+                reset_after: Duration::from_secs(600),
+            },
+            start_timeout: Duration::from_secs(60),
+            interrupt_grace: Duration::from_secs(5),
+            approval_ttl: Duration::from_secs(300),
+            turn_deadline: None,
+            resumable: true,
+            has_prompt: false,
+        },
+        random: 0.5,
+    }
+}
+
+fn task(core: &Core) -> Task {
+    Task {
+        id: TaskId::generate(),
+        session: core.session.id,
+        owner: core.session.owner,
+        ord: 1,
+        state: TaskState::Queued,
+        prompt: "do it".into(),
+        on_uncertain: OnUncertain::Ask,
+        metadata: Value::Null,
+        attempt: 0,
+        incarnation: None,
+        reason: None,
+        text: None,
+        usage: None,
+        created_at: T,
+        started_at: None,
+        ended_at: None,
+    }
+}
+
+fn heard(core: &mut Core, outputs: Vec<Output>) -> Step {
+    let progress = Progress {
+        offset: core.progress.offset + 1,
+        ..core.progress.clone()
+    };
+    core.output(
+        Decoded {
+            progress,
+            outputs,
+            answer: None,
+        },
+        later(10),
+    )
+}
+
+fn ready(core: &mut Core) {
+    core.launch("n".into(), T);
+    core.launched(core.session.facts.incarnation, 77, T);
+    heard(core, vec![Output::Ready]);
+    assert_eq!(core.session.status, Status::Idle);
+}
+
+fn running(core: &mut Core) -> TaskId {
+    ready(core);
+    let task = task(core);
+    let id = task.id;
+    core.offer(task, 0, T);
+    heard(core, vec![Output::TurnStarted { task: id }]);
+    id
+}
+
+fn died(core: &mut Core, handed_over: bool, at: Timestamp) -> Step {
+    let ending = Ending {
+        signal: Some(9),
+        at,
+        ..Ending::default()
+    };
+    core.exited(ending, handed_over, at)
+}
+
+fn moves(step: &Step) -> Vec<TaskState> {
+    step.changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::Task(task) => Some(task.to),
+            _ => None,
+        })
+        .collect()
+}
+
+fn names(step: &Step) -> Vec<&'static str> {
+    step.events.iter().map(|event| event.kind.name()).collect()
+}
+
+fn question() -> Output {
+    Output::Ask(Question {
+        request: "q1".into(),
+        tool: "edit".into(),
+        args: json!({}),
+        summary: "edit?".into(),
+        question: "May I edit?".into(),
+        options: vec![],
+        risk: Risk::Medium,
+    })
+}
+
+#[test]
+fn a_task_is_committed_as_dispatching_before_its_command_goes_out() {
+    let mut core = core();
+    ready(&mut core);
+    let task = task(&core);
+    let step = core.offer(task.clone(), 2, T);
+    assert_eq!(moves(&step), [TaskState::Dispatching]);
+    let sent = step
+        .effects
+        .iter()
+        .any(|effect| matches!(effect, Effect::Command(_, None)));
+    assert!(sent, "{:?}", step.effects);
+    assert!(step.effects.contains(&Effect::Stand(Readiness::InTurn)));
+    assert_eq!(core.unacknowledged(), Some(format!("{}:1", task.id)));
+}
+
+#[test]
+fn a_task_for_a_session_that_is_not_ready_goes_back() {
+    let mut core = core();
+    let task = task(&core);
+    let step = core.offer(task, 0, T);
+    assert!(step.is_empty());
+    assert_eq!(
+        step.effects,
+        [Effect::Stand(Readiness::Held), Effect::Reload]
+    );
+}
+
+#[test]
+fn the_acknowledgement_tells_the_start_and_the_words() {
+    let mut core = core();
+    ready(&mut core);
+    let task = task(&core);
+    let id = task.id;
+    core.offer(task, 0, T);
+    let step = heard(&mut core, vec![Output::TurnStarted { task: id }]);
+    assert_eq!(names(&step), ["turn_started", "user_message"]);
+    assert_eq!(moves(&step), [TaskState::Running]);
+    assert_eq!(core.unacknowledged(), None);
+}
+
+#[test]
+fn a_turn_ends_once() {
+    let mut core = core();
+    let id = running(&mut core);
+    let end = || Output::TurnEnded {
+        task: id,
+        outcome: Outcome::Completed,
+        reason: None,
+        text: Some("ok".into()),
+        usage: Some(json!({"inputTokens": 3, "outputTokens": 4})),
+    };
+    let step = heard(&mut core, vec![end(), end()]);
+    assert_eq!(moves(&step), [TaskState::Completed]);
+    assert_eq!(names(&step), ["turn_ended", "status"]);
+    assert_eq!(core.session.facts.tokens, 7);
+    assert!(step.effects.contains(&Effect::Stand(Readiness::Ready)));
+}
+
+#[test]
+fn the_end_of_another_task_changes_nothing() {
+    let mut core = core();
+    running(&mut core);
+    let other = TaskId::generate();
+    let step = heard(
+        &mut core,
+        vec![Output::TurnEnded {
+            task: other,
+            outcome: Outcome::Completed,
+            reason: None,
+            text: None,
+            usage: None,
+        }],
+    );
+    assert!(moves(&step).is_empty());
+    assert!(core.session.facts.turn.is_some());
+}
+
+#[test]
+fn a_death_before_the_hand_over_gives_the_task_back() {
+    let mut core = core();
+    ready(&mut core);
+    let task = task(&core);
+    core.offer(task, 0, T);
+    let step = died(&mut core, false, later(500));
+    assert_eq!(moves(&step), [TaskState::Queued]);
+    assert!(core.session.facts.turn.is_none());
+}
+
+#[test]
+fn a_death_after_the_hand_over_holds_the_queue_and_asks() {
+    let mut core = core();
+    ready(&mut core);
+    let task = task(&core);
+    core.offer(task.clone(), 0, T);
+    let step = died(&mut core, true, later(500));
+    assert_eq!(moves(&step), [TaskState::Uncertain]);
+    assert_eq!(core.session.facts.uncertain, Some(task.id));
+    assert_eq!(core.approvals.len(), 1);
+    assert!(!core.may_start(true), "an uncertain task holds its queue");
+
+    let id = core.approvals[0].id;
+    let again = Resolution {
+        id,
+        to: ApprovalState::Approved,
+        by: "ann".into(),
+        response: None,
+    };
+    let step = core.place(again, later(600));
+    assert_eq!(moves(&step), [TaskState::Queued]);
+    assert!(step.effects.contains(&Effect::Reload));
+    assert!(core.approvals.is_empty());
+}
+
+#[test]
+fn a_policy_answers_for_the_person() {
+    for (policy, to) in [
+        (OnUncertain::Retry, TaskState::Queued),
+        (OnUncertain::Drop, TaskState::Interrupted),
+    ] {
+        let mut core = core();
+        ready(&mut core);
+        let task = Task {
+            on_uncertain: policy,
+            ..task(&core)
+        };
+        core.offer(task, 0, T);
+        let step = died(&mut core, true, later(500));
+        assert_eq!(moves(&step), [to]);
+        assert!(core.approvals.is_empty());
+    }
+}
+
+#[test]
+fn a_death_in_a_turn_interrupts_it_and_is_not_sent_again() {
+    let mut core = core();
+    running(&mut core);
+    let step = died(&mut core, true, later(500));
+    assert_eq!(moves(&step), [TaskState::Interrupted]);
+    assert!(names(&step).contains(&"exit"));
+    assert_eq!(core.session.status, Status::Backoff);
+}
+
+#[test]
+fn five_short_lives_are_a_crash_loop_on_the_curve() {
+    let mut core = core();
+    let mut waits = vec![];
+    for _life in 0..5 {
+        ready(&mut core);
+        let step = died(&mut core, false, later(100));
+        waits.extend(step.effects.into_iter().filter_map(|effect| match effect {
+            Effect::After(wait, Alarm::Backoff(_)) => Some(wait.as_secs()),
+            _ => None,
+        }));
+        core.session.facts.process = match core.session.facts.process {
+            Process::Backoff { .. } => Process::None,
+            ref other => other.clone(),
+        };
+    }
+    assert_eq!(waits, [1, 2, 4, 8]);
+    assert_eq!(core.session.status, Status::CrashLoop);
+    assert!(!core.may_start(false), "it stays down by itself");
+    assert!(core.may_start(true), "a person may start it");
+    core.forgive();
+    assert_eq!(core.session.facts.short_lives, 0);
+}
+
+#[test]
+fn a_long_life_does_not_count() {
+    let mut core = core();
+    for _life in 0..20 {
+        ready(&mut core);
+        let at = later(61_000);
+        died(&mut core, false, at);
+        assert_eq!(core.session.status, Status::Backoff);
+        core.session.facts.process = Process::None;
+    }
+}
+
+#[test]
+fn what_a_person_stops_stays_down() {
+    let mut core = core();
+    ready(&mut core);
+    let (step, ends) = core.halt(Force::Ladder, "ann", T);
+    assert!(ends);
+    assert!(
+        step.effects
+            .contains(&Effect::End(Force::Ladder, "ann".into()))
+    );
+    assert_eq!(core.session.status, Status::Stopping);
+    let ending = Ending {
+        signal: Some(15),
+        by: Some("ann".into()),
+        at: later(5),
+        ..Ending::default()
+    };
+    let step = core.exited(ending, false, later(5));
+    assert!(
+        !step
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::After(..)))
+    );
+    assert_eq!(core.session.status, Status::Stopped);
+    assert!(!core.may_start(false));
+    assert!(core.may_start(true));
+}
+
+#[test]
+fn a_program_that_ends_before_it_is_ready_is_a_crash() {
+    let mut core = core();
+    core.launch("n".into(), T);
+    core.launched(Incarnation(1), 5, T);
+    let ending = Ending {
+        code: Some(0),
+        at: later(5),
+        ..Ending::default()
+    };
+    core.exited(ending, false, later(5));
+    assert_eq!(core.session.status, Status::Backoff);
+}
+
+#[test]
+fn a_missing_program_is_not_tried_again() {
+    let mut core = core();
+    core.launch("n".into(), T);
+    core.launch_failed("program_not_found", "no such program", T);
+    assert_eq!(core.session.status, Status::Failed);
+    assert!(!core.may_start(false));
+}
+
+#[test]
+fn a_question_is_asked_once_and_its_end_lets_the_turn_go_on() {
+    let mut core = core();
+    running(&mut core);
+    let step = heard(&mut core, vec![question()]);
+    assert_eq!(core.session.status, Status::AwaitingApproval);
+    assert_eq!(moves(&step), [TaskState::AwaitingApproval]);
+    let id = core.approvals[0].id;
+    let answer = Resolution {
+        id,
+        to: ApprovalState::Approved,
+        by: "ann".into(),
+        response: None,
+    };
+    assert!(core.answer_command(&answer).is_some());
+    let progress = core.progress.clone();
+    let step = core.output(
+        Decoded {
+            progress,
+            outputs: vec![],
+            answer: Some(answer.clone()),
+        },
+        T,
+    );
+    assert_eq!(moves(&step), [TaskState::Running]);
+    assert_eq!(names(&step), ["approval_resolved", "status"]);
+    assert!(!core.is_open(id));
+    assert!(core.answer_command(&answer).is_none());
+}
+
+#[test]
+fn questions_end_with_their_process() {
+    let mut core = core();
+    running(&mut core);
+    heard(&mut core, vec![question()]);
+    let step = died(&mut core, false, later(5));
+    let cancelled = step.changes.iter().any(|change| {
+        matches!(
+            change,
+            Change::Resolved {
+                to: ApprovalState::Cancelled,
+                ..
+            }
+        )
+    });
+    assert!(cancelled);
+    assert!(core.approvals.is_empty());
+    assert_eq!(core.session.facts.asked, 0);
+}
+
+#[test]
+fn an_interrupted_turn_is_stopped_whatever_the_program_calls_it() {
+    let mut core = core();
+    let id = running(&mut core);
+    let (step, task) = core.interrupt(T);
+    assert_eq!(task, Some(id));
+    assert_eq!(moves(&step), [TaskState::Stopping]);
+    let step = heard(
+        &mut core,
+        vec![Output::TurnEnded {
+            task: id,
+            outcome: Outcome::Failed,
+            reason: None,
+            text: None,
+            usage: None,
+        }],
+    );
+    assert_eq!(moves(&step), [TaskState::Stopped]);
+    let (step, task) = core.interrupt(T);
+    assert!(step.is_empty());
+    assert_eq!(task, None);
+}
+
+#[test]
+fn a_program_that_ignores_the_interrupt_is_ended() {
+    let mut core = core();
+    let id = running(&mut core);
+    core.interrupt(T);
+    let step = core.alarm(&Alarm::Interrupt(id), later(5_000));
+    assert!(
+        step.effects
+            .contains(&Effect::End(Force::Ladder, "interrupt".into()))
+    );
+    let stale = core.alarm(&Alarm::Interrupt(TaskId::generate()), later(5_000));
+    assert!(stale.effects.is_empty());
+}
+
+#[test]
+fn a_turn_that_the_codec_does_not_know_is_sent_again_only_when_it_was_not_acknowledged() {
+    let mut core = core();
+    ready(&mut core);
+    let task = task(&core);
+    core.offer(task, 0, T);
+    let step = core.caught_up(77, None, T);
+    assert!(
+        step.effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Command(_, None)))
+    );
+
+    let mut core = self::core();
+    running(&mut core);
+    let step = core.caught_up(77, None, T);
+    assert_eq!(moves(&step), [TaskState::Failed]);
+}
+
+#[test]
+fn an_unattached_process_is_shown_as_such_until_it_is_read() {
+    let mut core = core();
+    let id = running(&mut core);
+    core.found_alive(77, T);
+    assert_eq!(core.session.status, Status::Unattached);
+    core.caught_up(77, Some(id), T);
+    assert_eq!(core.session.status, Status::Busy);
+}
+
+#[test]
+fn a_pause_holds_the_queue_after_the_turn() {
+    let mut core = core();
+    let id = running(&mut core);
+    core.pause(T);
+    assert_eq!(core.session.status, Status::Busy);
+    heard(
+        &mut core,
+        vec![Output::TurnEnded {
+            task: id,
+            outcome: Outcome::Completed,
+            reason: None,
+            text: None,
+            usage: None,
+        }],
+    );
+    assert_eq!(core.session.status, Status::Paused);
+    assert_eq!(core.readiness(), Readiness::Held);
+    let step = core.resume(T);
+    assert!(step.effects.contains(&Effect::Stand(Readiness::Ready)));
+}
+
+#[test]
+fn every_status_event_matches_the_committed_facts() {
+    let mut core = core();
+    let id = running(&mut core);
+    let step = heard(
+        &mut core,
+        vec![Output::TurnEnded {
+            task: id,
+            outcome: Outcome::Failed,
+            reason: Some("exit_2".into()),
+            text: None,
+            usage: None,
+        }],
+    );
+    let last = step
+        .events
+        .iter()
+        .rev()
+        .find(|event| event.kind == EventKind::Status)
+        .unwrap();
+    let data: Value = serde_json::from_str(&last.data).unwrap();
+    assert_eq!(data["detail"], status(&core.session.facts).name());
+    assert_eq!(data["status"], "failed");
+    let facts = step.changes.iter().find_map(|change| match change {
+        Change::Facts(facts) => Some(facts.as_ref().clone()),
+        _ => None,
+    });
+    assert_eq!(facts.as_ref(), Some(&core.session.facts));
+}

@@ -18,7 +18,10 @@ async fn code_signal_and_the_last_lines_of_standard_error() {
     assert_eq!((exit.code, exit.signal, exit.core), (Some(3), None, false));
     let expected: Vec<String> = (11..=30).map(|i| format!("line {i}")).collect();
     assert_eq!(exit.stderr_tail, expected.join("\n"));
-    assert_eq!(agent.dir.exit().unwrap(), exit);
+    until("the last record", || {
+        agent.dir.exit().as_ref() == Some(&exit)
+    })
+    .await;
     assert_eq!(link.output, b"");
     let errors = std::fs::read_to_string(agent.dir.path().join("err.log")).unwrap();
     assert!(errors.starts_with("line 1\nline 2\n"), "{errors}");
@@ -66,7 +69,10 @@ async fn the_record_comes_first_then_the_drain_then_the_tree() {
     assert_eq!(last.log_len, link.end());
     assert_eq!(last.at_ms, first.at_ms);
     assert!(!lives(child));
-    assert_eq!(agent.dir.exit().unwrap(), last);
+    until("the last record", || {
+        agent.dir.exit().as_ref() == Some(&last)
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -302,4 +308,23 @@ async fn stop_past_a_wedged_keeper_kills_it_with_its_tree() {
         assert!(!lives(pid), "{pid}");
     }
     assert!(!agent.dir.alive());
+}
+
+/// A kill is told at once: no timer of the end is waited for.
+#[tokio::test]
+async fn a_kill_is_told_at_once() {
+    let rig = Rig::new();
+    let mut quickest = Duration::MAX;
+    for incarnation in 1..=5 {
+        let mut spec = rig.spec(&["sleep", "300"]);
+        spec.incarnation = incarnation;
+        spec.dir.set_file_name(incarnation.to_string());
+        let agent = rig.start(spec).await;
+        let mut link = agent.attach(0).await;
+        let start = Instant::now();
+        link.writer.kill("test").await.unwrap();
+        link.until_exit().await;
+        quickest = quickest.min(start.elapsed());
+    }
+    assert!(quickest < Duration::from_millis(250), "{quickest:?}");
 }

@@ -40,7 +40,8 @@ pub async fn open(dir: &Path, adapt: impl FnOnce(&mut Config)) -> House {
     let store = Store::open(dir.join("callboard.db")).unwrap();
     let epoch = store.write(|conn| store::meta::epoch(conn)).await.unwrap();
     let owner = owner(&store).await;
-    let binary = KeeperBinary::resolve(Some(Path::new(env!("CARGO_BIN_EXE_callboard-keeper")))).unwrap();
+    let binary =
+        KeeperBinary::resolve(Some(Path::new(env!("CARGO_BIN_EXE_callboard-keeper")))).unwrap();
     let parts = Parts {
         store: store.clone(),
         config: Arc::new(config),
@@ -50,11 +51,20 @@ pub async fn open(dir: &Path, adapt: impl FnOnce(&mut Config)) -> House {
         epoch,
     };
     let (runtime, tree, _) = Runtime::start(parts).await.unwrap();
-    House { runtime, tree, store, owner }
+    House {
+        runtime,
+        tree,
+        store,
+        owner,
+    }
 }
 
 async fn owner(store: &Store) -> UserId {
-    if let Some(user) = store.read(|conn| store::users::by_login(conn, "tester")).await.unwrap() {
+    if let Some(user) = store
+        .read(|conn| store::users::by_login(conn, "tester"))
+        .await
+        .unwrap()
+    {
         return user.id;
     }
     let user = store::users::User {
@@ -67,7 +77,10 @@ async fn owner(store: &Store) -> UserId {
         created_at: now(),
     };
     let id = user.id;
-    store.write(move |conn| store::users::insert(conn, &user)).await.unwrap();
+    store
+        .write(move |conn| store::users::insert(conn, &user))
+        .await
+        .unwrap();
     id
 }
 
@@ -97,28 +110,58 @@ impl House {
         adapt(&mut session);
         let row = session.clone();
         self.store
-            .write(move |conn| store::sessions::insert(conn, &store::sessions::NewSessionRow { session: &row, env_blob: None }))
+            .write(move |conn| {
+                store::sessions::insert(
+                    conn,
+                    &store::sessions::NewSessionRow {
+                        session: &row,
+                        env_blob: None,
+                    },
+                )
+            })
             .await
             .unwrap();
         session
     }
 
     pub async fn send(&self, session: &Session, text: &str) -> TaskId {
-        let request = AcceptRequest { prompt: Prompt::new(text).unwrap(), key: None, when_busy: WhenBusy::Queue };
-        self.runtime.accept(session, request).await.unwrap().placement.task
+        let request = AcceptRequest {
+            prompt: Prompt::new(text).unwrap(),
+            key: None,
+            when_busy: WhenBusy::Queue,
+        };
+        self.runtime
+            .accept(session, request)
+            .await
+            .unwrap()
+            .placement
+            .task
     }
 
     /// Waits for the end of a task and returns its row.
     pub async fn done(&self, session: &Session, task: TaskId) -> Task {
-        let ended = self.runtime.wait_task(session, task, Duration::from_secs(30)).await.unwrap();
-        let row = self.store.read(move |conn| store::tasks::by_id(conn, task)).await.unwrap().unwrap();
+        let ended = self
+            .runtime
+            .wait_task(session, task, Duration::from_secs(30))
+            .await
+            .unwrap();
+        let row = self
+            .store
+            .read(move |conn| store::tasks::by_id(conn, task))
+            .await
+            .unwrap()
+            .unwrap();
         assert!(ended, "the task has not ended: {row:?}");
         row
     }
 
     pub async fn row(&self, session: &Session) -> Session {
         let id = session.id;
-        self.store.read(move |conn| store::sessions::by_id(conn, id)).await.unwrap().unwrap()
+        self.store
+            .read(move |conn| store::sessions::by_id(conn, id))
+            .await
+            .unwrap()
+            .unwrap()
     }
 
     /// Every event so far, with the numbers checked.
@@ -126,7 +169,12 @@ impl House {
         let mut all = Vec::new();
         let mut after = 0;
         loop {
-            let poll = Poll { after: After::Seq(after), limit: 200, kinds: None, wait: Duration::ZERO };
+            let poll = Poll {
+                after: After::Seq(after),
+                limit: 200,
+                kinds: None,
+                wait: Duration::ZERO,
+            };
             let page: Page = self.runtime.poll(session, poll).await.unwrap();
             all.extend(page.events.iter().map(|event| event.event.clone()));
             after = page.next;
@@ -148,7 +196,12 @@ impl House {
             if row.status == wanted {
                 return row;
             }
-            assert!(tokio::time::Instant::now() < end, "still {:?}: {:?}", row.status, row.facts);
+            assert!(
+                tokio::time::Instant::now() < end,
+                "still {:?}: {:?}",
+                row.status,
+                row.facts
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -156,7 +209,10 @@ impl House {
     /// Ends everything of this data directory.
     pub async fn close(mut self, sessions: &[&Session]) {
         for session in sessions {
-            self.runtime.stop(session.id, callboard::runtime::Force::Kill, "test").await.unwrap();
+            self.runtime
+                .stop(session.id, callboard::runtime::Force::Kill, "test")
+                .await
+                .unwrap();
         }
         self.tree.shut_down().await;
         self.store.close();
@@ -164,7 +220,10 @@ impl House {
 }
 
 pub fn data_dir() -> TempDir {
-    tempfile::Builder::new().prefix("callboard-living-").tempdir().unwrap()
+    tempfile::Builder::new()
+        .prefix("callboard-living-")
+        .tempdir()
+        .unwrap()
 }
 
 pub fn kinds(events: &[Event]) -> Vec<&'static str> {

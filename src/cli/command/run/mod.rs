@@ -38,7 +38,10 @@ pub fn run(url: Option<&str>, args: &RunArgs) -> Result<Exit, Failure> {
     let prompt = terminal::text_or_stdin(&args.prompt)?;
     let agent = create(&client, args, prompt)?;
     let task = agent.task_id.clone().ok_or_else(|| {
-        Failure::new(Exit::Failed, "the server started the agent without the prompt")
+        Failure::new(
+            Exit::Failed,
+            "the server started the agent without the prompt",
+        )
     })?;
     drop(stop.agent.set((client.clone(), agent.id.clone())));
     let form = if args.json { Form::Json } else { Form::People };
@@ -165,7 +168,9 @@ fn finish(agent: &Agent, ended: &Ended, args: &RunArgs, stop: &Stop) -> Result<E
             ));
         }
         if ended.exit == Exit::Uncertain {
-            out::note("callboard: nobody knows whether it was received; `callboard approve` decides");
+            out::note(
+                "callboard: nobody knows whether it was received; `callboard approve` decides",
+            );
         }
     }
     let by_us = stop.asked.load(Ordering::Relaxed) && ended.exit == Exit::Stopped;

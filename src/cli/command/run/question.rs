@@ -88,7 +88,10 @@ impl Questions {
             let status = render::field(data, &["status", "state"]).unwrap_or_default();
             view.note(&format!("  ? {status}"));
         }
-        if was_first && self.person && let Some(next) = self.open.front() {
+        if was_first
+            && self.person
+            && let Some(next) = self.open.front()
+        {
             prompt(next);
         }
     }
@@ -126,7 +129,9 @@ impl Questions {
 
 fn prompt(question: &Question) {
     let words = plain::line(&question.words);
-    terminal::show(&format!("  ? {words}\n    [y]es, [n]o, or no with a reason: "));
+    terminal::show(&format!(
+        "  ? {words}\n    [y]es, [n]o, or no with a reason: "
+    ));
 }
 
 /// `y`, `n`, or a no with words. An empty line is no answer: nothing runs by a slip.

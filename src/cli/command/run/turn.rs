@@ -199,10 +199,7 @@ impl<'a> Turn<'a> {
             Exit::TimedOut,
             "the turn has not ended in time, and not when it was interrupted",
         )
-        .mend(format!(
-            "end its process: callboard kill {}",
-            self.agent.id
-        )))
+        .mend(format!("end its process: callboard kill {}", self.agent.id)))
     }
 
     fn withdraw(&self) {

@@ -1,0 +1,145 @@
+//! The tables of ARCHITECTURE.md: rooms, arrows, crates.
+//!
+//! Never a rule for one file: a place is a room, or a part of one.
+
+/// Which rooms a place may name. The longest place that fits a file counts.
+pub const ARROWS: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("config", &["domain"]),
+    ("store", &["domain", "config"]),
+    ("auth", &["domain", "config"]),
+    ("secrets", &["domain", "config"]),
+    ("process", &["domain"]),
+    ("drivers", &["domain"]),
+    ("supervision", &["domain"]),
+    ("keeper", &["domain"]),
+    (
+        "runtime",
+        &[
+            "domain",
+            "config",
+            "store",
+            "secrets",
+            "process",
+            "drivers",
+            "supervision",
+            "keeper",
+        ],
+    ),
+    (
+        "app",
+        &[
+            "domain", "config", "store", "auth", "secrets", "runtime", "drivers",
+        ],
+    ),
+    ("api", &["domain", "app"]),
+    ("cli", &["domain"]),
+    // The built-in agent programs are the other end of a driver's protocol.
+    ("cli/agent", &["domain", "drivers", "process"]),
+    (
+        "boot",
+        &[
+            "domain",
+            "config",
+            "store",
+            "auth",
+            "secrets",
+            "process",
+            "drivers",
+            "supervision",
+            "keeper",
+            "runtime",
+            "app",
+            "api",
+        ],
+    ),
+    ("main", &["boot", "cli", "config"]),
+    ("lib", &[]),
+    // The keeper's program shares the room's codec by `#[path]` and names nothing of the library.
+    ("bin", &[]),
+];
+
+/// Parts of `api` that may not name each other: one door, one dialect.
+pub const DOORS: &[&str] = &[
+    "agents",
+    "control",
+    "feathers",
+    "terminals",
+    "mcp",
+    "operator",
+];
+
+/// Where a crate may be named; `*` is everywhere.
+pub const CRATES: &[(&str, &[&str])] = &[
+    ("actix", &["supervision", "runtime", "boot", "api/live"]),
+    ("actix_http", &["api", "boot"]),
+    ("actix_web", &["api", "boot"]),
+    ("actix_web_actors", &["api/live"]),
+    ("argon2", &["auth"]),
+    ("base64", &["*"]),
+    ("bytes", &["*"]),
+    ("bytestring", &["api", "runtime"]),
+    ("chacha20poly1305", &["secrets"]),
+    ("clap", &["cli", "main"]),
+    ("comfy_table", &["cli"]),
+    ("diesel", &["store"]),
+    ("diesel_migrations", &["store"]),
+    ("fail", &["*"]),
+    ("figment", &["config"]),
+    ("futures_util", &["*"]),
+    ("indicatif", &["cli"]),
+    ("jsonwebtoken", &["auth"]),
+    ("libc", &["keeper", "process", "boot", "bin"]),
+    ("libsqlite3_sys", &["store"]),
+    // In `cli` for the terminal, signals of a person, and the demo's own server: safe calls alone.
+    ("nix", &["keeper", "process", "boot", "bin", "cli"]),
+    ("rand", &["*"]),
+    ("reqwest", &["cli"]),
+    ("serde", &["*"]),
+    ("serde_json", &["*"]),
+    ("sha2", &["*"]),
+    ("socket2", &["api", "boot"]),
+    ("subtle", &["*"]),
+    ("thiserror", &["*"]),
+    ("time", &["*"]),
+    ("tokio", &["*"]),
+    ("tracing", &["*"]),
+    ("tracing_subscriber", &["boot"]),
+    ("uuid", &["*"]),
+    ("zeroize", &["*"]),
+];
+
+/// What is named only where it is said, with the reason.
+pub const WORDS: &[(&str, &[&str], &str)] = &[
+    (
+        "std::time::Instant",
+        &["keeper", "process", "cli", "bin"],
+        "tests cannot pause it: use tokio::time::Instant",
+    ),
+    (
+        "std::thread::sleep",
+        &["keeper", "process", "cli", "bin"],
+        "it blocks an arbiter: use tokio::time::sleep",
+    ),
+    (
+        "std::process::Command",
+        &["keeper", "process", "cli", "bin"],
+        "processes are started by the keeper and by `process`",
+    ),
+    (
+        "tokio::process",
+        &["process"],
+        "processes are started by the keeper and by `process`",
+    ),
+];
+
+/// Where `do_send` may stand: the one place that says why a message to itself cannot wait.
+pub const DO_SEND: &[&str] = &["runtime/edge"];
+
+/// Names that say nothing.
+pub const NO_NAMES: &[&str] = &[
+    "util", "utils", "common", "helper", "helpers", "manager", "types", "misc",
+];
+
+/// Longest file, in lines without its tests.
+pub const MAX_LINES: usize = 400;

@@ -1,0 +1,99 @@
+//! What the tests need of the machine: found, installed where that is ours to do, or named with
+//! the command that mends it.
+//!
+//! Never skips what it cannot find.
+
+use std::path::{Path, PathBuf};
+
+use super::step::{Failed, Step, root, say};
+
+/// The pinned checker of licences, sources and bans.
+const DENY: &str = "0.20.2";
+
+/// Programs that tests run, and the Debian packages that hold them.
+const PROGRAMS: [(&str, &str); 5] = [
+    ("bash", "bash"),
+    ("git", "git"),
+    ("mount", "mount"),
+    ("ps", "procps"),
+    ("unshare", "util-linux"),
+];
+
+/// Makes sure of the programs. As root on Debian the missing ones are installed.
+pub fn programs() -> Result<(), Failed> {
+    let missing: Vec<&str> = PROGRAMS
+        .iter()
+        .filter(|(program, _)| find(program).is_none())
+        .map(|(_, package)| *package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let words = missing.join(" ");
+    let mend = format!("apt-get install -y {words}");
+    if find("apt-get").is_none() || !is_root() {
+        return Err(Failed::step(format!(
+            "these are missing: {words}; install them (Debian, as root: {mend})"
+        )));
+    }
+    say(&format!("    installing {words}"));
+    apt(&["update", "-q"])?;
+    let mut install = vec!["install", "-y", "-q", "--no-install-recommends"];
+    install.extend(&missing);
+    apt(&install)
+}
+
+/// The checker, installed into `.cache/tools` when it is not there in the pinned version. Built
+/// without optimisation: that takes a third of the time, and a check takes seconds either way.
+pub fn deny() -> Result<PathBuf, Failed> {
+    let tools = root().join(".cache/tools");
+    let program = tools.join("bin/cargo-deny");
+    if version(&program).is_some_and(|version| version.trim_end().ends_with(DENY)) {
+        return Ok(program);
+    }
+    say(&format!(
+        "    installing cargo-deny {DENY} into .cache/tools"
+    ));
+    Step::cargo(
+        "cargo-deny",
+        &["install", "cargo-deny", "--locked", "--debug", "--force"],
+    )
+    .arg("--version")
+    .arg(DENY)
+    .arg("--root")
+    .arg(&tools)
+    .env("CARGO_TARGET_DIR", root().join(".cache/build"))
+    .env("CARGO_PROFILE_DEV_DEBUG", "false")
+    .run()?;
+    // Some hundred MB that nothing needs again.
+    let built = root().join(".cache/build");
+    std::fs::remove_dir_all(&built)
+        .map_err(|error| Failed::step(format!("{}: {error}", built.display())))?;
+    Ok(program)
+}
+
+fn version(program: &Path) -> Option<String> {
+    Step::program("version", program).arg("--version").output()
+}
+
+fn apt(words: &[&str]) -> Result<(), Failed> {
+    let words: Vec<String> = words.iter().map(ToString::to_string).collect();
+    Step::program("apt-get", Path::new("apt-get"))
+        .args(&words)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .run()
+}
+
+fn is_root() -> bool {
+    Step::program("id", Path::new("id"))
+        .arg("-u")
+        .output()
+        .is_some_and(|id| id.trim() == "0")
+}
+
+fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|dir| dir.join(program))
+        .find(|candidate| candidate.is_file())
+}

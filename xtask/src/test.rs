@@ -1,0 +1,62 @@
+//! `cargo xtask test`: format, lints, documentation, dependencies, tests.
+//!
+//! Never another order: what is quick to fail comes first, and cargo's test lines come last.
+
+use super::means;
+use super::step::{Failed, Step, now, say};
+
+/// Runs all of it.
+pub fn all() -> Result<(), Failed> {
+    let began = now();
+    means::programs()?;
+    Step::cargo("format", &["fmt", "--all", "--check"]).run()?;
+    Step::cargo(
+        "lints",
+        &[
+            "clippy",
+            "--locked",
+            "--workspace",
+            "--all-targets",
+            "--features",
+            "failpoints",
+            "--",
+            "-D",
+            "warnings",
+        ],
+    )
+    .run()?;
+    Step::cargo(
+        "documentation",
+        &[
+            "doc",
+            "--locked",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+            "--features",
+            "failpoints",
+        ],
+    )
+    .env("RUSTDOCFLAGS", "-D warnings")
+    .run()?;
+    let deny = means::deny()?;
+    Step::program("dependencies", &deny)
+        .args(&["--all-features", "check", "bans", "licenses", "sources"].map(String::from))
+        .run()?;
+    let minutes = now().saturating_duration_since(began).as_secs_f64() / 60.0;
+    say(&format!(
+        "    so far: {minutes:.1} min; the tests come last"
+    ));
+    Step::cargo(
+        "tests",
+        &[
+            "test",
+            "--locked",
+            "--workspace",
+            "--features",
+            "failpoints",
+        ],
+    )
+    .quietly()
+    .run()
+}
