@@ -1,6 +1,8 @@
 //! The directory of one incarnation: what it says about a keeper, alive or dead.
 //! Never concludes from a process number alone.
 
+#![expect(unsafe_code, reason = "a zeroed flock is the way to ask for a lock")]
+
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;

@@ -1,6 +1,8 @@
 //! Handles on processes: a signal through one reaches the process that was looked at, or nobody.
 //! Never signals a bare number; shared with the keeper's binary by `#[path]`.
 
+#![expect(unsafe_code, reason = "pidfds have no safe interface in std or nix")]
+
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 

@@ -1,6 +1,8 @@
 //! System calls that neither std nor nix offers safely.
 //! Never called from more than one thread: the keeper has one.
 
+#![expect(unsafe_code, reason = "this file is the one place of the system calls that have no safe interface")]
+
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
