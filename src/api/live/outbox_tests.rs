@@ -100,7 +100,8 @@ proptest! {
                 }
                 Step::Reply => {
                     replies += 1;
-                    prop_assert!(outbox.push(format!("reply {replies}").into(), None));
+                    let taken = outbox.push(format!("reply {replies}").into(), None);
+                    prop_assert!(taken);
                 }
                 Step::Take(count) => {
                     for _ in 0..count {
