@@ -35,10 +35,7 @@ fn serve(args: ServeArgs) -> ExitCode {
         Ok(config) => config,
         Err(error) => return refuse(Exit::Usage, &error.to_string()),
     };
-    let options = Options {
-        stop_agents,
-        ..Options::default()
-    };
+    let options = Options { stop_agents };
     boot::serve(config, options).unwrap_or_else(|error| refuse(Exit::Failed, &error.to_string()))
 }
 

@@ -4,6 +4,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{Read, Seek, Write};
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
@@ -14,7 +15,8 @@ const LOCK: &str = "server.lock";
 /// The lock on a data directory; dropping it gives the directory back.
 #[derive(Debug)]
 pub struct DataDir {
-    _lock: File,
+    lock: File,
+    dir: std::path::PathBuf,
 }
 
 impl DataDir {
@@ -36,7 +38,7 @@ impl DataDir {
         if mode & 0o077 != 0 {
             std::fs::set_permissions(dir, Permissions::from_mode(0o700)).map_err(bad)?;
         }
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
@@ -49,10 +51,33 @@ impl DataDir {
             Err(TryLockError::WouldBlock) => return Err(taken(dir, file)),
             Err(TryLockError::Error(error)) => return Err(bad(error)),
         }
-        file.set_len(0).map_err(bad)?;
-        file.rewind().map_err(bad)?;
-        writeln!(file, "{}", std::process::id()).map_err(bad)?;
-        Ok(Self { _lock: file })
+        let mut taken = Self {
+            lock: file,
+            dir: dir.to_owned(),
+        };
+        taken.write(&format!("{}\n", std::process::id()))?;
+        Ok(taken)
+    }
+
+    /// Notes where the server answers, as the second line of `server.lock`: with port 0 nobody
+    /// else knows.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn note(&mut self, bound: SocketAddr) -> Result<(), BootError> {
+        self.write(&format!("{}\n{bound}\n", std::process::id()))
+    }
+
+    fn write(&mut self, text: &str) -> Result<(), BootError> {
+        let written = self
+            .lock
+            .set_len(0)
+            .and_then(|()| self.lock.rewind())
+            .and_then(|()| self.lock.write_all(text.as_bytes()));
+        written.map_err(|error| BootError::DataDir {
+            dir: self.dir.clone(),
+            reason: error.to_string(),
+        })
     }
 }
 
@@ -60,7 +85,7 @@ fn taken(dir: &Path, file: File) -> BootError {
     let mut pid = String::new();
     // The note only helps the message; without it the lock is as good.
     let _ = file.take(32).read_to_string(&mut pid);
-    let pid = pid.trim();
+    let pid = pid.lines().next().unwrap_or_default();
     BootError::Taken {
         dir: dir.to_owned(),
         pid: if pid.is_empty() { "?" } else { pid }.to_owned(),
@@ -75,7 +100,8 @@ mod tests {
     fn one_server_at_a_time_and_a_private_directory() {
         let parent = tempfile::tempdir().unwrap();
         let dir = parent.path().join("data");
-        let first = DataDir::take(&dir).unwrap();
+        let mut first = DataDir::take(&dir).unwrap();
+        first.note("127.0.0.1:7".parse().unwrap()).unwrap();
         assert_eq!(std::fs::metadata(&dir).unwrap().mode() & 0o777, 0o700);
         let Err(BootError::Taken { pid, .. }) = DataDir::take(&dir) else {
             panic!("taken twice");

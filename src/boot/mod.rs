@@ -41,20 +41,10 @@ pub enum StopAgents {
 }
 
 /// How to serve.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
     /// See [`StopAgents`].
     pub stop_agents: StopAgents,
-    /// Called once with the bound address, when requests are answered.
-    pub ready: Box<dyn FnOnce(SocketAddr) + Send>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            stop_agents: StopAgents::No,
-            ready: Box::new(|_| {}),
-        }
-    }
 }
 
 /// Sets up logging and serves until a signal: for a process of its own.
@@ -72,15 +62,16 @@ pub fn serve(config: Config, options: Options) -> Result<ExitCode, BootError> {
 /// Why it could not start, or why it had to end.
 pub async fn run(config: Config, options: Options) -> Result<ExitCode, BootError> {
     machine::raise_open_files();
-    let lock = lock::DataDir::take(&config.data_dir)?;
+    let mut data_dir = lock::DataDir::take(&config.data_dir)?;
     let config = Arc::new(config);
     // Bound before recovery, so that a taken address is told at once; answered after it.
     let listener = http::bind(config.bind)?;
     let bound = listener.local_addr().map_err(|e| BootError::bind(config.bind, &e))?;
     let mut house = House::build(&config).await?;
+    data_dir.note(bound)?;
     let ended = house.open(listener, bound, options).await;
     house.close().await;
-    drop(lock);
+    drop(data_dir);
     ended
 }
 
@@ -151,7 +142,6 @@ impl House {
         let handle = server.handle();
         let mut serving = actix_web::rt::spawn(server);
         tracing::info!(address = %bound, "ready");
-        (options.ready)(bound);
         let why = tokio::select! {
             signal = signals.next() => Ended::Signal(signal),
             exit = self.tree.ended() => Ended::Tree(format!("{exit:?}")),

@@ -1,0 +1,441 @@
+//! A server of its own for each test: the real program on a free port in a temporary directory.
+//! Never leaves a process behind, and fails the test that would.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use callboard::auth::Passwords;
+use callboard::domain::{Role, Timestamp, User, UserId};
+use callboard::store::{Store, users};
+use futures_util::{SinkExt, StreamExt};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Error as WsError, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+/// Password of every account that the harness makes.
+pub const PASSWORD: &str = "correct horse battery";
+/// Longest wait for anything in a test.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running server with the accounts `admin`, `ada`, `bob` (members) and `eve` (viewer).
+pub struct TestApp {
+    child: Option<Child>,
+    dir: TempDir,
+    config: Option<PathBuf>,
+    pub address: String,
+    pub http: reqwest::Client,
+}
+
+/// Somebody with a token.
+#[derive(Clone)]
+pub struct Caller {
+    url: String,
+    address: String,
+    http: reqwest::Client,
+    pub token: String,
+}
+
+impl TestApp {
+    /// Starts a server with the default settings.
+    pub async fn start() -> Self {
+        Self::with("").await
+    }
+
+    /// Starts a server with these lines of TOML over the defaults.
+    pub async fn with(settings: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        seed(dir.path()).await;
+        let mut app = Self::unstarted(dir, settings);
+        app.boot().await;
+        app
+    }
+
+    /// Starts a server on an empty directory, so that it makes its first admin itself.
+    pub async fn empty() -> Self {
+        let mut app = Self::unstarted(tempfile::tempdir().unwrap(), "");
+        app.boot().await;
+        app
+    }
+
+    fn unstarted(dir: TempDir, settings: &str) -> Self {
+        let config = (!settings.is_empty()).then(|| {
+            let file = dir.path().join("settings.toml");
+            std::fs::write(&file, settings).unwrap();
+            file
+        });
+        let http = reqwest::Client::builder()
+            .timeout(Duration::from_secs(60))
+            .build()
+            .unwrap();
+        Self {
+            child: None,
+            dir,
+            config,
+            address: String::new(),
+            http,
+        }
+    }
+
+    /// Starts the program on this app's directory and waits until it is ready.
+    pub async fn boot(&mut self) {
+        assert!(self.child.is_none(), "it runs already");
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.dir.path().join("test-server.log"))
+            .unwrap();
+        let mut child = self.command().stderr(log).spawn().unwrap();
+        let started = Instant::now();
+        self.address = loop {
+            if let Some(address) = self.noted(child.id()) {
+                break address;
+            }
+            let ended = child.try_wait().unwrap();
+            assert!(ended.is_none(), "the server ended: {}", self.log());
+            assert!(started.elapsed() < PATIENCE, "not ready: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
+        self.child = Some(child);
+        let url = format!("{}/health/ready", self.url());
+        until(async || self.http.get(&url).send().await.is_ok_and(|r| r.status() == 200)).await;
+    }
+
+    /// The program as it would be started.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_callboard"));
+        command
+            .args(["serve", "--stop-agents", "--bind", "127.0.0.1:0", "--data-dir"])
+            .arg(self.dir.path())
+            .env_remove("CALLBOARD_ADMIN_PASSWORD")
+            .env("CALLBOARD_LOG", "info,callboard=debug")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        if let Some(config) = &self.config {
+            command.arg("--config").arg(config);
+        }
+        command
+    }
+
+    fn noted(&self, pid: u32) -> Option<String> {
+        let text = std::fs::read_to_string(self.dir.path().join("server.lock")).ok()?;
+        let mut lines = text.lines();
+        let own = lines.next()? == pid.to_string();
+        lines.next().filter(|_| own).map(str::to_owned)
+    }
+
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
+    /// What the server wrote to its log.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("test-server.log")).unwrap_or_default()
+    }
+
+    /// Private memory of the server in bytes (RssAnon).
+    pub fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|l| l.starts_with("RssAnon:")).unwrap();
+        let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+        kib * 1024
+    }
+
+    /// Signs in one of the seeded accounts.
+    pub async fn sign_in(&self, username: &str) -> Caller {
+        let body = json!({"username": username, "password": PASSWORD});
+        self.sign_in_as(&body).await
+    }
+
+    /// Signs in with these credentials.
+    pub async fn sign_in_as(&self, body: &Value) -> Caller {
+        let url = format!("{}/api/auth/login", self.url());
+        let reply = self.http.post(url).json(body).send().await.unwrap();
+        assert_eq!(reply.status(), 200);
+        let body: Value = reply.json().await.unwrap();
+        Caller {
+            url: self.url(),
+            address: self.address.clone(),
+            http: self.http.clone(),
+            token: body["token"].as_str().unwrap().to_owned(),
+        }
+    }
+
+    /// Sends a signal to the server.
+    pub fn signal(&self, signal: nix::sys::signal::Signal) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.pid()).unwrap());
+        nix::sys::signal::kill(pid, signal).unwrap();
+    }
+
+    /// Waits for the server's end and returns its exit code.
+    pub async fn ended(&mut self) -> Option<i32> {
+        let mut child = self.child.take().unwrap();
+        let started = Instant::now();
+        loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(started.elapsed() < PATIENCE, "it does not end: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Asks the server to end, as an operator would, and returns its exit code.
+    pub async fn stop(&mut self) -> Option<i32> {
+        self.signal(nix::sys::signal::Signal::SIGTERM);
+        self.ended().await
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+            let started = Instant::now();
+            while child.try_wait().unwrap().is_none() {
+                if started.elapsed() > PATIENCE {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+        let started = Instant::now();
+        let mut left = leftovers(self.dir.path());
+        while !left.is_empty() && started.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(20));
+            left = leftovers(self.dir.path());
+        }
+        for (pid, _) in &left {
+            let pid = nix::unistd::Pid::from_raw(*pid);
+            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+        }
+        if !std::thread::panicking() {
+            assert!(left.is_empty(), "left behind: {left:?}\n{}", self.log());
+        } else {
+            eprintln!("--- log of the server ---\n{}", self.log());
+        }
+    }
+}
+
+/// Processes whose command line or directory names this data directory.
+fn leftovers(dir: &Path) -> Vec<(i32, String)> {
+    let dir = dir.to_str().unwrap();
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse::<i32>().ok()) else {
+            continue;
+        };
+        let own = i32::try_from(std::process::id()).unwrap();
+        let command = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let command = String::from_utf8_lossy(&command).replace('\0', " ");
+        let cwd = std::fs::read_link(entry.path().join("cwd")).unwrap_or_default();
+        if pid != own && (command.contains(dir) || cwd.starts_with(dir)) {
+            found.push((pid, command));
+        }
+    }
+    found
+}
+
+async fn seed(dir: &Path) {
+    let store = Store::open(dir.join("callboard.db")).unwrap();
+    let hash = Passwords::new().hash(PASSWORD.into()).await.unwrap();
+    for (name, role) in [
+        ("admin", Role::Superadmin),
+        ("ada", Role::Member),
+        ("bob", Role::Member),
+        ("eve", Role::Viewer),
+    ] {
+        let user = User {
+            id: UserId::generate(),
+            username: name.into(),
+            email: format!("{name}@example.org"),
+            role,
+            password_hash: hash.clone(),
+            disabled: false,
+            created_at: Timestamp(1),
+        };
+        store.write(move |conn| users::insert(conn, &user)).await.unwrap();
+    }
+    store.close();
+}
+
+/// Polls a condition until it holds.
+pub async fn until(condition: impl AsyncFn() -> bool) {
+    let started = Instant::now();
+    while !condition().await {
+        assert!(started.elapsed() < PATIENCE, "it never came true");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A reply with its status and body.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: reqwest::header::HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text)
+            .unwrap_or_else(|error| panic!("{error} in {} {}", self.status, self.text))
+    }
+
+    /// The body, after checking the status.
+    pub fn ok(&self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        self.json()
+    }
+
+    /// Checks status and code of a failure.
+    pub fn fails(&self, status: u16, code: &str) -> Value {
+        let body = self.json();
+        assert_eq!((self.status.as_u16(), body["code"].as_str()), (status, Some(code)), "{body}");
+        assert!(body["error"].as_str().is_some_and(|e| !e.is_empty()), "{body}");
+        assert_eq!(body["requestId"].as_str().map(str::len), Some(32), "{body}");
+        body
+    }
+}
+
+pub async fn answer(request: reqwest::RequestBuilder) -> Answer {
+    let reply = request.send().await.unwrap();
+    let (status, headers) = (reply.status(), reply.headers().clone());
+    assert!(headers.contains_key("x-request-id"), "{status}");
+    Answer {
+        status,
+        headers,
+        text: reply.text().await.unwrap(),
+    }
+}
+
+impl Caller {
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let url = format!("{}{path}", self.url);
+        self.http.request(method, url).bearer_auth(&self.token)
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        answer(self.request(Method::GET, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        answer(self.request(Method::POST, path).json(body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        answer(self.request(Method::DELETE, path)).await
+    }
+
+    /// Makes an agent and returns its id.
+    pub async fn agent(&self, body: &Value) -> String {
+        let made = self.post("/api/agents", body).await.ok(201);
+        made["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Runs a prompt to its end and returns the task.
+    pub async fn turn(&self, id: &str, message: &str) -> Value {
+        let path = format!("/api/agents/{id}/message?wait=30");
+        self.post(&path, &json!({ "message": message })).await.ok(200)
+    }
+
+    /// Every event of an agent so far.
+    pub async fn history(&self, id: &str) -> Vec<Value> {
+        let mut all = Vec::new();
+        let mut after = 0;
+        loop {
+            let page = self.get(&format!("/api/agents/{id}/events?after={after}")).await.ok(200);
+            all.extend(page["events"].as_array().unwrap().iter().cloned());
+            after = page["nextCursor"].as_u64().unwrap();
+            if page["hasMore"] == false {
+                return all;
+            }
+        }
+    }
+
+    /// Opens `/ws` with the token in a header.
+    pub async fn ws(&self) -> Ws {
+        self.try_ws("/ws", &[("authorization", &format!("Bearer {}", self.token))])
+            .await
+            .unwrap()
+    }
+
+    /// Opens a WebSocket with these headers; the HTTP status when it is refused.
+    pub async fn try_ws(&self, path: &str, headers: &[(&'static str, &str)]) -> Result<Ws, u16> {
+        let url = format!("ws://{}{path}", self.address);
+        let mut request = url.into_client_request().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        match connect_async(request).await {
+            Ok((stream, _)) => Ok(Ws { stream }),
+            Err(WsError::Http(reply)) => Err(reply.status().as_u16()),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// A client of `/ws`.
+pub struct Ws {
+    pub stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl Ws {
+    pub async fn say(&mut self, frame: Value) {
+        self.stream.send(Message::text(frame.to_string())).await.unwrap();
+    }
+
+    /// The next text frame.
+    pub async fn next(&mut self) -> Value {
+        loop {
+            match self.message().await {
+                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+                Message::Ping(_) | Message::Pong(_) => {}
+                other => panic!("unexpected {other:?}"),
+            }
+        }
+    }
+
+    /// The next message of any kind.
+    pub async fn message(&mut self) -> Message {
+        let next = tokio::time::timeout(PATIENCE, self.stream.next()).await;
+        next.expect("nothing comes").expect("it is over").unwrap()
+    }
+
+    /// Reads until a frame of this type comes, and returns it.
+    pub async fn wait_for(&mut self, kind: &str) -> Value {
+        loop {
+            let frame = self.next().await;
+            if frame["type"] == kind {
+                return frame;
+            }
+        }
+    }
+
+    /// Reads until the close frame and returns its code; none when the line just ends.
+    pub async fn closed(&mut self) -> Option<u16> {
+        loop {
+            let next = tokio::time::timeout(PATIENCE, self.stream.next()).await;
+            match next.expect("it is not closed") {
+                Some(Ok(Message::Close(frame))) => return frame.map(|f| f.code.into()),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return None,
+            }
+        }
+    }
+}
