@@ -190,11 +190,11 @@ impl App {
             sessions::insert(conn, &row)?;
             Ok(session.id)
         };
-        self.store().write(write).await.map_err(|error| match error {
-            StoreError::Conflict(_) => {
-                Error::conflict("name_taken", "you have another agent with this name")
+        self.store().write(write).await.map_err(|error| {
+            if let StoreError::Conflict(_) = error {
+                return Error::conflict("name_taken", "you have another agent with this name");
             }
-            other => other.into(),
+            error.into()
         })
     }
 
@@ -294,13 +294,13 @@ pub(super) fn metadata(value: &Value) -> Result<()> {
 }
 
 fn as_session(error: Error) -> Error {
-    match error {
-        Error::NotFound { id, .. } => Error::NotFound {
+    if let Error::NotFound { id, .. } = error {
+        return Error::NotFound {
             what: "session",
             id,
-        },
-        other => other,
+        };
     }
+    error
 }
 
 /// Keys of clients are visible ASCII; these two start with a control character.

@@ -236,6 +236,11 @@ impl Writer {
         self.send(ClientFrame::Signal { signo, target }).await
     }
 
+    /// SIGHUP to the group, which ends an interactive shell where SIGTERM does not.
+    pub async fn hang_up(&self) -> Result<(), SendError> {
+        self.signal(libc::SIGHUP, Target::Group).await
+    }
+
     /// A new size of the terminal, in characters.
     pub async fn resize(&self, rows: u16, cols: u16) -> Result<(), SendError> {
         self.send(ClientFrame::Resize { rows, cols }).await

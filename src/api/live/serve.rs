@@ -43,7 +43,7 @@ pub fn accept<D: Dialect>(
         expected: Some("a WebSocket handshake of version 13".into()),
     })?;
     let outbox = Arc::new(Outbox::new());
-    let registration = app.register(&visit, Arc::clone(&outbox) as Arc<dyn crate::app::Connection>)?;
+    let registration = app.register(&visit, outbox.clone())?;
     let dialect = Arc::new(dialect);
     let (commands, waiting) = mpsc::channel(MAX_COMMANDS);
     let line = request
