@@ -113,11 +113,7 @@ impl App {
 
     pub(super) fn refuse_draining(&self) -> Result<()> {
         if self.draining() {
-            return Err(Error::Unavailable {
-                code: "draining",
-                message: "the server is stopping and takes no new work".into(),
-                retry_after: 5,
-            });
+            return Err(Error::draining());
         }
         Ok(())
     }

@@ -154,6 +154,16 @@ impl Error {
         }
     }
 
+    /// The server is stopping; another start of it may be up in five seconds.
+    #[must_use]
+    pub fn draining() -> Self {
+        Self::Unavailable {
+            code: "draining",
+            message: "the server is stopping and takes no new work".into(),
+            retry_after: 5,
+        }
+    }
+
     /// The stable code of this failure, the same on every surface.
     #[must_use]
     pub fn code(&self) -> &'static str {

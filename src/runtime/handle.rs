@@ -350,11 +350,7 @@ impl Runtime {
 
     fn open(&self) -> Result<()> {
         if self.draining() {
-            return Err(Error::Unavailable {
-                code: "draining",
-                message: "the server is stopping and takes no new work".into(),
-                retry_after: 5,
-            });
+            return Err(Error::draining());
         }
         Ok(())
     }

@@ -26,7 +26,8 @@ impl Read for Source {
 }
 
 fn byte_at(offset: u64) -> u8 {
-    (offset.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
+    let [byte, ..] = offset.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
+    byte
 }
 
 #[derive(Debug, Clone)]
@@ -86,7 +87,8 @@ proptest! {
                 }
             }
             let (base, bytes) = read_all(dir.path());
-            prop_assert_eq!((base, base + bytes.len() as u64), (log.base(), log.length()));
+            let end = base + u64::try_from(bytes.len()).unwrap();
+            prop_assert_eq!((base, end), (log.base(), log.length()));
             prop_assert!(base == 0 || base <= log.acked(), "dropped beyond the acknowledged offset");
             prop_assert!(log.length() - base <= segment_bytes * u64::from(keep));
             prop_assert!(bytes.iter().zip(base..).all(|(byte, at)| *byte == byte_at(at)));

@@ -186,17 +186,7 @@ impl Core {
             .iter()
             .find(|open| open.kind == ApprovalKind::Permission && open.request == request);
         if let Some(id) = open.map(|open| open.id) {
-            let (to, by) = (ApprovalState::Cancelled, "withdrawn".to_owned());
-            self.resolve(
-                Resolution {
-                    id,
-                    to,
-                    by,
-                    response: None,
-                },
-                now,
-                step,
-            );
+            self.resolve(cancelled(id, "withdrawn"), now, step);
         }
     }
 
@@ -209,17 +199,7 @@ impl Core {
             .map(|approval| approval.id)
             .collect();
         for id in open {
-            let (to, by) = (ApprovalState::Cancelled, by.to_owned());
-            self.resolve(
-                Resolution {
-                    id,
-                    to,
-                    by,
-                    response: None,
-                },
-                now,
-                step,
-            );
+            self.resolve(cancelled(id, by), now, step);
         }
     }
 
@@ -246,6 +226,16 @@ impl Core {
             .iter()
             .filter(|open| open.kind == ApprovalKind::Permission);
         self.session.facts.asked = u32::try_from(open.count()).unwrap_or(u32::MAX);
+    }
+}
+
+/// The end of a question that nobody answers any more; `by` says what took it back.
+fn cancelled(id: ApprovalId, by: &str) -> Resolution {
+    Resolution {
+        id,
+        to: ApprovalState::Cancelled,
+        by: by.to_owned(),
+        response: None,
     }
 }
 

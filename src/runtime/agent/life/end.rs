@@ -3,7 +3,6 @@
 //! Never lets the keeper go before the session has the end in its rows.
 
 use crate::domain::Timestamp;
-use crate::drivers::Output;
 use crate::keeper::{self, ExitRecord, InputState};
 
 use super::super::super::clock;
