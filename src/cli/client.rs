@@ -234,7 +234,7 @@ impl Client {
             return Ok(Reply { headers, bytes });
         }
         let failure = if status.as_u16() == 401 && self.token.is_none() {
-            signed_out()
+            signed_out(&self.base)
         } else {
             Failure::refused(status, &bytes)
         };
@@ -302,8 +302,8 @@ enum Trouble {
 
 /// The failure of a command that needs a token and has none.
 #[must_use]
-pub fn signed_out() -> Failure {
-    Failure::new(Exit::SignedOut, "not signed in")
+pub fn signed_out(base: &str) -> Failure {
+    Failure::new(Exit::SignedOut, format!("not signed in to {base}"))
         .mend("run `callboard login` (on the server's machine it needs no arguments), or set CALLBOARD_API_KEY")
 }
 

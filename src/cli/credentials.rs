@@ -67,7 +67,7 @@ pub fn client(url: Option<&str>) -> Result<Client, Failure> {
 pub fn signed_in(url: Option<&str>) -> Result<Client, Failure> {
     let client = client(url)?;
     if client.token().is_none() {
-        return Err(super::client::signed_out());
+        return Err(super::client::signed_out(client.base()));
     }
     Ok(client)
 }

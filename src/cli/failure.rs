@@ -228,8 +228,8 @@ fn mend_of(code: Option<&str>, exit: Exit, body: &Value) -> Option<String> {
         }
         (Some("unknown_agent_kind"), _) => "`--agent shell` and `--agent script` are always there",
         (Some("cwd_denied"), _) => {
-            "run it below the home of the server's user, or add the directory \
-                                    to `agents.roots` in the server's settings"
+            "run it below a directory of `agents.roots`, or add this one to them in the \
+             server's settings"
         }
         (Some("name_taken"), _) => "choose another --name, or use the existing one: `callboard ps`",
         (_, Exit::NotFound) => "list what there is with `callboard ps --all`",

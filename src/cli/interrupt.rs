@@ -13,7 +13,7 @@ pub struct Held {
 }
 
 /// Blocks these signals in this thread and all that it starts later: to be called before the
-/// first of them. Programs that are started have them unblocked again (`std::process` does that).
+/// first of them. Programs that are started inherit that, so a server begins with [`release`].
 ///
 /// # Errors
 /// When the system refuses.
@@ -23,6 +23,16 @@ pub fn hold(signals: &[Signal]) -> Result<Held, Failure> {
         Failure::new(Exit::Failed, "signals cannot be taken").because(error.to_string())
     })?;
     Ok(Held { set })
+}
+
+/// Lets every signal through in this thread, whatever the parent process had blocked.
+///
+/// # Errors
+/// When the system refuses.
+pub fn release() -> Result<(), Failure> {
+    SigSet::empty().thread_set_mask().map_err(|error| {
+        Failure::new(Exit::Failed, "signals cannot be let through").because(error.to_string())
+    })
 }
 
 impl Held {

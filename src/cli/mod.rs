@@ -54,7 +54,10 @@ pub fn run(cli: args::Cli, programs: Programs) -> ExitCode {
 fn dispatch(command: Command, url: Option<&str>, programs: Programs) -> Result<ExitCode, Failure> {
     let client = || credentials::signed_in(url);
     let exit = match command {
-        Command::Serve(args) => return Ok((programs.serve)(args)),
+        Command::Serve(args) => {
+            interrupt::release()?;
+            return Ok((programs.serve)(args));
+        }
         Command::Agent { program } => {
             let AgentProgram::Script(args) = program;
             return Ok(agent::script::run(args.words));

@@ -73,6 +73,7 @@ pub fn words(event: &Event) -> String {
                 None => outcome,
             }
         }
+        "exit" => exit(data),
         "error" => field(data, &["message", "error", "text"]).unwrap_or_else(|| compact(data)),
         _ => compact(data),
     }
@@ -210,6 +211,32 @@ fn status(data: &Value) -> String {
     line
 }
 
+/// How a process ended, by its exit report.
+fn exit(data: &Value) -> String {
+    let mut words = vec![field(data, &["reason"]).unwrap_or_else(|| compact(data))];
+    for (key, word) in [("exitCode", "code"), ("signal", "signal"), ("by", "by")] {
+        match data.get(key) {
+            None | Some(Value::Null) => {}
+            Some(value) => words.push(format!("{word} {}", compact(value))),
+        }
+    }
+    words.join(", ")
+}
+
+/// The fields of an object in one line, those without a value left out.
+#[must_use]
+pub fn fields(value: &Value) -> String {
+    let Value::Object(map) = value else {
+        return compact(value);
+    };
+    let empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+    map.iter()
+        .filter(|(_, value)| !empty(value))
+        .map(|(key, value)| format!("{key} {}", compact(value)))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
 fn until(time: &str) -> String {
     let time = time.split('T').nth(1).unwrap_or(time);
     time.split('.')
@@ -261,6 +288,17 @@ mod tests {
         assert_eq!(
             line("turn_ended", json!({"outcome":"failed","reason":"exit_2"})),
             "     7  03:04:05.678  turn_ended          failed (exit_2)"
+        );
+        assert_eq!(
+            line(
+                "exit",
+                json!({"reason":"crashed","exitCode":3,"signal":null,"by":null})
+            ),
+            "     7  03:04:05.678  exit                crashed, code 3"
+        );
+        assert_eq!(
+            fields(&json!({"state":"live","pid":7,"x":null,"y":[]})),
+            "pid 7, state live"
         );
         assert_eq!(
             line("brand_new", json!({"a":1})),

@@ -31,21 +31,30 @@ pub struct View {
     form: Form,
     bar: Option<ProgressBar>,
     status: String,
+    /// The last output on a terminal did not end its line.
+    unfinished: bool,
 }
 
 impl View {
     /// A view in this form.
     #[must_use]
     pub fn new(form: Form) -> Self {
-        let bar = (form == Form::People && terminal::on_stderr()).then(|| {
-            let bar = ProgressBar::new_spinner();
-            bar.enable_steady_tick(Duration::from_millis(120));
-            bar
-        });
-        Self {
+        let mut view = Self {
             form,
-            bar,
+            bar: None,
             status: String::new(),
+            unfinished: false,
+        };
+        view.wake();
+        view
+    }
+
+    /// Draws the status line (again).
+    pub fn wake(&mut self) {
+        if self.form == Form::People && self.bar.is_none() && terminal::on_stderr() {
+            let bar = ProgressBar::new_spinner().with_message(self.status.clone());
+            bar.enable_steady_tick(Duration::from_millis(120));
+            self.bar = Some(bar);
         }
     }
 
@@ -112,7 +121,15 @@ impl View {
             return Ok(());
         }
         self.quiet();
+        self.unfinished = terminal::on_stdout() && bytes.last() != Some(&b'\n');
         out::bytes(bytes)
+    }
+
+    /// Ends the line that a command left unfinished.
+    pub fn end_line(&mut self) {
+        if std::mem::take(&mut self.unfinished) {
+            out::note("");
+        }
     }
 
     /// Missing events.

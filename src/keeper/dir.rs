@@ -1,7 +1,10 @@
 //! The directory of one incarnation: what it says about a keeper, alive or dead.
 //! Never concludes from a process number alone.
 
-#![expect(unsafe_code, reason = "a zeroed flock is the way to ask for a lock")]
+#![expect(
+    unsafe_code,
+    reason = "pidfds and open-file-description locks have no safe wrapper in nix"
+)]
 
 use std::fs::{self, File, OpenOptions};
 use std::io;

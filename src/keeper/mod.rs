@@ -9,10 +9,6 @@
 //! written but the keeper had not yet read (at most a pipe's content) is gone.
 
 #![expect(
-    unsafe_code,
-    reason = "pidfds and open-file-description locks have no safe wrapper in nix"
-)]
-#![expect(
     clippy::disallowed_methods,
     reason = "the one room that starts processes, on a thread of its own that may sleep"
 )]

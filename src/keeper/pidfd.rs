@@ -1,7 +1,10 @@
 //! Handles on processes: a signal through one reaches the process that was looked at, or nobody.
 //! Never signals a bare number; shared with the keeper's binary by `#[path]`.
 
-#![expect(unsafe_code, reason = "pidfds have no safe interface in std or nix")]
+#![expect(
+    unsafe_code,
+    reason = "pidfds and open-file-description locks have no safe wrapper in nix"
+)]
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};

@@ -44,9 +44,18 @@ impl Backoff {
         let exact = 1_u32
             .checked_shl(doublings)
             .and_then(|factor| self.base.checked_mul(factor))
-            .map_or(self.cap, |delay| delay.min(self.cap));
+            .map_or(self.longest(), |delay| delay.min(self.cap));
         let spread = 1.0 + unit(self.jitter) * (2.0 * unit(unit_random) - 1.0);
         Duration::try_from_secs_f64(exact.as_secs_f64() * spread).unwrap_or(exact)
+    }
+
+    /// Where the curve ends: a base of zero never rises.
+    fn longest(&self) -> Duration {
+        if self.base.is_zero() {
+            Duration::ZERO
+        } else {
+            self.cap
+        }
     }
 
     /// Length of the present row of short lives, given the row before and the life that ended.
@@ -104,6 +113,11 @@ mod tests {
         };
         assert_eq!(odd.delay(1, 7.0).as_millis(), 50);
         assert_eq!(Backoff::default().delay(1, f64::NAN).as_millis(), 40);
+        let none = Backoff {
+            base: Duration::ZERO,
+            ..Backoff::default()
+        };
+        assert_eq!(none.delay(40, 0.5), Duration::ZERO);
         let huge = Backoff {
             base: Duration::MAX,
             cap: Duration::MAX,

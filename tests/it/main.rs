@@ -2,6 +2,7 @@
 //! Never skips a test silently.
 
 mod app;
+mod demo;
 mod doors_auth;
 mod doors_drain;
 mod doors_events;

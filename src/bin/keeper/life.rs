@@ -1,11 +1,14 @@
 //! How a program ends: record first, then the rest of its output, then the rest of its tree.
 //! Never reports an end that the kernel has not reported, never ends before its tree is gone.
 
+use std::path::Path;
+
 use crate::clock::wall_ms;
 use crate::engine::Engine;
 use crate::exitfile::ExitFile;
 use crate::sys;
 use crate::tree;
+use crate::wire::file;
 use crate::wire::record::ExitRecord;
 use crate::wire::spec::OnServerLoss;
 
@@ -72,6 +75,13 @@ pub struct Life {
 pub struct Stop {
     pub by: String,
     pub kill_at: u64,
+}
+
+/// Whether the disk still refuses output or the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refused {
+    Nothing,
+    Something,
 }
 
 impl Life {
@@ -204,7 +214,7 @@ impl Engine {
             Phase::Killing => self.kill_rounds(),
             Phase::Settling { since } => {
                 self.settle(since);
-                return self.alone_for(since) >= self.patience();
+                return self.alone_for(since) >= self.patience(Refused::Something);
             }
             Phase::Ended { since } => return self.may_leave(since),
         }
@@ -314,11 +324,12 @@ impl Engine {
         if self.life.alone_since.is_none() {
             return self.clock.now() >= since + LINGER_WATCHED_MS;
         }
-        let enough = if self.life.unsaved {
-            self.patience()
+        let refused = if self.life.unsaved {
+            Refused::Something
         } else {
-            LINGER_MS
+            Refused::Nothing
         };
+        let enough = self.patience(refused);
         self.alone_for(since) >= enough
     }
 
@@ -330,8 +341,12 @@ impl Engine {
         self.clock.now().saturating_sub(alone.max(since))
     }
 
-    /// With output or a record that the disk refuses and nobody connected: how long to go on trying.
-    fn patience(&self) -> u64 {
+    /// How long an ended keeper stays without clients: longer when the disk still refuses something,
+    /// but not when its directory has been deleted and there is nothing left to keep.
+    fn patience(&self, refused: Refused) -> u64 {
+        if refused == Refused::Nothing || !Path::new(file::LOCK).exists() {
+            return LINGER_MS;
+        }
         match self.limits.orphan_ttl_s {
             0 => DAY_MS,
             seconds => seconds.saturating_mul(1_000),

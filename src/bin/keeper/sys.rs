@@ -1,7 +1,10 @@
 //! System calls that neither std nor nix offers safely.
 //! Never called from more than one thread: the keeper has one.
 
-#![expect(unsafe_code, reason = "this file is the one place of the system calls that have no safe interface")]
+#![expect(
+    unsafe_code,
+    reason = "the system calls that nix does not wrap, each with its own reason below"
+)]
 
 use std::fs::File;
 use std::io;

@@ -73,7 +73,7 @@ fn without_a_token_401_says_how_to_sign_in() {
     let fake = Fake::start(|_, _| Answer::Json(401, r#"{"error":"no","code":"x"}"#.into()));
     let client = Client::new(&fake.url, None).unwrap();
     let failure = client.send(&Request::get("/x")).unwrap_err();
-    assert_eq!(failure, signed_out());
+    assert_eq!(failure, signed_out(&fake.url));
 }
 
 #[test]

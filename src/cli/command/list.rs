@@ -137,7 +137,7 @@ pub fn why(client: &Client, args: &WhyArgs) -> Result<Exit, Failure> {
     ))?;
     for fact in list(&why, "because") {
         let name = render::field(fact, &["fact"]).unwrap_or_default();
-        let value = fact.get("value").map(render::compact).unwrap_or_default();
+        let value = fact.get("value").map(render::fields).unwrap_or_default();
         let at = render::field(fact, &["at"]).map_or_else(String::new, |at| format!("  at {at}"));
         out::line(&format!("  {name:<14} {value}{at}"))?;
     }

@@ -55,12 +55,19 @@ fn perform(
         server.url(),
         server.pid().unwrap_or_default()
     ));
-    match steps::all(&mut stage, &mut server) {
-        Ok(()) => {}
-        Err(failure) if failure.exit == Exit::Interrupted => {
-            server.stop()?;
-            return Err(failure);
+    let shown = steps::all(&mut stage, &mut server).and_then(|()| {
+        let keep = args.keep || (terminal::person() && !args.once);
+        next(&server, place, keep)?;
+        if keep {
+            let _ = signal.recv();
         }
+        Ok(())
+    });
+    stage.clear();
+    let stopped = server.stop();
+    match shown {
+        Ok(()) => stopped?,
+        Err(failure) if failure.exit == Exit::Interrupted => return Err(failure),
         Err(failure) => {
             out::note(&format!("the server's log is {}", server.log().display()));
             return Err(Failure {
@@ -69,12 +76,6 @@ fn perform(
             });
         }
     }
-    let keep = args.keep || (terminal::person() && !args.once);
-    next(&server, place, keep)?;
-    if keep {
-        let _ = signal.recv();
-    }
-    server.stop()?;
     out::note("the demo's server and its agents have ended");
     Ok(Exit::Completed)
 }

@@ -8,10 +8,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::super::client::{Client, Request};
+use super::super::command::steer;
 use super::super::failure::{Exit, Failure};
 use super::super::follow::{Follower, Patience};
 use super::super::wire::{Agent, Event};
-use super::super::{clock, out, render};
+use super::super::{clock, find, out, render};
 
 /// How long one step may take.
 const STEP: Duration = Duration::from_secs(90);
@@ -94,6 +95,16 @@ impl<'a> Stage<'a> {
             }
         }
         Err(broken("what was waited for did not happen in time"))
+    }
+
+    /// Ends every agent, so that none is left behind whatever becomes of the server.
+    pub fn clear(&self) {
+        let agents = find::all_agents(&self.client).unwrap_or_default();
+        for agent in agents.into_iter().filter_map(find::read) {
+            if let Err(failure) = steer::remove(&self.client, &agent.id) {
+                failure.print();
+            }
+        }
     }
 
     /// Ends the demo when the person wants that.

@@ -5,6 +5,7 @@
 
 mod history;
 mod people;
+mod queue;
 mod work;
 
 /// Runs each function on a fresh store of each database.
@@ -32,11 +33,11 @@ conform! {
     work::lists_filter_count_and_page,
     work::a_session_is_found_by_name_and_by_prefix,
     work::overviews_carry_what_a_list_shows,
-    work::prompts_are_accepted_in_order_up_to_the_limit,
-    work::a_repeated_key_gets_the_first_placement,
-    work::waiting_tasks_are_edited_cancelled_and_reordered,
+    queue::prompts_are_accepted_in_order_up_to_the_limit,
+    queue::a_repeated_key_gets_the_first_placement,
+    queue::waiting_tasks_are_edited_cancelled_and_reordered,
     work::what_recovery_must_look_at_is_found,
-    work::questions_are_answered_once,
+    queue::questions_are_answered_once,
     history::events_read_back_by_seq_and_by_pos,
     history::a_number_twice_or_a_hole_is_refused_as_a_whole,
     history::facts_and_status_are_written_together,

@@ -328,3 +328,16 @@ async fn a_kill_is_told_at_once() {
     }
     assert!(quickest < Duration::from_millis(250), "{quickest:?}");
 }
+
+/// Its directory deleted under it, a keeper still ends the program when asked, and does not stay.
+#[tokio::test]
+async fn a_keeper_without_its_directory_leaves_after_the_end() {
+    let rig = Rig::new();
+    let agent = rig.start(rig.shell("exec cat")).await;
+    let mut link = agent.attach(0).await;
+    std::fs::remove_dir_all(agent.dir.path()).unwrap();
+    link.writer.kill("test").await.unwrap();
+    assert_eq!(link.until_exit().await.signal, Some(9));
+    drop(link);
+    until("the keeper's end", || !lives(agent.keeper_pid())).await;
+}

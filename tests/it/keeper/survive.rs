@@ -103,3 +103,54 @@ async fn nothing_is_there_before_a_start() {
         0
     );
 }
+
+/// Clock ticks of processor time that a process has used.
+fn ticks(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat
+        .rsplit_once(')')
+        .unwrap()
+        .1
+        .split_whitespace()
+        .collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+/// Nothing to do is no work: idle, held up at the cap, in front of a client that does not read, with
+/// input that the program does not read, and after the end.
+#[tokio::test]
+async fn waiting_costs_nothing() {
+    let rig = Rig::new();
+    let mut spec = rig.shell("echo up; exec 2>&-; read go; exec yes");
+    spec.limits.segment_bytes = 1024 * 1024;
+    let agent = rig.start(spec).await;
+    let pid = agent.keeper_pid();
+    let mut link = agent.attach(0).await;
+    link.until_output("up").await;
+    assert_quiet("idle", pid).await;
+    // More than its pipe holds waits for the program; one that never reads is attached; the log is full.
+    link.writer.input(b"go", b"go\n".to_vec()).await.unwrap();
+    link.writer
+        .input(b"more", vec![b'x'; 1024 * 1024])
+        .await
+        .unwrap();
+    until("the cap", || {
+        agent.dir.log().length().unwrap() == 2 * 1024 * 1024
+    })
+    .await;
+    assert_quiet("held up", pid).await;
+    link.writer.kill("test").await.unwrap();
+    link.until_exit().await;
+    assert_quiet("ended", pid).await;
+}
+
+async fn assert_quiet(when: &str, pid: u32) {
+    // What is under way may end first.
+    let mut used = u64::MAX;
+    for _ in 0..5 {
+        let before = ticks(pid);
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        used = used.min(ticks(pid) - before);
+    }
+    assert!(used <= 2, "{when}: {used} ticks in 400 ms");
+}

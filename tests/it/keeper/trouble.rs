@@ -352,6 +352,7 @@ async fn another_user_is_refused() {
 }
 
 /// Connects from a thread whose credentials alone are changed.
+#[expect(unsafe_code, reason = "setresuid of one thread has no safe wrapper")]
 fn as_nobody(socket: &Path) -> std::io::Result<UnixStream> {
     let socket = socket.to_owned();
     std::thread::spawn(move || {

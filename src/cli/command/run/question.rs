@@ -74,7 +74,7 @@ impl Questions {
     }
 
     /// A question was answered, here or elsewhere.
-    pub fn resolved(&mut self, data: &Value, view: &View) {
+    pub fn resolved(&mut self, data: &Value, view: &mut View) {
         let Some(id) = render::field(data, &["requestId"]) else {
             return;
         };
@@ -88,16 +88,22 @@ impl Questions {
             let status = render::field(data, &["status", "state"]).unwrap_or_default();
             view.note(&format!("  ? {status}"));
         }
-        if was_first
-            && self.person
-            && let Some(next) = self.open.front()
-        {
-            prompt(next);
+        if was_first {
+            self.go_on(view);
+        }
+    }
+
+    /// Asks what is open next; the status line comes back when nothing is.
+    fn go_on(&self, view: &mut View) {
+        match self.open.front() {
+            Some(next) if self.person => prompt(next),
+            Some(_) => {}
+            None => view.wake(),
         }
     }
 
     /// Sends what the person typed, when it is an answer.
-    pub fn answer(&mut self, client: &Client, view: &View) -> Result<(), Failure> {
+    pub fn answer(&mut self, client: &Client, view: &mut View) -> Result<(), Failure> {
         if !self.open() {
             return Ok(());
         }
@@ -120,9 +126,7 @@ impl Questions {
             Err(failure) => return Err(failure),
         }
         self.open.pop_front();
-        if let Some(next) = self.open.front() {
-            prompt(next);
-        }
+        self.go_on(view);
         Ok(())
     }
 }

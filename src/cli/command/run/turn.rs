@@ -79,7 +79,7 @@ impl<'a> Turn<'a> {
             self.see(seen)?;
         }
         self.print_output()?;
-        self.questions.answer(self.client, &self.view)?;
+        self.questions.answer(self.client, &mut self.view)?;
         let quiet = clock::now().saturating_duration_since(self.checked) >= QUIET;
         if self.ended || (quiet && batch.events.is_empty()) {
             self.checked = clock::now();
@@ -120,7 +120,7 @@ impl<'a> Turn<'a> {
                 return self.end_stream(&event.data);
             }
             "approval_requested" => self.questions.ask(&event.data, &mut self.view),
-            "approval_resolved" => self.questions.resolved(&event.data, &self.view),
+            "approval_resolved" => self.questions.resolved(&event.data, &mut self.view),
             "turn_ended" if task.is_some() => self.ended = true,
             _ => {}
         }
@@ -174,6 +174,7 @@ impl<'a> Turn<'a> {
         }
         if exit.is_some() {
             self.view.quiet();
+            self.view.end_line();
         }
         Ok(exit.map(|exit| Ended { task, exit }))
     }
