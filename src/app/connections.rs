@@ -251,8 +251,8 @@ mod tests {
     fn only_the_sockets_of_the_ended_token_are_closed() {
         let connections = Connections::new(2);
         let (one, two) = (Arc::new(Ended::default()), Arc::new(Ended::default()));
-        let _a = connections.register(&someone("a"), one.clone());
-        let _b = connections.register(&someone("b"), two.clone());
+        let _a = connections.register(&someone("a"), Arc::clone(&one) as _);
+        let _b = connections.register(&someone("b"), Arc::clone(&two) as _);
         connections.end_sid("a");
         assert_eq!(*one.0.lock().unwrap(), [Ending::AuthEnded]);
         assert!(two.0.lock().unwrap().is_empty());
@@ -263,11 +263,19 @@ mod tests {
         let connections = Connections::new(2);
         let who = someone("a");
         let connection = Arc::new(Ended::default());
-        let first = connections.register(&who, connection.clone()).unwrap();
-        let _second = connections.register(&who, connection.clone()).unwrap();
-        let refused = connections.register(&who, connection.clone());
+        let first = connections
+            .register(&who, Arc::clone(&connection) as _)
+            .unwrap();
+        let _second = connections
+            .register(&who, Arc::clone(&connection) as _)
+            .unwrap();
+        let refused = connections.register(&who, Arc::clone(&connection) as _);
         assert_eq!(refused.err().unwrap().code(), "too_many_connections");
-        assert!(connections.register(&someone("a"), connection.clone()).is_ok());
+        assert!(
+            connections
+                .register(&someone("a"), Arc::clone(&connection) as _)
+                .is_ok()
+        );
         drop(first);
         assert!(connections.register(&who, connection).is_ok());
     }

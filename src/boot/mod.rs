@@ -66,7 +66,9 @@ pub async fn run(config: Config, options: Options) -> Result<ExitCode, BootError
     let config = Arc::new(config);
     // Bound before recovery, so that a taken address is told at once; answered after it.
     let listener = http::bind(config.bind)?;
-    let bound = listener.local_addr().map_err(|e| BootError::bind(config.bind, &e))?;
+    let bound = listener
+        .local_addr()
+        .map_err(|e| BootError::bind(config.bind, &e))?;
     let mut house = House::build(&config).await?;
     data_dir.note(bound)?;
     let ended = house.open(listener, bound, options).await;
@@ -93,7 +95,8 @@ impl House {
             .await
             .map_err(BootError::fault)?
             .map_err(|error| BootError::Database(error.to_string()))?;
-        let secrets = Secrets::open(&config.data_dir).map_err(|e| BootError::Keys(e.to_string()))?;
+        let secrets =
+            Secrets::open(&config.data_dir).map_err(|e| BootError::Keys(e.to_string()))?;
         let secrets = Arc::new(secrets);
         let passwords = Passwords::new();
         accounts::first(&store, &passwords, config).await?;
@@ -109,7 +112,11 @@ impl House {
         let (runtime, tree, recovered) = Runtime::start(parts)
             .await
             .map_err(|error| BootError::Runtime(error::source_text(&error)))?;
-        tracing::info!(sessions = recovered.sessions, failed = recovered.failed, "recovered");
+        tracing::info!(
+            sessions = recovered.sessions,
+            failed = recovered.failed,
+            "recovered"
+        );
         let app = App::new(Foundation {
             store: store.clone(),
             tokens: Tokens::new(secrets.signing_key().expose()),
@@ -165,7 +172,9 @@ impl House {
         }
         match why {
             Ended::Signal(_) => Ok(ExitCode::SUCCESS),
-            Ended::Tree(exit) => Err(BootError::Runtime(format!("the supervisor tree ended: {exit}"))),
+            Ended::Tree(exit) => Err(BootError::Runtime(format!(
+                "the supervisor tree ended: {exit}"
+            ))),
             Ended::Server => Err(BootError::Runtime("the HTTP server ended".to_owned())),
         }
     }

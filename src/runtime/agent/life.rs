@@ -134,6 +134,10 @@ impl Life {
         }
         if self.driver.has_prompt() {
             self.watch = i32::try_from(self.pid).ok().map(Watch::new);
+            if let Some(watch) = &mut self.watch {
+                // The first look notes which program file it is.
+                let _noted = watch.sample();
+            }
         }
     }
 

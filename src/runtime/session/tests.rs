@@ -71,6 +71,7 @@ fn core() -> Core {
             has_prompt: false,
         },
         random: 0.5,
+        ending: false,
     }
 }
 
