@@ -152,7 +152,10 @@ mod tests {
         for count in [0, 1, 3] {
             let text = body("e1", SessionId::generate(), &page(count));
             let value: serde_json::Value = serde_json::from_str(&text).unwrap();
-            assert_eq!(u64::try_from(value["events"].as_array().unwrap().len()).unwrap(), count);
+            assert_eq!(
+                u64::try_from(value["events"].as_array().unwrap().len()).unwrap(),
+                count
+            );
             assert_eq!(value["source"], "persisted");
             assert_eq!(value["gap"]["to"], 2);
             assert_eq!(value["nextCursor"], count);

@@ -7,6 +7,7 @@
 mod core;
 mod load;
 mod messages;
+mod outcome;
 mod process;
 mod questions;
 mod step;
