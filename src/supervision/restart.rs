@@ -253,13 +253,11 @@ impl Machine {
         self.strategy == Strategy::OneForOne && origin == Origin::Added
     }
 
-    /// Whether a child that is down now was to be stopped anyway.
+    /// Whether a child that is down now was to be stopped anyway, also because all are.
     fn was_expected(&self, key: Key) -> bool {
-        !self.is_open()
-            || self
-                .table
-                .get(key)
-                .is_some_and(|slot| slot.cycle || slot.goal == Goal::Down)
+        self.table
+            .get(key)
+            .is_some_and(|slot| slot.cycle || slot.goal == Goal::Down)
     }
 
     fn significant_ended(&mut self, id: &str, now: Instant) {

@@ -222,6 +222,13 @@ fn a_stop_reaches_a_child_whose_mailbox_is_full() {
             ctx.wait(pause);
         }
     }
+    #[derive(Message)]
+    #[rtype(result = "()")]
+    struct Chatter;
+    impl Handler<Chatter> for Busy {
+        type Result = ();
+        fn handle(&mut self, _: Chatter, _: &mut Self::Context) {}
+    }
     impl Handler<Stop> for Busy {
         type Result = ();
         fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
@@ -242,10 +249,10 @@ fn a_stop_reaches_a_child_whose_mailbox_is_full() {
                         _lifeline: lifeline,
                         stopped,
                     };
-                    let mailbox: Recipient<Stop> = actor.start().recipient();
-                    // The child's own sender has its place taken before the supervisor asks.
-                    while mailbox.try_send(Stop).is_ok() {}
-                    Ok(Child::worker(mailbox))
+                    let address = actor.start();
+                    // Its own sender has its place taken before the supervisor asks.
+                    while address.try_send(Chatter).is_ok() {}
+                    Ok(Child::worker(address))
                 }
             }),
         );

@@ -20,9 +20,7 @@ use std::{
     time::Duration,
 };
 
-use actix::{
-    Actor, ActorContext, Addr, Arbiter, AsyncContext, Context, Handler, Message, Recipient, System,
-};
+use actix::{Actor, ActorContext, Addr, Arbiter, AsyncContext, Context, Handler, Message, System};
 use tokio::time::sleep;
 
 use super::{lifeline::Key, *};

@@ -280,3 +280,25 @@ fn a_member_terminated_during_the_wait_is_left_out() {
         assert_eq!(states(&root).await, ["a:Running", "b:Stopped", "c:Running"]);
     });
 }
+
+#[test]
+fn a_first_start_that_fails_after_the_boot_is_a_death_like_any_other() {
+    run(async {
+        let stage = Stage::new();
+        let root = start(stage.spec(Strategy::OneForAll, &["a"])).await;
+        stage.crash("a").await;
+        let (address, child) = (root.addr(), stage.child("b"));
+        let adding = actix::spawn(async move { address.send(StartChild(child)).await });
+        pass(1).await;
+        terminate(&root, "b").await.expect("taken back");
+        let added = adding.await.expect("joined").expect("an answer");
+        assert!(matches!(added, Err(StartError::Failed(_))), "{added:?}");
+        pass(100).await;
+        assert_eq!(states(&root).await, ["a:Running", "b:Stopped"]);
+        stage.plan("b", [Plan::Fail("full")]);
+        stage.crash("a").await;
+        pass(1_000).await;
+        assert_eq!(states(&root).await, ["a:Running", "b:Running"]);
+        assert_eq!(stage.records(Event::StartFailed).len(), 1);
+    });
+}
