@@ -35,8 +35,10 @@ pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     let place = Place::new(args)?;
     let bind = server::choose(args.bind)?;
     let ended = perform(args, &place, bind, &signal);
-    if ended.is_ok() {
-        place.clean();
+    match &ended {
+        // A failed one keeps its log.
+        Err(failure) if failure.exit != Exit::Interrupted => {}
+        Ok(_) | Err(_) => place.clean(),
     }
     ended
 }
@@ -136,7 +138,7 @@ impl Place {
         Ok(Self { dir, temporary })
     }
 
-    /// Removes what the demo made. A failed one keeps its log.
+    /// Removes what the demo made.
     fn clean(&self) {
         if self.temporary
             && let Err(error) = std::fs::remove_dir_all(&self.dir)

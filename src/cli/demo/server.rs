@@ -5,6 +5,7 @@
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::Duration;
@@ -107,7 +108,7 @@ impl Server {
             return Ok(());
         };
         let pid = i32::try_from(child.id()).map_err(|error| self.failed(&error.to_string()))?;
-        // It may have had the same Ctrl-C already and be gone: its exit tells.
+        // It may be gone already: its exit tells.
         let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
         let until = clock::now() + END;
         while clock::now() < until {
@@ -134,7 +135,10 @@ impl Server {
             .create(true)
             .append(true)
             .open(&self.log)?;
+        // A group of its own: Ctrl-C is for the demo, and two signals would end the server at once,
+        // without its agents.
         child::command(std::env::current_exe()?)
+            .process_group(0)
             .arg("serve")
             .arg("--data-dir")
             .arg(&self.data_dir)
