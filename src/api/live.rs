@@ -15,9 +15,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use actix::{
-    Actor, ActorContext, ActorFuture, AsyncContext, Running, SpawnHandle, StreamHandler,
-};
+use actix::{Actor, ActorContext, ActorFuture, AsyncContext, Running, SpawnHandle, StreamHandler};
 use actix_http::ws::{CloseCode, CloseReason, Codec, Item};
 use actix_web_actors::ws::{Message, ProtocolError, WebsocketContext};
 use bytes::{Bytes, BytesMut};
@@ -200,7 +198,10 @@ fn payload_len(message: &Message) -> usize {
             | Item::Last(bytes),
         ) => bytes.len(),
         Message::Close(reason) => reason.as_ref().map_or(0, |reason| {
-            reason.description.as_ref().map_or(2, |text| text.len().saturating_add(2))
+            reason
+                .description
+                .as_ref()
+                .map_or(2, |text| text.len().saturating_add(2))
         }),
         Message::Nop => 0,
     }
@@ -250,11 +251,7 @@ impl<D: Dialect> ActorFuture<Socket<D>> for Pull {
     }
 }
 
-fn write<D: Dialect>(
-    socket: &Socket<D>,
-    ctx: &mut WebsocketContext<Socket<D>>,
-    text: ByteString,
-) {
+fn write<D: Dialect>(socket: &Socket<D>, ctx: &mut WebsocketContext<Socket<D>>, text: ByteString) {
     socket.window.spend(text.len().saturating_add(4));
     ctx.text(text);
 }

@@ -45,7 +45,11 @@ impl App {
     /// # Errors
     /// `bad_field` for an unknown status, `unknown_agent_kind`.
     pub async fn agents(&self, who: &Principal, filter: AgentFilter) -> Result<Page<Overview>> {
-        let word = filter.status.as_deref().map(StatusWord::parse).transpose()?;
+        let word = filter
+            .status
+            .as_deref()
+            .map(StatusWord::parse)
+            .transpose()?;
         let kinds = filter.kind.as_deref().map(Kind::parse).transpose()?;
         let everyone = who.may_read(crate::domain::UserId(uuid::Uuid::nil()));
         let rows = Filter {
@@ -69,9 +73,10 @@ impl App {
                     let (page, total) = sessions::overviews(conn, &rows, from, SWEEP)?;
                     from = from.saturating_add(page.len());
                     let done = page.is_empty() || u64::try_from(from).is_ok_and(|n| n >= total);
-                    matching.extend(page.into_iter().filter(|row| {
-                        word.is_none_or(|word| word.holds(&row.session))
-                    }));
+                    matching.extend(
+                        page.into_iter()
+                            .filter(|row| word.is_none_or(|word| word.holds(&row.session))),
+                    );
                     if done {
                         break;
                     }

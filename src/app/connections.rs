@@ -263,11 +263,19 @@ mod tests {
         let connections = Connections::new(2);
         let who = someone("a");
         let connection = Arc::new(Ended::default());
-        let first = connections.register(&who, Arc::clone(&connection) as _).unwrap();
-        let _second = connections.register(&who, Arc::clone(&connection) as _).unwrap();
+        let first = connections
+            .register(&who, Arc::clone(&connection) as _)
+            .unwrap();
+        let _second = connections
+            .register(&who, Arc::clone(&connection) as _)
+            .unwrap();
         let refused = connections.register(&who, Arc::clone(&connection) as _);
         assert_eq!(refused.err().unwrap().code(), "too_many_connections");
-        assert!(connections.register(&someone("a"), Arc::clone(&connection) as _).is_ok());
+        assert!(
+            connections
+                .register(&someone("a"), Arc::clone(&connection) as _)
+                .is_ok()
+        );
         drop(first);
         assert!(connections.register(&who, connection).is_ok());
     }

@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::{App, MessageRequest, SessionOverview, WhenBusy, place};
 use crate::domain::prompt::IdempotencyKey;
 use crate::domain::{
-    Error, Facts, Kind, OnUncertain, PermissionMode, Placement, Principal, Prompt, Result,
-    Session, SessionId, Status,
+    Error, Facts, Kind, OnUncertain, PermissionMode, Placement, Principal, Prompt, Result, Session,
+    SessionId, Status,
 };
 use crate::secrets::env_aad;
 use crate::store::idempotency::{self, KeptReply};
@@ -116,7 +116,12 @@ impl App {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn keep_reply(&self, who: &Principal, key: &IdempotencyKey, reply: &str) -> Result<()> {
+    pub async fn keep_reply(
+        &self,
+        who: &Principal,
+        key: &IdempotencyKey,
+        reply: &str,
+    ) -> Result<()> {
         let kept = KeptReply {
             owner: who.user,
             key: reply_key(key),
@@ -124,12 +129,12 @@ impl App {
             created_at: self.now(),
         };
         let now = kept.created_at;
-        let write = move |conn: &mut Connection| {
-            match idempotency::find(conn, kept.owner, &kept.key, now)? {
+        let write =
+            move |conn: &mut Connection| match idempotency::find(conn, kept.owner, &kept.key, now)?
+            {
                 Some(_) => Ok(()),
                 None => idempotency::insert(conn, &kept),
-            }
-        };
+            };
         Ok(self.store().write(write).await?)
     }
 
@@ -190,17 +195,23 @@ impl App {
             sessions::insert(conn, &row)?;
             Ok(session.id)
         };
-        self.store().write(write).await.map_err(|error| match error {
-            StoreError::Conflict(_) => {
-                Error::conflict("name_taken", "you have another agent with this name")
-            }
-            other => other.into(),
-        })
+        self.store()
+            .write(write)
+            .await
+            .map_err(|error| match error {
+                StoreError::Conflict(_) => {
+                    Error::conflict("name_taken", "you have another agent with this name")
+                }
+                other => other.into(),
+            })
     }
 
     async fn new_session(&self, who: &Principal, request: &AgentRequest) -> Result<Session> {
         let config = self.config();
-        let kind = request.kind.as_deref().map_or(Ok(Kind::Shell), Kind::parse)?;
+        let kind = request
+            .kind
+            .as_deref()
+            .map_or(Ok(Kind::Shell), Kind::parse)?;
         let mode = request.permission_mode.as_deref();
         let permission_mode = mode.map_or(Ok(PermissionMode::Default), PermissionMode::parse)?;
         if let Some(name) = &request.name {
@@ -275,7 +286,12 @@ fn first_prompt(request: &AgentRequest) -> Result<Option<Prompt>> {
 fn label(field: &'static str, text: Option<&str>) -> Result<()> {
     let fits = text.is_none_or(|text| text.len() <= MAX_LABEL && !text.contains('\0'));
     fits.then_some(()).ok_or_else(|| {
-        Error::invalid("bad_field", field, "the text is too long", "at most 512 bytes, no NUL")
+        Error::invalid(
+            "bad_field",
+            field,
+            "the text is too long",
+            "at most 512 bytes, no NUL",
+        )
     })
 }
 

@@ -38,9 +38,9 @@ pub(super) async fn directory(config: &Config, asked: Option<&str>) -> Result<St
         Err(error) => return Err(refuse_io(&error)),
     }
     confine(config, &path).await?;
-    path.to_str().map(str::to_owned).ok_or_else(|| {
-        refuse("bad_field", "has a name that is not UTF-8")
-    })
+    path.to_str()
+        .map(str::to_owned)
+        .ok_or_else(|| refuse("bad_field", "has a name that is not UTF-8"))
 }
 
 fn home(config: &Config) -> PathBuf {
@@ -216,7 +216,13 @@ mod tests {
     fn variables_are_checked_by_name_value_and_sum() {
         let env = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
         assert!(variables(&env("_A1", "any\nthing=ü")).is_ok());
-        for (name, value) in [("1A", ""), ("A=B", ""), ("", ""), ("A-B", ""), ("A", "a\0b")] {
+        for (name, value) in [
+            ("1A", ""),
+            ("A=B", ""),
+            ("", ""),
+            ("A-B", ""),
+            ("A", "a\0b"),
+        ] {
             let error = variables(&env(name, value)).unwrap_err();
             assert_eq!(error.code(), "bad_env", "{name}");
         }

@@ -237,7 +237,12 @@ impl App {
     ///
     /// # Errors
     /// `bad_order`.
-    pub async fn reorder(&self, who: &Principal, id: SessionId, order: Vec<TaskId>) -> Result<Queue> {
+    pub async fn reorder(
+        &self,
+        who: &Principal,
+        id: SessionId,
+        order: Vec<TaskId>,
+    ) -> Result<Queue> {
         self.writable(who, id).await?;
         self.runtime().reorder(id, order).await?;
         self.queue(who, id).await

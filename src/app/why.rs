@@ -134,10 +134,9 @@ fn process(facts: &Facts) -> Fact {
             Some(*next_at),
         ),
         Process::CrashLoop => (json!({"state": "crash_loop", "incarnation": n}), None),
-        Process::Failed { code, text } => (
-            json!({"state": "failed", "code": code, "text": text}),
-            None,
-        ),
+        Process::Failed { code, text } => {
+            (json!({"state": "failed", "code": code, "text": text}), None)
+        }
     };
     fact("process", value, at)
 }

@@ -16,13 +16,12 @@ const GIVEN: &str = "CALLBOARD_ADMIN_PASSWORD";
 ///
 /// # Errors
 /// [`BootError::Admin`].
-pub async fn first(
-    store: &Store,
-    passwords: &Passwords,
-    config: &Config,
-) -> Result<(), BootError> {
+pub async fn first(store: &Store, passwords: &Passwords, config: &Config) -> Result<(), BootError> {
     let refused = |error: crate::domain::Error| BootError::Admin(source_text(&error));
-    let count = store.read(users::count).await.map_err(|e| refused(e.into()))?;
+    let count = store
+        .read(users::count)
+        .await
+        .map_err(|e| refused(e.into()))?;
     if count > 0 {
         return Ok(());
     }

@@ -62,11 +62,7 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, BootError> {
 ///
 /// # Errors
 /// When the listener cannot be taken over.
-pub fn serve(
-    app: App,
-    doorkeeper: Doorkeeper,
-    listener: TcpListener,
-) -> Result<Server, BootError> {
+pub fn serve(app: App, doorkeeper: Doorkeeper, listener: TcpListener) -> Result<Server, BootError> {
     let server = HttpServer::new(move || api::server(app.clone(), doorkeeper.clone()))
         .workers(WORKERS)
         .client_request_timeout(HEAD)
@@ -100,4 +96,3 @@ fn connected(connection: &dyn Any, data: &mut Extensions) {
         Err(error) => tracing::warn!(%error, "a connection cannot be cut: no descriptor is left"),
     }
 }
-

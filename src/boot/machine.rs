@@ -27,6 +27,9 @@ pub fn raise_open_files() {
 pub fn own_program() -> Result<String, BootError> {
     let path = std::env::current_exe().map_err(BootError::fault)?;
     path.to_str().map(str::to_owned).ok_or_else(|| {
-        BootError::Other(format!("the path of this program is not UTF-8: {}", path.display()))
+        BootError::Other(format!(
+            "the path of this program is not UTF-8: {}",
+            path.display()
+        ))
     })
 }

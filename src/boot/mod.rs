@@ -30,6 +30,10 @@ pub use error::BootError;
 /// How long requests in flight may take when the server stops (reliability.md 2: 30 s).
 const DRAIN: Duration = Duration::from_secs(30);
 
+/// How often agents are ended before the server gives up on the rest, and the pause between.
+const ROUNDS: u32 = 50;
+const BETWEEN_ROUNDS: Duration = Duration::from_millis(100);
+
 /// What becomes of agents when the server stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StopAgents {
@@ -66,7 +70,9 @@ pub async fn run(config: Config, options: Options) -> Result<ExitCode, BootError
     let config = Arc::new(config);
     // Bound before recovery, so that a taken address is told at once; answered after it.
     let listener = http::bind(config.bind)?;
-    let bound = listener.local_addr().map_err(|e| BootError::bind(config.bind, &e))?;
+    let bound = listener
+        .local_addr()
+        .map_err(|e| BootError::bind(config.bind, &e))?;
     let mut house = House::build(&config).await?;
     data_dir.note(bound)?;
     let ended = house.open(listener, bound, options).await;
@@ -93,7 +99,8 @@ impl House {
             .await
             .map_err(BootError::fault)?
             .map_err(|error| BootError::Database(error.to_string()))?;
-        let secrets = Secrets::open(&config.data_dir).map_err(|e| BootError::Keys(e.to_string()))?;
+        let secrets =
+            Secrets::open(&config.data_dir).map_err(|e| BootError::Keys(e.to_string()))?;
         let secrets = Arc::new(secrets);
         let passwords = Passwords::new();
         accounts::first(&store, &passwords, config).await?;
@@ -109,7 +116,11 @@ impl House {
         let (runtime, tree, recovered) = Runtime::start(parts)
             .await
             .map_err(|error| BootError::Runtime(error::source_text(&error)))?;
-        tracing::info!(sessions = recovered.sessions, failed = recovered.failed, "recovered");
+        tracing::info!(
+            sessions = recovered.sessions,
+            failed = recovered.failed,
+            "recovered"
+        );
         let app = App::new(Foundation {
             store: store.clone(),
             tokens: Tokens::new(secrets.signing_key().expose()),
@@ -154,7 +165,7 @@ impl House {
             let stop = handle.stop(true);
             let _late = tokio::time::timeout(DRAIN, stop).await;
             if options.stop_agents == StopAgents::Yes {
-                self.runtime.stop_all().await;
+                self.end_agents().await;
             }
         };
         tokio::select! {
@@ -165,9 +176,25 @@ impl House {
         }
         match why {
             Ended::Signal(_) => Ok(ExitCode::SUCCESS),
-            Ended::Tree(exit) => Err(BootError::Runtime(format!("the supervisor tree ended: {exit}"))),
+            Ended::Tree(exit) => Err(BootError::Runtime(format!(
+                "the supervisor tree ended: {exit}"
+            ))),
             Ended::Server => Err(BootError::Runtime("the HTTP server ended".to_owned())),
         }
+    }
+
+    /// Ends agents until none holds a place: one that was being started when the first round read
+    /// the rows is found by the next.
+    async fn end_agents(&self) {
+        for _round in 0..ROUNDS {
+            self.runtime.stop_all().await;
+            if self.runtime.figures().live_agents == 0 {
+                return;
+            }
+            tokio::time::sleep(BETWEEN_ROUNDS).await;
+        }
+        let live = self.runtime.figures().live_agents;
+        tracing::error!(live, "agents are left that could not be ended");
     }
 
     /// Detaches from every agent and closes the rows.

@@ -102,14 +102,27 @@ impl TestApp {
         };
         self.child = Some(child);
         let url = format!("{}/health/ready", self.url());
-        until(async || self.http.get(&url).send().await.is_ok_and(|r| r.status() == 200)).await;
+        until(async || {
+            self.http
+                .get(&url)
+                .send()
+                .await
+                .is_ok_and(|r| r.status() == 200)
+        })
+        .await;
     }
 
     /// The program as it would be started.
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_callboard"));
         command
-            .args(["serve", "--stop-agents", "--bind", "127.0.0.1:0", "--data-dir"])
+            .args([
+                "serve",
+                "--stop-agents",
+                "--bind",
+                "127.0.0.1:0",
+                "--data-dir",
+            ])
             .arg(self.dir.path())
             .env_remove("CALLBOARD_ADMIN_PASSWORD")
             .env("CALLBOARD_LOG", "info,callboard=debug")
@@ -187,7 +200,11 @@ impl TestApp {
             if let Some(status) = child.try_wait().unwrap() {
                 return status.code();
             }
-            assert!(started.elapsed() < PATIENCE, "it does not end: {}", self.log());
+            assert!(
+                started.elapsed() < PATIENCE,
+                "it does not end: {}",
+                self.log()
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -237,7 +254,11 @@ fn leftovers(dir: &Path) -> Vec<(i32, String)> {
     let dir = dir.to_str().unwrap();
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse::<i32>().ok()) else {
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|n| n.parse::<i32>().ok())
+        else {
             continue;
         };
         let own = i32::try_from(std::process::id()).unwrap();
@@ -269,7 +290,10 @@ async fn seed(dir: &Path) {
             disabled: false,
             created_at: Timestamp(1),
         };
-        store.write(move |conn| users::insert(conn, &user)).await.unwrap();
+        store
+            .write(move |conn| users::insert(conn, &user))
+            .await
+            .unwrap();
     }
     store.close();
 }
@@ -306,8 +330,15 @@ impl Answer {
     /// Checks status and code of a failure.
     pub fn fails(&self, status: u16, code: &str) -> Value {
         let body = self.json();
-        assert_eq!((self.status.as_u16(), body["code"].as_str()), (status, Some(code)), "{body}");
-        assert!(body["error"].as_str().is_some_and(|e| !e.is_empty()), "{body}");
+        assert_eq!(
+            (self.status.as_u16(), body["code"].as_str()),
+            (status, Some(code)),
+            "{body}"
+        );
+        assert!(
+            body["error"].as_str().is_some_and(|e| !e.is_empty()),
+            "{body}"
+        );
         assert_eq!(body["requestId"].as_str().map(str::len), Some(32), "{body}");
         body
     }
@@ -351,7 +382,42 @@ impl Caller {
     /// Runs a prompt to its end and returns the task.
     pub async fn turn(&self, id: &str, message: &str) -> Value {
         let path = format!("/api/agents/{id}/message?wait=30");
-        self.post(&path, &json!({ "message": message })).await.ok(200)
+        self.post(&path, &json!({ "message": message }))
+            .await
+            .ok(200)
+    }
+
+    /// Runs a prompt that takes its time to its end.
+    pub async fn turn_long(&self, id: &str) {
+        let path = format!("/api/agents/{id}/message?wait=120");
+        let request = self
+            .request(Method::POST, &path)
+            .json(&json!({"message": "go"}));
+        let done = answer(request.timeout(Duration::from_secs(130)))
+            .await
+            .ok(200);
+        assert_eq!(done["outcome"], "completed");
+    }
+
+    /// Makes an agent, waits until its process takes prompts, and returns its id.
+    pub async fn ready_agent(&self, body: &Value) -> String {
+        let id = self.agent(body).await;
+        let path = format!("/api/agents/{id}");
+        until(async || self.get(&path).await.ok(200)["detail"] == "idle").await;
+        id
+    }
+
+    /// A long poll in the background that waits even when others hold the places at first.
+    pub fn long_poll(&self, path: String) -> tokio::task::JoinHandle<Answer> {
+        let caller = self.clone();
+        tokio::spawn(async move {
+            loop {
+                let reply = caller.get(&path).await;
+                if reply.status != 429 {
+                    return reply;
+                }
+            }
+        })
     }
 
     /// Every event of an agent so far.
@@ -359,7 +425,10 @@ impl Caller {
         let mut all = Vec::new();
         let mut after = 0;
         loop {
-            let page = self.get(&format!("/api/agents/{id}/events?after={after}")).await.ok(200);
+            let page = self
+                .get(&format!("/api/agents/{id}/events?after={after}"))
+                .await
+                .ok(200);
             all.extend(page["events"].as_array().unwrap().iter().cloned());
             after = page["nextCursor"].as_u64().unwrap();
             if page["hasMore"] == false {
@@ -370,9 +439,12 @@ impl Caller {
 
     /// Opens `/ws` with the token in a header.
     pub async fn ws(&self) -> Ws {
-        self.try_ws("/ws", &[("authorization", &format!("Bearer {}", self.token))])
-            .await
-            .unwrap()
+        self.try_ws(
+            "/ws",
+            &[("authorization", &format!("Bearer {}", self.token))],
+        )
+        .await
+        .unwrap()
     }
 
     /// Opens a WebSocket with these headers; the HTTP status when it is refused.
@@ -397,7 +469,10 @@ pub struct Ws {
 
 impl Ws {
     pub async fn say(&mut self, frame: Value) {
-        self.stream.send(Message::text(frame.to_string())).await.unwrap();
+        self.stream
+            .send(Message::text(frame.to_string()))
+            .await
+            .unwrap();
     }
 
     /// The next text frame.

@@ -68,12 +68,7 @@ struct ListWire<'a> {
     has_more: Value,
 }
 
-async fn create(
-    app: web::Data<App>,
-    Who(who): Who,
-    request: HttpRequest,
-    body: Fields,
-) -> Reply {
+async fn create(app: web::Data<App>, Who(who): Who, request: HttpRequest, body: Fields) -> Reply {
     let asked = requested(&request, &body)?;
     let key = asked.key.clone();
     let reply = match app.create_agent(&who, asked).await? {
@@ -116,7 +111,10 @@ fn worded(agent: &Overview, placement: Option<&Placement>, now: Timestamp) -> St
     let more = placement.map(|placement| crate::domain::event::json(&wire::accepted(placement)));
     if let (Some(all), Some(Value::Object(more))) = (value.as_object_mut(), more) {
         let names = ["taskId", "queued", "position", "queueDepth"];
-        all.extend(more.into_iter().filter(|(name, _)| names.contains(&name.as_str())));
+        all.extend(
+            more.into_iter()
+                .filter(|(name, _)| names.contains(&name.as_str())),
+        );
     }
     value.to_string()
 }
@@ -130,12 +128,7 @@ fn one(app: &App, row: &Overview) -> HttpResponse {
     HttpResponse::Ok().json(wire::agent(row, app.now()))
 }
 
-async fn pause(
-    app: web::Data<App>,
-    Who(who): Who,
-    path: web::Path<String>,
-    query: Query,
-) -> Reply {
+async fn pause(app: web::Data<App>, Who(who): Who, path: web::Path<String>, query: Query) -> Reply {
     let how = match query.text("mode") {
         None | Some("turn") => Interrupt::No,
         Some("now") => Interrupt::Now,
@@ -184,12 +177,7 @@ async fn remove(app: web::Data<App>, Who(who): Who, path: web::Path<String>) -> 
     Ok(HttpResponse::Ok().json(json!({"removed": true})))
 }
 
-async fn log(
-    app: web::Data<App>,
-    Who(who): Who,
-    path: web::Path<String>,
-    query: Query,
-) -> Reply {
+async fn log(app: web::Data<App>, Who(who): Who, path: web::Path<String>, query: Query) -> Reply {
     let id = path_id("agent", &path)?;
     let incarnation = query.number("incarnation", 1, u64::MAX)?;
     let offset = query.number("offset", 0, u64::MAX)?.unwrap_or_default();
@@ -255,7 +243,10 @@ mod tests {
         let request = actix_web::test::TestRequest::post().to_http_request();
         let body = |text: &str| Fields::parse(bytes::Bytes::copy_from_slice(text.as_bytes()));
         for name in ["agentType", "agent", "kind", "backend"] {
-            let asked = requested(&request, &body(&format!("{{\"{name}\":\"script\"}}")).unwrap());
+            let asked = requested(
+                &request,
+                &body(&format!("{{\"{name}\":\"script\"}}")).unwrap(),
+            );
             assert_eq!(asked.unwrap().kind.as_deref(), Some("script"));
         }
         let asked = requested(&request, &body(r#"{"cwd":"/x","start":false}"#).unwrap()).unwrap();

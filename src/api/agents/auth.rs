@@ -16,7 +16,11 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/api/auth/logout").post(logout))
         .service(web::resource("/api/auth/me").get(me))
         .service(web::resource("/api/auth/verify").get(verify).post(verify))
-        .service(web::resource("/api/auth/ws-ticket").get(ticket).post(ticket));
+        .service(
+            web::resource("/api/auth/ws-ticket")
+                .get(ticket)
+                .post(ticket),
+        );
 }
 
 async fn login(app: web::Data<App>, body: Fields) -> Reply {

@@ -78,7 +78,9 @@ fn tag(epoch: &str, page: &EventPage) -> String {
 
 fn matches(request: &HttpRequest, tag: &str) -> bool {
     let known = request.headers().get(header::IF_NONE_MATCH);
-    let known = known.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let known = known
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let bare = |text: &str| text.trim().trim_start_matches("W/").to_owned();
     known == "*" || known.split(',').any(|one| bare(one) == bare(tag))
 }
@@ -100,9 +102,9 @@ fn body(epoch: &str, id: SessionId, page: &EventPage) -> String {
         out.push_str("\",");
         out.push_str(event.tail());
     }
-    let gap = page.gap.map(|gap| {
-        json!({"from": gap.from, "to": gap.to, "reason": "retention"})
-    });
+    let gap = page
+        .gap
+        .map(|gap| json!({"from": gap.from, "to": gap.to, "reason": "retention"}));
     let rest = json!({
         "nextCursor": page.next,
         "hasMore": page.more,
@@ -165,8 +167,19 @@ mod tests {
     fn queries_are_read_as_documented() {
         let of = |text: &str| asked(&Query::parse(text)).map(|(poll, epoch)| (poll.after, epoch));
         assert_eq!(of("").unwrap(), (After::Oldest, None));
-        assert_eq!(of("after=e1:5").unwrap(), (After::Seq(5), Some("e1".into())));
-        for bad in ["after=", "after=-1", "after=x", "limit=0", "limit=x", "wait=-1", "types=nope"] {
+        assert_eq!(
+            of("after=e1:5").unwrap(),
+            (After::Seq(5), Some("e1".into()))
+        );
+        for bad in [
+            "after=",
+            "after=-1",
+            "after=x",
+            "limit=0",
+            "limit=x",
+            "wait=-1",
+            "types=nope",
+        ] {
             assert!(of(bad).is_err(), "{bad}");
         }
         let (poll, _) = asked(&Query::parse("types=status,exit&limit=500&wait=99")).unwrap();

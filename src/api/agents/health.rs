@@ -62,7 +62,11 @@ async fn live() -> HttpResponse {
 }
 
 fn service(service: &Service) -> Value {
-    let word = if service.healthy { "healthy" } else { "unhealthy" };
+    let word = if service.healthy {
+        "healthy"
+    } else {
+        "unhealthy"
+    };
     let mut value = json!({ "status": word });
     if let Some(latency) = service.latency {
         let ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);

@@ -26,12 +26,7 @@ async fn show(app: web::Data<App>, Who(who): Who, path: web::Path<String>) -> Re
     Ok(HttpResponse::Ok().json(wire::queue(&queue)))
 }
 
-async fn order(
-    app: web::Data<App>,
-    Who(who): Who,
-    path: web::Path<String>,
-    body: Fields,
-) -> Reply {
+async fn order(app: web::Data<App>, Who(who): Who, path: web::Path<String>, body: Fields) -> Reply {
     let id = path_id("agent", &path)?;
     let queue = app.reorder(&who, id, body.ids("order")?).await?;
     Ok(HttpResponse::Ok().json(wire::queue(&queue)))
@@ -49,11 +44,7 @@ async fn edit(
     Ok(HttpResponse::Ok().json(wire::task(&view)))
 }
 
-async fn cancel(
-    app: web::Data<App>,
-    Who(who): Who,
-    path: web::Path<(String, String)>,
-) -> Reply {
+async fn cancel(app: web::Data<App>, Who(who): Who, path: web::Path<(String, String)>) -> Reply {
     let (id, task) = (path_id("agent", &path.0)?, path_id("task", &path.1)?);
     app.cancel_task(&who, id, task).await?;
     Ok(HttpResponse::Ok().json(json!({"removed": true})))

@@ -65,12 +65,7 @@ pub fn on_uncertain(body: &Fields) -> Result<OnUncertain, Error> {
     word.map_or(Ok(OnUncertain::default()), |word| OnUncertain::parse(&word))
 }
 
-async fn list(
-    app: web::Data<App>,
-    Who(who): Who,
-    path: web::Path<String>,
-    query: Query,
-) -> Reply {
+async fn list(app: web::Data<App>, Who(who): Who, path: web::Path<String>, query: Query) -> Reply {
     let id = path_id("agent", &path)?;
     let filter = TaskFilter {
         status: query.text("status").map(str::to_owned),

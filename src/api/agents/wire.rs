@@ -271,7 +271,11 @@ pub fn accepted(placement: &Placement) -> Accepted {
     Accepted {
         task_id: placement.task,
         id: placement.task,
-        status: if placement.queued { "queued" } else { "running" },
+        status: if placement.queued {
+            "queued"
+        } else {
+            "running"
+        },
         queued: placement.queued,
         position: placement.position,
         queue_depth: placement.depth,

@@ -92,7 +92,9 @@ impl Dialect for Words {
             let kind = event.event.kind;
             let (name, tail) = (place(kind).0, event.tail());
             let event = kind.name();
-            ByteString::from(format!("{{\"type\":\"{name}\",\"event\":\"{event}\",{tail}"))
+            ByteString::from(format!(
+                "{{\"type\":\"{name}\",\"event\":\"{event}\",{tail}"
+            ))
         }))
     }
 

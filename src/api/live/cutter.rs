@@ -50,7 +50,9 @@ pub async fn watch(outbox: Arc<Outbox>, line: Weak<Line>, token_ends: Instant) {
             Standing::Closing(_) => return end(&line, CLOSE_GRACE).await,
             Standing::Open(behind_since) => {
                 let slow_at = behind_since.map(|since| since + OVERFLOW_GRACE);
-                let next = slow_at.map_or(ping_at, |at| at.min(ping_at)).min(token_ends);
+                let next = slow_at
+                    .map_or(ping_at, |at| at.min(ping_at))
+                    .min(token_ends);
                 let wait = next.saturating_duration_since(Instant::now());
                 if timeout(wait, changed).await.is_ok() {
                     continue;
@@ -113,7 +115,11 @@ mod tests {
     fn overflow(outbox: &Outbox) {
         let agent = SessionId::generate();
         for seq in 1..=300 {
-            let origin = Origin { agent, seq, pos: seq };
+            let origin = Origin {
+                agent,
+                seq,
+                pos: seq,
+            };
             outbox.push("x".into(), Some(origin));
         }
     }

@@ -251,7 +251,9 @@ impl Refusal {
         let mut refusal = Self::new(error.code(), error.to_string()).marked(id);
         let more = &mut refusal.more;
         match error {
-            Error::Invalid { field, expected, .. } => {
+            Error::Invalid {
+                field, expected, ..
+            } => {
                 more.insert("field".into(), Value::from(field.clone()));
                 if let Some(expected) = expected {
                     more.insert("expected".into(), Value::from(expected.clone()));

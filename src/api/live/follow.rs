@@ -222,7 +222,11 @@ impl<D: Dialect> Follows<D> {
     /// The channels of an event of `agent` for the carrier over all (`None`) or of that agent.
     fn wanted(&self, agent: SessionId, carrier: Option<SessionId>) -> Channels {
         let state = self.lock();
-        let all = state.all.as_ref().map(|all| all.channels).unwrap_or_default();
+        let all = state
+            .all
+            .as_ref()
+            .map(|all| all.channels)
+            .unwrap_or_default();
         match state.named.get(&agent) {
             Some(named) if carrier.is_none() && named.carrier.is_some() => Channels::default(),
             Some(named) => all.with(named.channels),
@@ -242,7 +246,11 @@ impl<D: Dialect> Follows<D> {
 impl State {
     /// Ends carriers that nobody needs any more.
     fn tidy(&mut self) {
-        let all = self.all.as_ref().map(|all| all.channels).unwrap_or_default();
+        let all = self
+            .all
+            .as_ref()
+            .map(|all| all.channels)
+            .unwrap_or_default();
         self.named.retain(|_, named| {
             let keep = !named.channels.is_empty() || (named.carrier.is_some() && !all.is_empty());
             if let (false, Some(carrier)) = (keep, &named.carrier) {
@@ -312,7 +320,9 @@ impl<D: Dialect> Carrier<D> {
     fn fail(&self, error: &Error) {
         let mut refusal = Refusal::of(error, None);
         if let Some(agent) = self.agent {
-            refusal.more.insert("agentId".into(), agent.to_string().into());
+            refusal
+                .more
+                .insert("agentId".into(), agent.to_string().into());
         }
         self.life.end();
         self.follows.say(&Reply::Error(refusal));

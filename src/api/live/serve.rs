@@ -36,14 +36,18 @@ pub fn accept<D: Dialect>(
     request: &HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse> {
-    let mut response = actix_web_actors::ws::handshake(request).map_err(|error| Error::Invalid {
-        code: "bad_handshake",
-        field: String::new(),
-        message: error.to_string(),
-        expected: Some("a WebSocket handshake of version 13".into()),
-    })?;
+    let mut response =
+        actix_web_actors::ws::handshake(request).map_err(|error| Error::Invalid {
+            code: "bad_handshake",
+            field: String::new(),
+            message: error.to_string(),
+            expected: Some("a WebSocket handshake of version 13".into()),
+        })?;
     let outbox = Arc::new(Outbox::new());
-    let registration = app.register(&visit, Arc::clone(&outbox) as Arc<dyn crate::app::Connection>)?;
+    let registration = app.register(
+        &visit,
+        Arc::clone(&outbox) as Arc<dyn crate::app::Connection>,
+    )?;
     let dialect = Arc::new(dialect);
     let (commands, waiting) = mpsc::channel(MAX_COMMANDS);
     let line = request

@@ -36,9 +36,13 @@ impl Fields {
         }
         match serde_json::from_slice(&raw) {
             Ok(Value::Object(map)) => Ok(Self { map, raw }),
-            Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
-                Err(bad_json("the body is no object".into()))
-            }
+            Ok(
+                Value::Null
+                | Value::Bool(_)
+                | Value::Number(_)
+                | Value::String(_)
+                | Value::Array(_),
+            ) => Err(bad_json("the body is no object".into())),
             Err(error) => Err(bad_json(format!("the body is no JSON: {error}"))),
         }
     }
@@ -75,8 +79,7 @@ impl Fields {
     /// `bad_field`.
     pub fn required_text(&self, names: &[&str]) -> Result<String, Error> {
         let name = names.first().copied().unwrap_or_default();
-        self.text(names)?
-            .ok_or_else(|| bad_field(name, "a string"))
+        self.text(names)?.ok_or_else(|| bad_field(name, "a string"))
     }
 
     /// Yes or no.
@@ -88,7 +91,8 @@ impl Fields {
             return Ok(None);
         };
         let flag = value.as_bool();
-        flag.map(Some).ok_or_else(|| bad_field(name, "true or false"))
+        flag.map(Some)
+            .ok_or_else(|| bad_field(name, "true or false"))
     }
 
     /// An id under one of these names.
@@ -115,7 +119,11 @@ impl Fields {
         items
             .ok_or_else(bad)?
             .iter()
-            .map(|item| item.as_str().and_then(|text| text.parse().ok()).ok_or_else(bad))
+            .map(|item| {
+                item.as_str()
+                    .and_then(|text| text.parse().ok())
+                    .ok_or_else(bad)
+            })
             .collect()
     }
 
@@ -236,12 +244,18 @@ mod tests {
     fn mistakes_name_their_field() {
         let fields = fields(r#"{"m":5,"e":{"A":1},"l":["x"],"o":[],"f":"yes","id":"12"}"#);
         assert_eq!(field_of(fields.text(&["m"]).unwrap_err()), "m");
-        assert_eq!(field_of(fields.required_text(&["message"]).unwrap_err()), "message");
+        assert_eq!(
+            field_of(fields.required_text(&["message"]).unwrap_err()),
+            "message"
+        );
         assert_eq!(field_of(fields.texts("e").unwrap_err()), "e.A");
         assert_eq!(field_of(fields.ids::<uuid::Uuid>("l").unwrap_err()), "l");
         assert_eq!(field_of(fields.object("o").unwrap_err()), "o");
         assert_eq!(field_of(fields.flag("f").unwrap_err()), "f");
-        assert_eq!(field_of(fields.id::<uuid::Uuid>(&["id"]).unwrap_err()), "id");
+        assert_eq!(
+            field_of(fields.id::<uuid::Uuid>(&["id"]).unwrap_err()),
+            "id"
+        );
     }
 
     #[test]

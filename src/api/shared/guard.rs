@@ -93,7 +93,9 @@ fn header_token(request: &ServiceRequest) -> domain::Result<Option<String>> {
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim())
             .filter(|token| !token.is_empty());
-        return token.map(|token| Some(token.to_owned())).ok_or_else(missing);
+        return token
+            .map(|token| Some(token.to_owned()))
+            .ok_or_else(missing);
     }
     let key = headers.get("x-api-key").and_then(|key| key.to_str().ok());
     Ok(key.map(str::to_owned))

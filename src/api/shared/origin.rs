@@ -204,7 +204,10 @@ mod tests {
 
     #[test]
     fn a_missing_host_is_refused() {
-        assert_eq!(doorkeeper().judge(None, None).unwrap_err().code(), "bad_host");
+        assert_eq!(
+            doorkeeper().judge(None, None).unwrap_err().code(),
+            "bad_host"
+        );
         let foreign = doorkeeper().judge(Some("localhost:3030"), Some("http://x.example"));
         assert_eq!(foreign.unwrap_err().code(), "bad_origin");
     }

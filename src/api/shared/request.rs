@@ -36,7 +36,8 @@ const SECRETS: [&str; 6] = [
 /// The id of the request that is being answered; empty outside of one.
 #[must_use]
 pub fn id() -> String {
-    ID.try_with(|id| id.simple().to_string()).unwrap_or_default()
+    ID.try_with(|id| id.simple().to_string())
+        .unwrap_or_default()
 }
 
 /// Gives the id, catches panics, completes bare errors, writes the access line.
@@ -74,9 +75,13 @@ pub async fn envelop(
 /// Errors of the framework have no body: a wrong method, a bad path.
 fn complete(response: ServiceResponse) -> ServiceResponse {
     let status = response.status();
-    let bare = response.headers().get(header::CONTENT_TYPE).is_none_or(|kind| {
-        kind.to_str().is_ok_and(|kind| kind.starts_with("text/plain"))
-    });
+    let bare = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_none_or(|kind| {
+            kind.to_str()
+                .is_ok_and(|kind| kind.starts_with("text/plain"))
+        });
     if !status.is_client_error() || !bare {
         return response;
     }
@@ -87,9 +92,10 @@ fn complete(response: ServiceResponse) -> ServiceResponse {
     };
     let body = Value::Object(error::body(code, message)).to_string();
     let (request, mut inner) = response.into_parts();
-    inner
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    inner.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     ServiceResponse::new(request, inner.set_body(BoxBody::new(body)))
 }
 
@@ -125,7 +131,10 @@ fn redacted(path: &str, query: &str) -> String {
     }
     let parts = query.split('&').map(|part| {
         let name = part.split('=').next().unwrap_or_default();
-        if SECRETS.iter().any(|secret| name.eq_ignore_ascii_case(secret)) {
+        if SECRETS
+            .iter()
+            .any(|secret| name.eq_ignore_ascii_case(secret))
+        {
             format!("{name}=***")
         } else {
             part.to_owned()

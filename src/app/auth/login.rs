@@ -71,9 +71,7 @@ impl App {
                     .read(move |conn| users::by_login(conn, &login))
                     .await?
             }
-            None if self.config().auth.single_user => {
-                self.store().read(users::first_admin).await?
-            }
+            None if self.config().auth.single_user => self.store().read(users::first_admin).await?,
             None => {
                 return Err(Error::invalid(
                     "username_required",

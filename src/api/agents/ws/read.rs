@@ -92,7 +92,12 @@ fn subscribe(frame: &Map<String, Value>, id: Mark) -> Result<Command, Refusal> {
         Scope::All(start_all(after)?)
     } else {
         let with_start = |agent: SessionId| Ok((agent, start_of(agent, after)?));
-        Scope::Agents(agents.into_iter().map(with_start).collect::<Result<_, Refusal>>()?)
+        Scope::Agents(
+            agents
+                .into_iter()
+                .map(with_start)
+                .collect::<Result<_, Refusal>>()?,
+        )
     };
     Ok(Command::Subscribe {
         id,
@@ -216,13 +221,10 @@ fn start_of(agent: SessionId, after: Option<&Value>) -> Result<Start, Refusal> {
 /// The same rule as for the header: 1 to 255 visible ASCII characters.
 fn key(frame: &Map<String, Value>) -> Result<Option<String>, Refusal> {
     let key = optional(frame, "idempotencyKey")?;
-    let fits = |key: &String| {
-        (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic())
-    };
+    let fits =
+        |key: &String| (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
     match key {
-        Some(key) if !fits(&key) => {
-            Err(bad("idempotencyKey", "1 to 255 visible ASCII characters"))
-        }
+        Some(key) if !fits(&key) => Err(bad("idempotencyKey", "1 to 255 visible ASCII characters")),
         other => Ok(other),
     }
 }

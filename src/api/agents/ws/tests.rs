@@ -110,8 +110,7 @@ fn what_cannot_be_read_is_refused_with_its_mark() {
     let refusal = read(&json!({"type": "fly", "id": "m1"})).unwrap_err();
     assert_eq!(refusal.code, "unknown_type");
     assert_eq!(refusal.id, Some(json!("m1")));
-    let frame: Value =
-        serde_json::from_str(&words().reply(&Said::Error(refusal))).unwrap();
+    let frame: Value = serde_json::from_str(&words().reply(&Said::Error(refusal))).unwrap();
     assert_eq!(frame["type"], "error");
     assert_eq!(frame["id"], "m1");
 
@@ -124,10 +123,22 @@ fn what_cannot_be_read_is_refused_with_its_mark() {
         (json!({"type": "subscribe", "channels": []}), "bad_field"),
         (json!({"type": "subscribe", "channels": "*"}), "bad_field"),
         (json!({"type": "subscribe", "channels": [1]}), "bad_field"),
-        (json!({"type": "subscribe", "channels": ["nope"]}), "unknown_channel"),
-        (json!({"type": "subscribe", "channels": ["*"], "agentId": "x"}), "bad_field"),
-        (json!({"type": "subscribe", "channels": ["*"], "after": -1}), "bad_cursor"),
-        (json!({"type": "subscribe", "channels": ["*"], "after": "e:5"}), "bad_cursor"),
+        (
+            json!({"type": "subscribe", "channels": ["nope"]}),
+            "unknown_channel",
+        ),
+        (
+            json!({"type": "subscribe", "channels": ["*"], "agentId": "x"}),
+            "bad_field",
+        ),
+        (
+            json!({"type": "subscribe", "channels": ["*"], "after": -1}),
+            "bad_cursor",
+        ),
+        (
+            json!({"type": "subscribe", "channels": ["*"], "after": "e:5"}),
+            "bad_cursor",
+        ),
         (
             json!({"type": "subscribe", "channels": ["*"], "agentId": agent, "after": "e:p5"}),
             "bad_cursor",
@@ -139,7 +150,10 @@ fn what_cannot_be_read_is_refused_with_its_mark() {
             "bad_field",
         ),
         (json!({"type": "approve", "requestId": agent}), "bad_field"),
-        (json!({"type": "approve", "requestId": "1", "approved": true}), "bad_field"),
+        (
+            json!({"type": "approve", "requestId": "1", "approved": true}),
+            "bad_field",
+        ),
     ] {
         assert_eq!(code(&frame), expected, "{frame}");
     }
