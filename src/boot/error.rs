@@ -80,8 +80,8 @@ impl BootError {
 
 /// The text of an error of the house, also of an internal one: this reader runs the server.
 pub(super) fn source_text(error: &Error) -> String {
-    match error {
-        Error::Internal(text) => text.clone(),
-        other => other.to_string(),
+    if let Error::Internal(text) = error {
+        return text.clone();
     }
+    error.to_string()
 }

@@ -38,6 +38,7 @@ impl KeeperBinary {
         }
     }
 
+    /// The file, as it was named or found; executable when the server started.
     pub fn path(&self) -> &Path {
         &self.0
     }

@@ -33,17 +33,22 @@ pub enum ConnectError {
     /// A socket that nobody listens on: the keeper is dead.
     #[error("the keeper is gone")]
     Gone,
+    /// A keeper newer than this server; a server can be older after a downgrade.
     #[error("the keeper speaks protocol version {0}")]
     Version(u8),
     /// The process behind the socket belongs to another user.
     #[error("the socket belongs to user {0}")]
     Peer(u32),
+    /// Nothing came in time, neither a connection nor a greeting.
     #[error("the keeper did not greet within {} s", GREETING.as_secs())]
     Silent,
+    /// The keeper answered the greeting with an error: its code and text.
     #[error("the keeper refused: {0}")]
     Refused(String),
+    /// The greeting cannot be read.
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
+    /// Any other error of the system.
     #[error(transparent)]
     Io(io::Error),
 }
@@ -51,10 +56,13 @@ pub enum ConnectError {
 /// The stream cannot be read on.
 #[derive(Debug, thiserror::Error)]
 pub enum ProtocolError {
+    /// The fields of a known kind do not fit its body.
     #[error("malformed frame")]
     Malformed,
+    /// A header announces a body of so many bytes, more than [`MAX_KEEPER_BODY`].
     #[error("a frame of {0} bytes")]
     TooLong(u32),
+    /// The socket failed.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -74,8 +82,10 @@ impl From<TooLong> for ProtocolError {
 /// A frame was not queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
+    /// As many frames wait as may; only [`Writer::try_send`] says so, the others wait.
     #[error("the keeper's queue is full")]
     Full,
+    /// The keeper has closed or the socket failed; the reader tells which.
     #[error("the connection to the keeper is over")]
     Closed,
 }
@@ -220,14 +230,23 @@ impl Writer {
         self.send(ClientFrame::Ack { offset }).await
     }
 
+    /// A signal outside the stop ladder. Whether it arrived is not answered; an error frame says why
+    /// it could not.
     pub async fn signal(&self, signo: i32, target: Target) -> Result<(), SendError> {
         self.send(ClientFrame::Signal { signo, target }).await
     }
 
+    /// SIGHUP to the group, which ends an interactive shell where SIGTERM does not.
+    pub async fn hang_up(&self) -> Result<(), SendError> {
+        self.signal(libc::SIGHUP, Target::Group).await
+    }
+
+    /// A new size of the terminal, in characters.
     pub async fn resize(&self, rows: u16, cols: u16) -> Result<(), SendError> {
         self.send(ClientFrame::Resize { rows, cols }).await
     }
 
+    /// Ends the program's input behind what is queued for it.
     pub async fn close_stdin(&self) -> Result<(), SendError> {
         self.send(ClientFrame::CloseStdin).await
     }
@@ -244,11 +263,13 @@ impl Writer {
         self.send(ClientFrame::Kill { by: by.to_owned() }).await
     }
 
+    /// Asks what became of an input; the answer is an `InputStatus` frame with the same id.
     pub async fn input_status(&self, id: &[u8]) -> Result<(), SendError> {
         self.send(ClientFrame::InputStatus { id: id.to_vec() })
             .await
     }
 
+    /// Asks for the keeper's figures; the answer is a `Status` frame.
     pub async fn status(&self) -> Result<(), SendError> {
         self.send(ClientFrame::Status).await
     }

@@ -57,6 +57,7 @@ impl Dir {
         Ok(found)
     }
 
+    /// The directory itself; absent until a keeper makes it.
     pub fn path(&self) -> &Path {
         &self.0
     }

@@ -27,16 +27,20 @@ const COLLECT: Duration = Duration::from_millis(10);
 /// A process that is not confused with a later one of the same number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessId {
+    /// Number that a later process may get again.
     pub pid: u32,
     /// Clock ticks since boot (`/proc/PID/stat`, field 22).
     pub start_ticks: u64,
+    /// The kernel's name for the boot that the ticks count from.
     pub boot_id: String,
 }
 
 /// A keeper is at work; its socket accepts connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Started {
+    /// Process number of the keeper.
     pub keeper_pid: u32,
+    /// The program below it.
     pub program: ProcessId,
 }
 
@@ -52,8 +56,10 @@ pub enum SpawnError {
     /// No answer in time; a keeper may exist: end it with [`super::stop_past`].
     #[error("the keeper did not answer within {} s", ANSWER.as_secs())]
     Timeout,
+    /// The keeper ended without an answer, or with one of another version.
     #[error("the keeper's answer cannot be read")]
     Answer,
+    /// The server is going down.
     #[error("the spawner's thread is gone")]
     Gone,
 }

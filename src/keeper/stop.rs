@@ -32,7 +32,9 @@ pub enum Path {
 /// What a stop came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
+    /// Which way it went.
     pub path: Path,
+    /// How the program ended; `None` when it never began.
     pub exit: Option<ExitRecord>,
     /// The exit record is on disk (a full disk may refuse one of a keeper that had no space set aside).
     pub recorded: bool,

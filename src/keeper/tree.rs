@@ -7,7 +7,9 @@ use super::wire::identity;
 /// A living process of the tree.
 #[derive(Debug)]
 pub struct Member {
+    /// Process number, valid for as long as the handle says that it lives.
     pub pid: u32,
+    /// Pins the process: a signal through it reaches no later one of the same number.
     pub handle: Pidfd,
 }
 

@@ -108,13 +108,13 @@ mod tests {
             let mut ring = Ring::default();
             let mut list = vec![];
             for (n, size) in sizes.iter().enumerate() {
-                let e = event(n as u64 + 1, *size);
+                let e = event(u64::try_from(n).unwrap() + 1, *size);
                 list.push(e.clone());
                 ring.push(e);
             }
             prop_assert!(ring.events.len() <= RING_EVENTS);
             prop_assert!(ring.bytes <= RING_BYTES || ring.events.len() == 1);
-            prop_assert_eq!(ring.latest(), list.len() as u64);
+            prop_assert_eq!(ring.latest(), u64::try_from(list.len()).unwrap());
             let want: Vec<u64> = list.iter().map(|e| e.event.seq).filter(|s| *s > after).collect();
             match ring.after(after) {
                 Some(got) => prop_assert_eq!(got.map(|e| e.event.seq).collect::<Vec<_>>(), want),

@@ -18,6 +18,7 @@ pub fn sqlite() -> (tempfile::TempDir, Store) {
     (dir, store)
 }
 
+/// A member who is not stored yet.
 pub fn user(name: &str) -> User {
     User {
         id: UserId::generate(),
@@ -30,6 +31,7 @@ pub fn user(name: &str) -> User {
     }
 }
 
+/// A shell session without a process, the root of its own group; not stored yet.
 pub fn session(owner: UserId) -> Session {
     let id = SessionId::generate();
     Session {
@@ -105,6 +107,7 @@ pub fn only(session: &Session, changes: Vec<crate::domain::Change>) -> Batch {
     }
 }
 
+/// The row of incarnation `number`, with the nonce `nonce-NUMBER`.
 pub fn life(number: u64) -> NewIncarnation {
     NewIncarnation {
         incarnation: Incarnation(number),
@@ -114,6 +117,7 @@ pub fn life(number: u64) -> NewIncarnation {
     }
 }
 
+/// An end by SIGKILL of incarnation `number`, one second after its start.
 pub fn exit(number: u64, reason: ExitReason) -> ExitReport {
     ExitReport {
         incarnation: Incarnation(number),
@@ -130,6 +134,7 @@ pub fn exit(number: u64, reason: ExitReason) -> ExitReport {
     }
 }
 
+/// A permission question that waits since `created_at` (milliseconds).
 pub fn question(session: &Session, created_at: i64) -> Approval {
     Approval {
         id: ApprovalId::generate(),

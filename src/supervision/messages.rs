@@ -60,7 +60,10 @@ pub enum ChildState {
     /// It is up.
     Running,
     /// Down, will be started: at this instant, or with its group when that is down.
-    Restarting { next_at: Option<Instant> },
+    Restarting {
+        /// `None` while its group is still going down.
+        next_at: Option<Instant>,
+    },
     /// Told to stop.
     Stopping,
     /// Down, with nothing planned.
@@ -70,9 +73,13 @@ pub enum ChildState {
 /// One row of [`WhichChildren`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChildInfo {
+    /// Unique among its siblings.
     pub id: String,
+    /// Worker or supervisor.
     pub kind: Kind,
+    /// When it is restarted, from its spec.
     pub restart: Restart,
+    /// At the moment of the answer.
     pub state: ChildState,
     /// Attempts to start so far.
     pub generation: u64,
@@ -86,10 +93,15 @@ pub struct ChildInfo {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StateName {
+    /// As [`ChildState::Starting`]; of the root: its first children are being started.
     Starting,
+    /// As [`ChildState::Running`].
     Running,
+    /// As [`ChildState::Restarting`].
     Restarting,
+    /// As [`ChildState::Stopping`].
     Stopping,
+    /// As [`ChildState::Stopped`].
     Stopped,
     /// A supervisor that did not answer in time.
     Unresponsive,

@@ -31,10 +31,13 @@ impl Default for Tree {
 /// One supervisor or worker of the tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TreeNode {
+    /// Unique among its siblings; the last part of `path`.
     pub id: String,
     /// `root/sessions/ab12cd34/feed`
     pub path: String,
+    /// Worker or supervisor.
     pub kind: Kind,
+    /// As its parent sees it.
     pub state: StateName,
     /// Absent at the root, which nobody restarts.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,13 +45,17 @@ pub struct TreeNode {
     /// Supervisors only, and only when they answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strategy: Option<Strategy>,
+    /// Attempts to start so far.
     pub generation: u64,
+    /// Those that its supervisor decided on its own, beyond the first.
     pub restarts: u64,
+    /// Milliseconds that this generation is up; absent while it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uptime_ms: Option<u64>,
     /// Time until the restart, for `restarting` when it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_in_ms: Option<u64>,
+    /// In the order of their start; empty for workers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<TreeNode>,
 }

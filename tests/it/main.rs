@@ -4,7 +4,6 @@
 mod app;
 mod demo;
 mod doors_auth;
-mod doors_drain;
 mod doors_events;
 mod doors_input;
 mod doors_tasks;

@@ -396,7 +396,7 @@ async fn replay_agent<D: Dialect>(carrier: Arc<Carrier<D>>, session: Session, mu
         if !carrier.room().await {
             return;
         }
-        let sink: Arc<dyn Sink> = Arc::clone(&carrier) as Arc<dyn Sink>;
+        let sink: Arc<dyn Sink> = carrier.clone();
         match app.attach(&session, seq, sink).await {
             Ok(Attach::Live { .. }) => {
                 if !carrier.lost_publisher().await {
@@ -435,7 +435,7 @@ async fn replay_all<D: Dialect>(carrier: Arc<Carrier<D>>, mut pos: u64) {
         if !carrier.room().await {
             return;
         }
-        let sink: Arc<dyn Sink> = Arc::clone(&carrier) as Arc<dyn Sink>;
+        let sink: Arc<dyn Sink> = carrier.clone();
         match app.attach_all(pos, sink).await {
             Ok(Attach::Live { .. }) => {
                 if !carrier.lost_publisher().await {

@@ -77,7 +77,9 @@ impl Reader {
                 assert_eq!(gap.dropped, gap.last - gap.first + 1, "agent {n}: count");
                 *known = gap.last;
             }
-            other => panic!("unexpected {other:?}"),
+            other @ (Next::Pong(_) | Next::Ping | Next::Close(_) | Next::Over) => {
+                panic!("unexpected {other:?}")
+            }
         }
     }
 }
@@ -166,7 +168,9 @@ fn gaps_of_very_many_agents_become_one() {
                 missing += gap.dropped;
                 gaps += 1;
             }
-            other => panic!("unexpected {other:?}"),
+            other @ (Next::Pong(_) | Next::Ping | Next::Close(_) | Next::Over) => {
+                panic!("unexpected {other:?}")
+            }
         }
     }
     assert_eq!(shown + missing, total);

@@ -227,10 +227,10 @@ mod tests {
     }
 
     fn field_of(error: Error) -> String {
-        match error {
-            Error::Invalid { field, .. } => field,
-            other => panic!("{other:?}"),
-        }
+        let Error::Invalid { field, .. } = error else {
+            panic!("{error:?}");
+        };
+        field
     }
 
     #[test]

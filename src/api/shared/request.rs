@@ -167,7 +167,6 @@ mod tests {
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
     }
 
-    #[expect(clippy::panic, reason = "the panic is what is tested")]
     fn panic_now() -> HttpResponse {
         panic!("on purpose")
     }

@@ -18,26 +18,31 @@ impl std::error::Error for Malformed {}
 pub struct Put(pub Vec<u8>);
 
 impl Put {
+    /// One byte.
     pub fn u8(mut self, value: u8) -> Self {
         self.0.push(value);
         self
     }
 
+    /// Two bytes, the most significant first, as in all numbers here.
     pub fn u16(mut self, value: u16) -> Self {
         self.0.extend_from_slice(&value.to_be_bytes());
         self
     }
 
+    /// Four bytes.
     pub fn u32(mut self, value: u32) -> Self {
         self.0.extend_from_slice(&value.to_be_bytes());
         self
     }
 
+    /// Four bytes, two's complement.
     pub fn i32(mut self, value: i32) -> Self {
         self.0.extend_from_slice(&value.to_be_bytes());
         self
     }
 
+    /// Eight bytes.
     pub fn u64(mut self, value: u64) -> Self {
         self.0.extend_from_slice(&value.to_be_bytes());
         self
@@ -70,26 +75,32 @@ impl<'a> Take<'a> {
         Ok(*head)
     }
 
+    /// One byte; malformed at the end of the body.
     pub fn u8(&mut self) -> Result<u8, Malformed> {
         self.array::<1>().map(|[byte]| byte)
     }
 
+    /// Two bytes; malformed when fewer are left, as in all numbers here.
     pub fn u16(&mut self) -> Result<u16, Malformed> {
         self.array().map(u16::from_be_bytes)
     }
 
+    /// Four bytes.
     pub fn u32(&mut self) -> Result<u32, Malformed> {
         self.array().map(u32::from_be_bytes)
     }
 
+    /// Four bytes, two's complement.
     pub fn i32(&mut self) -> Result<i32, Malformed> {
         self.array().map(i32::from_be_bytes)
     }
 
+    /// Eight bytes.
     pub fn u64(&mut self) -> Result<u64, Malformed> {
         self.array().map(u64::from_be_bytes)
     }
 
+    /// A length (4 bytes) and as many bytes; malformed when fewer are left.
     pub fn block(&mut self) -> Result<&'a [u8], Malformed> {
         let length = usize::try_from(self.u32()?).unwrap_or(usize::MAX);
         let (head, tail) = self.0.split_at_checked(length).ok_or(Malformed)?;
@@ -97,10 +108,12 @@ impl<'a> Take<'a> {
         Ok(head)
     }
 
+    /// As [`Take::block`]; malformed unless it is UTF-8.
     pub fn text(&mut self) -> Result<String, Malformed> {
         String::from_utf8(self.block()?.to_vec()).or(Err(Malformed))
     }
 
+    /// All that is left, which may be nothing.
     pub fn rest(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.0)
     }

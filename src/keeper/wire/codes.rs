@@ -5,6 +5,7 @@ use super::bytes::Malformed;
 use super::frame::{BlockReason, InputOutcome, InputState, Refusal, Target};
 
 impl Target {
+    /// The byte on the wire.
     pub fn code(self) -> u8 {
         match self {
             Self::Program => 0,
@@ -13,6 +14,7 @@ impl Target {
         }
     }
 
+    /// Malformed: a target of a newer version.
     pub fn from_code(code: u8) -> Result<Self, Malformed> {
         match code {
             0 => Ok(Self::Program),
@@ -24,6 +26,7 @@ impl Target {
 }
 
 impl BlockReason {
+    /// The byte on the wire; 0 stands for no reason in a [`super::frame::Status`].
     pub fn code(self) -> u8 {
         match self {
             Self::Cap => 1,
@@ -32,6 +35,7 @@ impl BlockReason {
         }
     }
 
+    /// Malformed: 0, or a reason of a newer version.
     pub fn from_code(code: u8) -> Result<Self, Malformed> {
         match code {
             1 => Ok(Self::Cap),
@@ -43,6 +47,7 @@ impl BlockReason {
 }
 
 impl InputState {
+    /// The byte on the wire.
     pub fn code(self) -> u8 {
         match self {
             Self::None => 0,
@@ -52,6 +57,7 @@ impl InputState {
         }
     }
 
+    /// Malformed: a state of a newer version.
     pub fn from_code(code: u8) -> Result<Self, Malformed> {
         match code {
             0 => Ok(Self::None),
@@ -64,6 +70,7 @@ impl InputState {
 }
 
 impl InputOutcome {
+    /// Two bytes on the wire: the outcome, and the state or refusal that belongs to it.
     pub fn codes(self) -> (u8, u8) {
         match self {
             Self::Accepted => (1, 0),
@@ -76,6 +83,7 @@ impl InputOutcome {
         }
     }
 
+    /// Malformed: an outcome or refusal of a newer version.
     pub fn from_codes(code: u8, detail: u8) -> Result<Self, Malformed> {
         Ok(match (code, detail) {
             (1, _) => Self::Accepted,

@@ -10,43 +10,61 @@ use super::stream::{RawFrame, frame};
 pub enum ClientFrame {
     /// First frame of a connection: the newest version that the client speaks.
     Hello {
+        /// A keeper refuses a client older than itself; a newer server speaks the keeper's version.
         version: u8,
     },
     /// Send the log from this absolute offset on, and follow it.
     Attach {
+        /// First byte wanted. Below the oldest kept one the data begin later; beyond the end is the
+        /// error `offset_ahead`.
         offset: u64,
     },
     /// Bytes for the program's input. An empty id (raw keys of a terminal) is neither recorded nor answered.
     Input {
+        /// Chosen by the client, at most [`super::MAX_INPUT_ID`] bytes; a repeated one is dropped.
         id: Vec<u8>,
+        /// At most [`super::MAX_INPUT`] bytes, handed over as they are.
         data: Vec<u8>,
     },
     /// Everything below this offset is safe with the server; the keeper may let go of it.
     Ack {
+        /// Absolute; the first byte that may still be asked for again.
         offset: u64,
     },
+    /// A signal outside the stop ladder, such as an interrupt.
     Signal {
+        /// 1 to 64; anything else is the error `bad_signal`.
         signo: i32,
+        /// Who gets it.
         target: Target,
     },
+    /// A new size of the terminal; on pipes the error `no_terminal`.
     Resize {
+        /// Lines of text.
         rows: u16,
+        /// Characters in a line.
         cols: u16,
     },
     /// End of the program's input, after what is queued.
     CloseStdin,
     /// SIGTERM to the group; after the grace SIGKILL to the whole tree.
     Stop {
+        /// Who asked; stands in the exit record.
         by: String,
+        /// Milliseconds between the two signals.
         grace_ms: u64,
     },
     /// SIGKILL to the whole tree now.
     Kill {
+        /// Who asked; stands in the exit record.
         by: String,
     },
+    /// Asks what became of an input; answered from the record on disk.
     InputStatus {
+        /// The id that the input was sent with.
         id: Vec<u8>,
     },
+    /// Asks for the figures of [`Status`].
     Status,
     /// The server has stored the exit record: the keeper may end.
     ExitAck,
@@ -55,55 +73,80 @@ pub enum ClientFrame {
 /// Whom a signal goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
+    /// The one process that the keeper started.
     Program,
+    /// The process group of the program; on a terminal what it has put into others is not reached.
     Group,
+    /// Every process below the keeper, found by parentage.
     Tree,
 }
 
 /// What a keeper says to its clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeeperFrame {
+    /// First frame of a connection, in answer to the client's.
     Hello(Hello),
     /// Output bytes at an absolute offset. An offset above the one asked for is a gap: the log begins later.
     Data {
+        /// Of the first of these bytes.
         offset: u64,
+        /// As the program wrote them; cut anywhere, also inside a character.
         bytes: Vec<u8>,
     },
+    /// Answer to an input with an id. Comes again as `Written` after `Accepted`.
     InputAck {
+        /// The id that the input was sent with.
         id: Vec<u8>,
+        /// How far it has come.
         outcome: InputOutcome,
     },
+    /// Answer to the question of the same name.
     InputStatus {
+        /// The id that was asked for.
         id: Vec<u8>,
+        /// What the record says.
         state: InputState,
     },
     /// The program's output is no longer read; nothing is lost, the program waits.
     Blocked {
+        /// What it waits for.
         reason: BlockReason,
     },
+    /// The output is read again.
     Unblocked,
     /// The program has ended and its tree is gone. Comes after the last data frame of an attached
     /// client, and to a client that asked for the end. Once more when `drained` has become true.
     Exit(ExitRecord),
+    /// A frame could not be carried out. The connection goes on, unless no frame after it could be
+    /// understood: a refused greeting, a malformed or too long frame.
     Error {
+        /// Stable name, for programs.
         code: String,
+        /// For the log.
         text: String,
     },
+    /// Answer to the question of the same name.
     Status(Status),
 }
 
 /// A keeper's greeting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hello {
+    /// The protocol's version on this connection.
     pub version: u8,
+    /// Process number of the keeper that speaks.
     pub keeper_pid: u32,
+    /// Process number of the program; of a dead one it may belong to another by now.
     pub program_pid: u32,
     /// Start time of the program in clock ticks since boot (`/proc/PID/stat`, field 22).
     pub start_ticks: u64,
     /// Offset of the oldest output byte that is kept, and of the end.
     pub base: u64,
+    /// Absolute offset behind the newest output byte.
     pub length: u64,
+    /// The program has ended; the exit frame follows.
     pub exited: bool,
+    /// Which life of the session's process this is.
     pub incarnation: u64,
     /// Value of [`super::MARK_VAR`] in this tree.
     pub mark: String,
@@ -112,12 +155,19 @@ pub struct Hello {
 /// Figures of a running keeper.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
+    /// Absolute offset of the oldest output byte that is kept.
     pub base: u64,
+    /// Absolute offset behind the newest output byte.
     pub length: u64,
+    /// Highest offset that a client has acknowledged.
     pub acked: u64,
+    /// The program has ended.
     pub exited: bool,
+    /// Why the output is not read at the moment; `None` while it is.
     pub blocked: Option<BlockReason>,
+    /// Connections that have been greeted.
     pub clients: u32,
+    /// Bytes of input that the program has not taken yet.
     pub queued_input: u64,
 }
 
@@ -135,6 +185,7 @@ pub enum BlockReason {
 /// What became of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InputState {
+    /// The record knows no such id.
     None,
     /// Recorded; none, some or all of its bytes have reached the program's input.
     Accepted,
@@ -147,10 +198,13 @@ pub enum InputState {
 /// Answer to an input frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InputOutcome {
+    /// Recorded; its bytes wait for the program to read them.
     Accepted,
+    /// Its last byte is with the program's input.
     Written,
     /// The id was seen before and its bytes are dropped; what became of the first one.
     Duplicate(InputState),
+    /// Nothing of it was recorded, and the id may be used again.
     Refused(Refusal),
 }
 
@@ -171,6 +225,7 @@ pub enum Refusal {
 pub const DATA: u8 = 66;
 
 impl ClientFrame {
+    /// The whole frame with its header. Cannot fail; callers bound the fields.
     pub fn encode(&self) -> Vec<u8> {
         let put = Put::default();
         let (kind, body) = match self {
@@ -233,6 +288,7 @@ impl ClientFrame {
 }
 
 impl KeeperFrame {
+    /// The whole frame with its header. Cannot fail; the fields are the keeper's own.
     pub fn encode(&self) -> Vec<u8> {
         let put = Put::default();
         let (kind, body) = match self {

@@ -9,6 +9,7 @@ use super::MARK_VAR;
 /// The lines of `/proc/PID/stat` that identity rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stat {
+    /// Field 4: process number of the parent; 1 or a subreaper's when the first one is gone.
     pub parent: u32,
     /// Dead, but not yet collected by its parent.
     pub zombie: bool,

@@ -16,13 +16,16 @@ pub enum Step {
 /// One record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
+    /// How far the input had come.
     pub step: Step,
+    /// Of the input; never empty, at most [`super::MAX_INPUT_ID`] bytes.
     pub id: Vec<u8>,
     /// Milliseconds since 1970.
     pub at_ms: u64,
 }
 
 impl Entry {
+    /// The record's bytes, sealed by a checksum.
     pub fn encode(&self) -> Vec<u8> {
         let step = match self.step {
             Step::Accepted => 1,

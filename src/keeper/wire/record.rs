@@ -6,18 +6,25 @@ use super::bytes::checksum;
 /// Who runs in an incarnation's directory. Written before the program's first instruction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
+    /// Protocol version of the keeper, [`super::VERSION`] of its build.
     pub version: u8,
+    /// The session's id as text.
     pub session: String,
+    /// Which life of the session's process this is.
     pub incarnation: u64,
+    /// Process number of the keeper.
     pub keeper_pid: u32,
     /// Start times in clock ticks since boot (`/proc/PID/stat`, field 22).
     pub keeper_start_ticks: u64,
+    /// Process number of the program.
     pub program_pid: u32,
+    /// As `keeper_start_ticks`, of the program.
     pub program_start_ticks: u64,
     /// `/proc/sys/kernel/random/boot_id`
     pub boot_id: String,
     /// Value of [`super::MARK_VAR`] in this tree.
     pub mark: String,
+    /// Milliseconds since 1970.
     pub started_ms: u64,
 }
 
@@ -25,9 +32,13 @@ pub struct Record {
 /// neither, when the keeper itself was lost and the server wrote the record.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExitRecord {
+    /// Exit code of a program that ended by itself.
     pub code: Option<i32>,
+    /// Number of the signal that killed it.
     pub signal: Option<i32>,
+    /// The system says that it left a core dump.
     pub core: bool,
+    /// Killed for lack of memory. Keepers write `false`: they cannot tell that SIGKILL from others.
     pub oom: bool,
     /// Milliseconds since 1970.
     pub at_ms: u64,
@@ -42,6 +53,7 @@ pub struct ExitRecord {
 }
 
 impl Record {
+    /// The file's text, sealed by a checksum in its last line.
     pub fn encode(&self) -> String {
         let mut lines = Lines::new("callboard-keeper 1");
         lines.put("version", self.version);
@@ -76,6 +88,7 @@ impl Record {
 }
 
 impl ExitRecord {
+    /// The file's text, sealed as that of [`Record`].
     pub fn encode(&self) -> String {
         let mut lines = Lines::new("callboard-exit 1");
         if let Some(code) = self.code {

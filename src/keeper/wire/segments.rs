@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 pub struct Segment {
     /// Absolute offset of its first byte.
     pub base: u64,
+    /// Bytes in it, as the file system says.
     pub length: u64,
 }
 

@@ -15,6 +15,7 @@ const FAILED: u8 = 98;
 /// Everything a keeper needs to start one program.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Spec {
+    /// The session's id as text; goes into the record.
     pub session: String,
     /// Which life of the session's process this is.
     pub incarnation: u64,
@@ -24,8 +25,11 @@ pub struct Spec {
     pub argv: Vec<OsString>,
     /// The program's whole environment; only the mark is added.
     pub env: Vec<(OsString, OsString)>,
+    /// Where the program starts; absolute.
     pub cwd: PathBuf,
+    /// How it is connected.
     pub mode: Mode,
+    /// Bounds and habits; the defaults are the server's.
     pub limits: Limits,
 }
 
@@ -37,7 +41,12 @@ pub enum Mode {
     /// As [`Mode::Pipes`], but standard input is at its end from the start.
     PipesNoInput,
     /// One terminal of this size.
-    Pty { rows: u16, cols: u16 },
+    Pty {
+        /// Lines of text.
+        rows: u16,
+        /// Characters in a line.
+        cols: u16,
+    },
 }
 
 /// Bounds and habits of a keeper.
@@ -49,6 +58,7 @@ pub struct Limits {
     pub segments: u32,
     /// Seconds without any client until an orderly stop; 0: for ever.
     pub orphan_ttl_s: u64,
+    /// Whether the program outlives the server's connection.
     pub on_server_loss: OnServerLoss,
     /// File mode mask of the program.
     pub umask: u32,
@@ -79,29 +89,39 @@ pub enum OnServerLoss {
 /// The keeper runs and so does its program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Begun {
+    /// Process number of the keeper, which is no child of the server.
     pub keeper_pid: u32,
+    /// Process number of the program; with `start_ticks` and `boot_id` it stays unique.
     pub program_pid: u32,
     /// Start time of the program, clock ticks since boot.
     pub start_ticks: u64,
+    /// `/proc/sys/kernel/random/boot_id`
     pub boot_id: String,
 }
 
 /// Why no program runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StartFailure {
+    /// What failed.
     pub code: StartCode,
     /// Error number of the system, 0 when there is none.
     pub errno: i32,
+    /// The same for a person; names paths, never values of the environment.
     pub text: String,
 }
 
 /// Stable names of the ways a start can fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StartCode {
+    /// No such file, or no such name in the `PATH` of the environment given.
     ProgramNotFound,
+    /// The file is there and may not be executed.
     NotExecutable,
+    /// The working directory is not there, or is no directory.
     CwdMissing,
+    /// The working directory may not be entered.
     CwdDenied,
+    /// The system refused a process, a pipe or a terminal; also a code that this build does not know.
     SpawnFailed,
     /// A keeper lives in this directory.
     DirBusy,
@@ -109,6 +129,7 @@ pub enum StartCode {
     DirUsed,
     /// The directory or a file in it cannot be made.
     DirFailed,
+    /// The start frame could not be read.
     BadSpec,
 }
 
@@ -161,6 +182,7 @@ impl std::fmt::Debug for Spec {
 }
 
 impl Spec {
+    /// The start frame with its header.
     pub fn encode(&self) -> Vec<u8> {
         let (mode, rows, cols) = match self.mode {
             Mode::Pipes => (0, 0, 0),
@@ -197,6 +219,7 @@ impl Spec {
         frame(START, &body.0)
     }
 
+    /// Malformed: another kind or version, no program, or a log without room.
     pub fn decode(raw: &RawFrame) -> Result<Self, Malformed> {
         let mut body = Take(&raw.body);
         if raw.kind != START || body.u8()? != super::VERSION {
@@ -250,6 +273,7 @@ impl Spec {
 /// The answer of a keeper to its start frame.
 pub type StartReply = Result<Begun, StartFailure>;
 
+/// The frame of an answer, with its header.
 pub fn encode_reply(reply: &StartReply) -> Vec<u8> {
     let put = Put::default();
     match reply {
@@ -271,6 +295,7 @@ pub fn encode_reply(reply: &StartReply) -> Vec<u8> {
     }
 }
 
+/// The answer in a frame. Malformed: any other kind, or fields that do not fit.
 pub fn decode_reply(raw: &RawFrame) -> Result<StartReply, Malformed> {
     let mut body = Take(&raw.body);
     match raw.kind {

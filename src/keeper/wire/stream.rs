@@ -7,13 +7,16 @@ pub const HEADER: usize = 5;
 /// A frame as it stands on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawFrame {
+    /// What the body means; each direction has its own numbers.
     pub kind: u8,
+    /// Without the header.
     pub body: Vec<u8>,
 }
 
 /// The announced body is longer than the side allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLong {
+    /// Bytes, as the header says.
     pub announced: u32,
 }
 
@@ -33,6 +36,7 @@ impl Decoder {
         }
     }
 
+    /// Appends what was read; take the frames out before the next read.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }

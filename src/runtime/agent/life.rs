@@ -3,33 +3,28 @@
 //!
 //! Never writes to the program what is not committed, and never acknowledges what is not either.
 
+mod commit;
+mod end;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Addr;
 
-use crate::domain::{ApprovalId, EventKind, Incarnation, Progress, Session, Timestamp};
-use crate::drivers::{Codec, Command, Driver, MAX_UNIT_BYTES, Output, driver};
-use crate::keeper::{
-    self, Dir, ExitRecord, InputOutcome, InputState, KeeperFrame, Refusal, Target, Writer,
-};
+use crate::domain::{ApprovalId, Incarnation, Progress, Session};
+use crate::drivers::{Codec, Command, Driver, driver};
+use crate::keeper::{self, Dir, InputOutcome, KeeperFrame, Refusal, Writer};
 use crate::process::terminal::{Verdict, Watch};
 
 use super::super::context::Shared;
 use super::super::facade::Force;
-use super::super::session::{CaughtUp, Decode, Ending, Exited, PromptLost, SessionActor};
+use super::super::session::{PromptLost, SessionActor};
 use super::AgentActor;
 use super::launch;
-use super::outbox::{Item, Outbox};
+use super::outbox::Outbox;
 use super::pump::Pump;
 
-/// Most decoded bytes without an event before they are committed all the same.
-const QUIET_BYTES: u64 = 256 * 1024;
-/// Most outputs in one commit; the codec is asked again for the rest.
-const MAX_OUTPUTS: usize = 2_000;
-/// Bytes of a dead keeper's log that are read at once.
-const READ: usize = 64 * 1024;
 /// Grace for a program on a terminal after its hang-up.
 const HANGUP_GRACE: Duration = Duration::from_secs(2);
 
@@ -139,6 +134,10 @@ impl Life {
         }
         if self.driver.has_prompt() {
             self.watch = i32::try_from(self.pid).ok().map(Watch::new);
+            if let Some(watch) = &mut self.watch {
+                // The first look notes which program file it is.
+                let _noted = watch.sample();
+            }
         }
     }
 
@@ -197,151 +196,6 @@ impl Life {
         }
     }
 
-    async fn data(mut self, at: u64, bytes: &[u8], session: Session_<'_>) -> Option<Self> {
-        let mut outputs = Vec::new();
-        let end = self.seen();
-        if at > end {
-            outputs.push(gap(end, at));
-            self.rest.clear();
-            self.offset = at;
-        }
-        let known = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
-        self.rest
-            .extend_from_slice(bytes.get(known.min(bytes.len())..).unwrap_or_default());
-        loop {
-            let took = self.decode(&mut outputs);
-            let quiet = self.offset.saturating_sub(self.committed);
-            if !outputs.is_empty() || quiet >= QUIET_BYTES {
-                self = self
-                    .commit(std::mem::take(&mut outputs), None, session)
-                    .await?;
-            }
-            if !took {
-                return Some(self);
-            }
-        }
-    }
-
-    /// Lets the codec take what it can, at most one commit's worth. Whether it took anything.
-    fn decode(&mut self, outputs: &mut Vec<Output>) -> bool {
-        let mut taken = 0_usize;
-        while outputs.len() < MAX_OUTPUTS {
-            let left = self.rest.get(taken..).unwrap_or_default();
-            let offered = left
-                .get(..left.len().min(MAX_UNIT_BYTES))
-                .unwrap_or_default();
-            if offered.is_empty() {
-                break;
-            }
-            let count = self.codec.decode(offered, outputs);
-            if count == 0 {
-                break;
-            }
-            taken = taken.saturating_add(count);
-        }
-        self.rest.drain(..taken.min(self.rest.len()));
-        self.offset = self
-            .offset
-            .saturating_add(u64::try_from(taken).unwrap_or(0));
-        taken > 0
-    }
-
-    /// Commits outputs with the progress that they stand for, then acknowledges and writes.
-    async fn commit(
-        mut self,
-        outputs: Vec<Output>,
-        approval: Option<ApprovalId>,
-        session: Session_<'_>,
-    ) -> Option<Self> {
-        let mut told = Vec::with_capacity(outputs.len());
-        for output in outputs {
-            match output {
-                Output::File { name, bytes } => self.outbox.push(Item::File { name, bytes }),
-                Output::Send { id, bytes } => self.outbox.push(Item::Send { id, bytes }),
-                Output::TurnStarted { .. } => {
-                    self.input = None;
-                    told.push(output);
-                }
-                Output::Ready
-                | Output::Event { .. }
-                | Output::Ask(_)
-                | Output::Withdrawn { .. }
-                | Output::TurnEnded { .. } => told.push(output),
-            }
-        }
-        let progress = Progress {
-            incarnation: self.incarnation,
-            offset: self.offset,
-            snapshot: self.outbox.wrap(self.codec.snapshot()),
-        };
-        let committed = session
-            .send(Decode {
-                progress,
-                outputs: told,
-                approval,
-            })
-            .await;
-        if !matches!(committed, Ok(Ok(()))) {
-            // The session is being replaced; its next generation attaches from what is committed.
-            return None;
-        }
-        self.committed = self.offset;
-        if let Some(writer) = &self.writer {
-            let _acknowledged = writer.ack(self.offset).await;
-        }
-        self.write_due().await
-    }
-
-    /// Writes what is committed and was not handed over yet.
-    async fn write_due(mut self) -> Option<Self> {
-        if self.writer.is_none() {
-            return Some(self);
-        }
-        for item in self.outbox.take_due() {
-            match item {
-                Item::File { name, bytes } => {
-                    let place = self.place.clone();
-                    let put = tokio::task::spawn_blocking(move || {
-                        launch::put_file(&place, &name, &bytes)
-                    })
-                    .await;
-                    if !matches!(put, Ok(Ok(()))) {
-                        tracing::warn!(incarnation = %self.incarnation, "a file for the agent cannot be written; it is tried again");
-                        self.outbox.again();
-                        return Some(self);
-                    }
-                }
-                Item::Send { id, bytes } => {
-                    if let Some(writer) = &self.writer
-                        && writer.input(id.as_bytes(), bytes).await.is_err()
-                    {
-                        self.outbox.again();
-                        return Some(self);
-                    }
-                }
-            }
-        }
-        Some(self)
-    }
-
-    /// Tells the session once that the log is decoded up to the moment of the connection.
-    async fn caught_up(mut self, session: Session_<'_>) -> Option<Self> {
-        let behind = self.behind_until.is_some_and(|until| self.seen() < until);
-        if behind || self.behind_until.is_none() {
-            return Some(self);
-        }
-        self.behind_until = None;
-        let (incarnation, pid, turn) = (self.incarnation, self.pid, self.codec.turn());
-        let told = session
-            .send(CaughtUp {
-                incarnation,
-                pid,
-                turn,
-            })
-            .await;
-        matches!(told, Ok(Ok(()))).then_some(self)
-    }
-
     /// Translates a command of the session.
     pub(super) async fn command(
         mut self,
@@ -366,7 +220,7 @@ impl Life {
             Force::Kill => writer.kill(by).await,
             Force::Ladder if self.driver.has_prompt() => {
                 // An interactive shell ignores SIGTERM; it ends on a hang-up.
-                let _hung_up = writer.signal(libc::SIGHUP, Target::Group).await;
+                let _hung_up = writer.hang_up().await;
                 writer.stop(by, HANGUP_GRACE.min(self.stop_grace)).await
             }
             Force::Ladder => writer.stop(by, self.stop_grace).await,
@@ -394,100 +248,5 @@ impl Life {
             watch.restart();
         }
         Some(self)
-    }
-
-    /// The keeper is dead: reads the rest of its log, ends what is left of its tree, tells the end.
-    async fn bury(mut self, session: Session_<'_>) -> Option<Self> {
-        let log = self.dir.log();
-        loop {
-            let chunk = log.read(self.seen(), READ).await;
-            match chunk {
-                Ok(chunk) if !chunk.bytes.is_empty() => {
-                    self = self.data(chunk.offset, &chunk.bytes, session).await?;
-                }
-                Ok(_) => break,
-                Err(error) => {
-                    tracing::warn!(%error, incarnation = %self.incarnation, "the log of a dead keeper cannot be read");
-                    break;
-                }
-            }
-        }
-        let dir = self.dir.clone();
-        let exit = tokio::task::spawn_blocking(move || {
-            if let Some(record) = dir.record() {
-                keeper::sweep(&record);
-            }
-            dir.exit()
-        });
-        let exit = exit.await.ok().flatten();
-        self.ended(exit, session).await
-    }
-
-    async fn ended(mut self, record: Option<ExitRecord>, session: Session_<'_>) -> Option<Self> {
-        let mut outputs = Vec::new();
-        let rest = std::mem::take(&mut self.rest);
-        self.codec.finish(&rest, &mut outputs);
-        self.offset = self
-            .offset
-            .saturating_add(u64::try_from(rest.len()).unwrap_or(0));
-        let handed_over =
-            self.input
-                .as_ref()
-                .is_some_and(|id| match self.dir.input_state(id.as_bytes()) {
-                    InputState::None => false,
-                    InputState::Accepted | InputState::Written | InputState::Unknown => true,
-                });
-        let incarnation = self.incarnation;
-        let ending = ending(record, (self.pid, self.offset));
-        let this = self.commit(outputs, None, session).await?;
-        let told = session
-            .send(Exited {
-                incarnation,
-                ending,
-                handed_over,
-            })
-            .await;
-        if matches!(told, Ok(Ok(()))) {
-            if let Some(writer) = &this.writer {
-                let _acknowledged = writer.exit_ack().await;
-            }
-            let place = this.place.clone();
-            let _removing = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(place));
-        }
-        None
-    }
-}
-
-fn gap(from: u64, to: u64) -> Output {
-    Output::Event {
-        kind: EventKind::Error,
-        data: serde_json::json!({
-            "code": "log_gap", "from": from, "to": to,
-            "message": "a part of the agent's output is no longer in its log",
-        }),
-    }
-}
-
-fn ending(record: Option<ExitRecord>, (pid, log_len): (u32, u64)) -> Ending {
-    let pid = (pid != 0).then_some(pid);
-    match record {
-        Some(record) => Ending {
-            pid,
-            code: record.code,
-            signal: record.signal,
-            core: record.core,
-            by: record.by,
-            at: Timestamp(i64::try_from(record.at_ms).unwrap_or(i64::MAX)),
-            log_len: record.log_len,
-            stderr_tail: record.stderr_tail.lines().map(str::to_owned).collect(),
-            keeper_lost: false,
-        },
-        None => Ending {
-            pid,
-            at: super::super::clock::now(),
-            log_len,
-            keeper_lost: true,
-            ..Ending::default()
-        },
     }
 }

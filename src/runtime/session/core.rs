@@ -60,6 +60,8 @@ pub(super) struct Core {
     pub rules: Rules,
     /// A number in `[0, 1)` for the jitter; the actor renews it.
     pub random: f64,
+    /// The end of the running process was asked for: it gets no new work.
+    pub ending: bool,
 }
 
 impl Core {
@@ -133,7 +135,10 @@ impl Core {
             return Readiness::InTurn;
         }
         let live = matches!(facts.process, Process::Live { .. });
-        let free = !facts.paused && facts.uncertain.is_none() && facts.intent == Intent::Run;
+        let free = !facts.paused
+            && facts.uncertain.is_none()
+            && facts.intent == Intent::Run
+            && !self.ending;
         if live && free {
             Readiness::Ready
         } else {

@@ -73,6 +73,7 @@ impl SessionActor {
             approvals,
             rules,
             random: rand::random(),
+            ending: false,
         };
         Ok(Self {
             shared,

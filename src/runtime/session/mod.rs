@@ -236,7 +236,7 @@ impl SessionActor {
                     ctx,
                 );
             }
-            Alarm::Interrupt(_) | Alarm::Start(_) | Alarm::Deadline(_) => {
+            Alarm::Interrupt(_) | Alarm::Again(_) | Alarm::Start(_) | Alarm::Deadline(_) => {
                 let step = self.core.alarm(alarm, now());
                 self.commit_now(step, ctx);
             }

@@ -89,6 +89,7 @@ impl Core {
                 pid: None,
             };
             core.session.facts.ready = false;
+            core.ending = false;
             core.progress = Progress {
                 incarnation,
                 offset: 0,
@@ -205,19 +206,24 @@ impl Core {
     pub(super) fn halt(&mut self, force: Force, by: &str, now: Timestamp) -> (Step, bool) {
         let mut ends = false;
         let step = self.run(now, |core, step| {
-            let facts = &mut core.session.facts;
-            facts.intent = Intent::Stop;
-            ends = facts.process.held();
+            core.session.facts.intent = Intent::Stop;
+            ends = core.session.facts.process.held();
             if ends {
-                step.effects.push(Effect::End(force, by.to_owned()));
+                core.end_process(force, by, step);
             } else {
-                facts.process = Process::None;
+                core.session.facts.process = Process::None;
                 step.effects.push(Effect::Leave);
             }
             step.effects
                 .push(Effect::Log(core.line("stop_asked", Some(by.to_owned()))));
         });
         (step, ends)
+    }
+
+    /// Asks for the end of the process; until it is there, it gets no new work.
+    pub(super) fn end_process(&mut self, force: Force, by: &str, step: &mut Step) {
+        self.ending = true;
+        step.effects.push(Effect::End(force, by.to_owned()));
     }
 
     /// The wait before a restart is over.
@@ -259,6 +265,7 @@ impl Core {
     }
 
     fn ended(&mut self, report: ExitReport, now: Timestamp, step: &mut Step) {
+        self.ending = false;
         self.cancel_questions("exit", now, step);
         step.event(EventKind::Exit, now, json!(report));
         let why = match (report.signal, report.exit_code) {

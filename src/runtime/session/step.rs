@@ -63,6 +63,8 @@ pub(super) enum Effect {
 pub(super) enum Alarm {
     /// The program did not end its turn on an interrupt.
     Interrupt(TaskId),
+    /// The program has not ended its turn yet: it is interrupted once more.
+    Again(TaskId),
     /// The program did not become ready.
     Start(Incarnation),
     /// The wait before a restart is over.

@@ -71,6 +71,7 @@ fn core() -> Core {
             has_prompt: false,
         },
         random: 0.5,
+        ending: false,
     }
 }
 
@@ -138,9 +139,11 @@ fn died(core: &mut Core, handed_over: bool, at: Timestamp) -> Step {
 fn moves(step: &Step) -> Vec<TaskState> {
     step.changes
         .iter()
-        .filter_map(|change| match change {
-            Change::Task(task) => Some(task.to),
-            _ => None,
+        .filter_map(|change| {
+            let Change::Task(task) = change else {
+                return None;
+            };
+            Some(task.to)
         })
         .collect()
 }
@@ -311,14 +314,15 @@ fn five_short_lives_are_a_crash_loop_on_the_curve() {
     for _life in 0..5 {
         ready(&mut core);
         let step = died(&mut core, false, later(100));
-        waits.extend(step.effects.into_iter().filter_map(|effect| match effect {
-            Effect::After(wait, Alarm::Backoff(_)) => Some(wait.as_secs()),
-            _ => None,
+        waits.extend(step.effects.into_iter().filter_map(|effect| {
+            let Effect::After(wait, Alarm::Backoff(_)) = effect else {
+                return None;
+            };
+            Some(wait.as_secs())
         }));
-        core.session.facts.process = match core.session.facts.process {
-            Process::Backoff { .. } => Process::None,
-            ref other => other.clone(),
-        };
+        if matches!(core.session.facts.process, Process::Backoff { .. }) {
+            core.session.facts.process = Process::None;
+        }
     }
     assert_eq!(waits, [1, 2, 4, 8]);
     assert_eq!(core.session.status, Status::CrashLoop);
@@ -553,9 +557,11 @@ fn every_status_event_matches_the_committed_facts() {
     let data: Value = serde_json::from_str(&last.data).unwrap();
     assert_eq!(data["detail"], status(&core.session.facts).name());
     assert_eq!(data["status"], "failed");
-    let facts = step.changes.iter().find_map(|change| match change {
-        Change::Facts(facts) => Some(facts.as_ref().clone()),
-        _ => None,
+    let facts = step.changes.iter().find_map(|change| {
+        let Change::Facts(facts) = change else {
+            return None;
+        };
+        Some(facts.as_ref().clone())
     });
     assert_eq!(facts.as_ref(), Some(&core.session.facts));
 }

@@ -2,6 +2,8 @@
 //!
 //! Never calls a turn completed without the program's own word for it.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::domain::prompt::OnUncertain;
@@ -16,6 +18,9 @@ use super::core::{Core, prompt_of};
 use super::process::{LOST_PROMPT, START_TIMEOUT};
 use super::questions::Resolution;
 use super::step::{Alarm, Effect, Step};
+
+/// Between two interrupts of a turn that goes on.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// The end of a turn, from the program or from its loss.
 #[derive(Debug, Clone)]
@@ -257,13 +262,18 @@ impl Core {
                 TaskState::Stopping,
                 now,
             ))));
-            step.effects.push(Effect::Command(Command::Interrupt, None));
-            step.effects.push(Effect::After(
-                core.rules.interrupt_grace,
-                Alarm::Interrupt(task),
-            ));
+            core.press_interrupt(task, step);
         });
         (step, running)
+    }
+
+    /// Interrupts now, once more if that was not heard, and ends the process if that was not either.
+    fn press_interrupt(&mut self, task: TaskId, step: &mut Step) {
+        step.effects.push(Effect::Command(Command::Interrupt, None));
+        step.effects.push(Effect::After(AGAIN, Alarm::Again(task)));
+        let grace = self.rules.interrupt_grace;
+        step.effects
+            .push(Effect::After(grace, Alarm::Interrupt(task)));
     }
 
     /// The keeper is connected and its log is decoded up to now; `turn` is the task that the
@@ -284,11 +294,7 @@ impl Core {
             };
             if turn == Some(fact.task) {
                 if fact.phase == TurnPhase::Stopping {
-                    step.effects.push(Effect::Command(Command::Interrupt, None));
-                    step.effects.push(Effect::After(
-                        core.rules.interrupt_grace,
-                        Alarm::Interrupt(fact.task),
-                    ));
+                    core.press_interrupt(fact.task, step);
                 }
                 return;
             }
@@ -325,8 +331,7 @@ impl Core {
                 };
                 core.turn_ended(end, now, step);
             }
-            step.effects
-                .push(Effect::End(Force::Ladder, LOST_PROMPT.to_owned()));
+            core.end_process(Force::Ladder, LOST_PROMPT, step);
         })
     }
 
@@ -334,18 +339,21 @@ impl Core {
     pub(super) fn alarm(&mut self, alarm: &Alarm, now: Timestamp) -> Step {
         self.run(now, |core, step| match alarm {
             Alarm::Interrupt(task) => {
-                let turn = core.session.facts.turn;
-                if turn.is_some_and(|turn| turn.task == *task && turn.phase == TurnPhase::Stopping)
-                {
-                    step.effects
-                        .push(Effect::End(Force::Ladder, "interrupt".into()));
+                if core.is_stopping(*task) {
+                    core.end_process(Force::Ladder, "interrupt", step);
+                }
+            }
+            // A shell defers what comes before its command has taken the terminal.
+            Alarm::Again(task) => {
+                if core.is_stopping(*task) {
+                    step.effects.push(Effect::Command(Command::Interrupt, None));
+                    step.effects.push(Effect::After(AGAIN, Alarm::Again(*task)));
                 }
             }
             Alarm::Start(incarnation) => {
                 let starting = matches!(core.session.facts.process, Process::Starting { .. });
                 if starting && core.session.facts.incarnation == *incarnation {
-                    step.effects
-                        .push(Effect::End(Force::Kill, START_TIMEOUT.to_owned()));
+                    core.end_process(Force::Kill, START_TIMEOUT, step);
                 }
             }
             Alarm::Deadline(task) => {
@@ -364,13 +372,17 @@ impl Core {
                         usage: None,
                     };
                     core.turn_ended(end, now, step);
-                    step.effects
-                        .push(Effect::End(Force::Ladder, "deadline".into()));
+                    core.end_process(Force::Ladder, "deadline", step);
                 }
             }
             // The actor handles these itself: they need a place, or the codec.
             Alarm::Backoff(_) | Alarm::Approval(_) => {}
         })
+    }
+
+    fn is_stopping(&self, task: TaskId) -> bool {
+        let turn = self.session.facts.turn;
+        turn.is_some_and(|turn| turn.task == task && turn.phase == TurnPhase::Stopping)
     }
 
     /// Whether this question can still be answered.

@@ -124,7 +124,11 @@ fn move_task(
         state: step.to.name(),
         incarnation,
         attempt: step.attempt.map(i64::from),
-        reason: step.reason.as_deref(),
+        // A new attempt does not carry the reason of the one before.
+        reason: match (step.reason.as_deref(), step.to) {
+            (None, TaskState::Dispatching) => Some(None),
+            (reason, _) => reason.map(Some),
+        },
         text: step.text.as_deref(),
         usage: step.usage.as_ref().map(ToString::to_string),
         started_at: starts.then_some(step.at.0),
@@ -141,7 +145,7 @@ struct Moved<'a> {
     state: &'static str,
     incarnation: Option<i64>,
     attempt: Option<i64>,
-    reason: Option<&'a str>,
+    reason: Option<Option<&'a str>>,
     text: Option<&'a str>,
     usage: Option<String>,
     started_at: Option<i64>,
