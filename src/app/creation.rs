@@ -195,15 +195,7 @@ impl App {
             sessions::insert(conn, &row)?;
             Ok(session.id)
         };
-        self.store()
-            .write(write)
-            .await
-            .map_err(|error| match error {
-                StoreError::Conflict(_) => {
-                    Error::conflict("name_taken", "you have another agent with this name")
-                }
-                other => other.into(),
-            })
+        self.store().write(write).await.map_err(taken_name)
     }
 
     async fn new_session(&self, who: &Principal, request: &AgentRequest) -> Result<Session> {
@@ -310,13 +302,21 @@ pub(super) fn metadata(value: &Value) -> Result<()> {
 }
 
 fn as_session(error: Error) -> Error {
-    match error {
-        Error::NotFound { id, .. } => Error::NotFound {
+    if let Error::NotFound { id, .. } = error {
+        return Error::NotFound {
             what: "session",
             id,
-        },
-        other => other,
+        };
     }
+    error
+}
+
+/// The only unique columns beside the id, which is random, are owner and name.
+fn taken_name(error: StoreError) -> Error {
+    if let StoreError::Conflict(_) = error {
+        return Error::conflict("name_taken", "you have another agent with this name");
+    }
+    error.into()
 }
 
 /// Keys of clients are visible ASCII; these two start with a control character.

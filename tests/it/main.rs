@@ -4,6 +4,7 @@
 mod app;
 mod demo;
 mod doors_auth;
+mod doors_drain;
 mod doors_events;
 mod doors_input;
 mod doors_tasks;

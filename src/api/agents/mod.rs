@@ -2,7 +2,10 @@
 //!
 //! Never an answer of its own: each handler asks `app` once.
 
-#[expect(clippy::module_inception, reason = "the door is named after its first noun")]
+#[expect(
+    clippy::module_inception,
+    reason = "the door is named after its first noun"
+)]
 mod agents;
 mod approvals;
 mod auth;

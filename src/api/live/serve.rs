@@ -10,14 +10,14 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::app::{App, MessageRequest, Visit, WhenBusy};
+use crate::app::{App, Connection, Ending, MessageRequest, Visit, WhenBusy};
 use crate::domain::prompt::IdempotencyKey;
 use crate::domain::{Error, Result, SessionId};
 
 use super::cutter::{Line, watch};
 use super::dialect::{Command, Dialect, Mark, Refusal, Reply, Scope};
 use super::follow::Follows;
-use super::outbox::Outbox;
+use super::outbox::{Close, Outbox};
 use super::{Parts, Socket};
 
 /// Commands of one connection that wait to be done; one more is refused.
@@ -44,10 +44,8 @@ pub fn accept<D: Dialect>(
             expected: Some("a WebSocket handshake of version 13".into()),
         })?;
     let outbox = Arc::new(Outbox::new());
-    let registration = app.register(
-        &visit,
-        Arc::clone(&outbox) as Arc<dyn crate::app::Connection>,
-    )?;
+    let listed: Arc<dyn Connection> = Arc::<Outbox>::clone(&outbox);
+    let registration = app.register(&visit, listed)?;
     let dialect = Arc::new(dialect);
     let (commands, waiting) = mpsc::channel(MAX_COMMANDS);
     let line = request
@@ -198,11 +196,11 @@ impl<D: Dialect> ConnectionSession<D> {
     }
 }
 
-impl crate::app::Connection for Outbox {
-    fn end(&self, why: crate::app::Ending) {
+impl Connection for Outbox {
+    fn end(&self, why: Ending) {
         match why {
-            crate::app::Ending::AuthEnded => self.close(super::outbox::Close::AuthEnded),
-            crate::app::Ending::Draining => self.close(super::outbox::Close::Draining),
+            Ending::AuthEnded => self.close(Close::AuthEnded),
+            Ending::Draining => self.close(Close::Draining),
         }
     }
 }
