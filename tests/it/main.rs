@@ -7,6 +7,7 @@ mod doors_auth;
 mod doors_drain;
 mod doors_events;
 mod doors_input;
+mod doors_owner;
 mod doors_tasks;
 mod doors_ws;
 mod doors_ws_slow;

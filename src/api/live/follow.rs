@@ -4,28 +4,25 @@
 //! carried either by its own subscription or by the one over all, and the hand-over needs a cursor.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
+use crate::app::App;
+use crate::domain::{Error, Principal, Result, SessionId};
 
-use crate::app::{App, Attach, Published, Sink};
-use crate::domain::{Error, Principal, Result, Session, SessionId, UserId};
-
-use super::dialect::{Channels, Dialect, Refusal, Reply, Start};
-use super::outbox::{Origin, Outbox};
+use super::carrier::{Carrier, Life, replay_agent, replay_all};
+use super::dialect::{Channels, Dialect, Reply, Start};
+use super::outbox::Outbox;
 
 /// Most agents that one connection names (contract/octipus.md 4 has 50 resources; ours 200).
 const MAX_NAMED: usize = 200;
-/// Events of a page of replay.
-const PAGE: usize = 200;
 
 /// The subscriptions of one connection.
 pub struct Follows<D: Dialect> {
-    app: App,
-    who: Principal,
-    dialect: Arc<D>,
-    outbox: Arc<Outbox>,
+    pub(super) app: App,
+    pub(super) who: Principal,
+    pub(super) dialect: Arc<D>,
+    pub(super) outbox: Arc<Outbox>,
     state: Mutex<State>,
 }
 
@@ -44,28 +41,6 @@ struct All {
 struct Named {
     channels: Channels,
     carrier: Option<Arc<Life>>,
-}
-
-/// Whether a subscription goes on, shared with the task that serves it.
-struct Life {
-    alive: AtomicBool,
-    detached: AtomicBool,
-    news: Notify,
-}
-
-impl Life {
-    fn new() -> Self {
-        Self {
-            alive: AtomicBool::new(true),
-            detached: AtomicBool::new(false),
-            news: Notify::new(),
-        }
-    }
-
-    fn end(&self) {
-        self.alive.store(false, Ordering::Release);
-        self.news.notify_one();
-    }
 }
 
 impl<D: Dialect> Follows<D> {
@@ -127,7 +102,7 @@ impl<D: Dialect> Follows<D> {
         let bounds = self.app.bounds(&session).await?;
         let from = self.number(start, bounds.latest)?;
         let life = Arc::new(Life::new());
-        let carries = self.name(id, channels, from.is_some(), &life)?;
+        let carries = self.name(id, channels, from, &life)?;
         self.say(&Reply::HelloAgent {
             agent: id,
             epoch: self.app.epoch().to_owned(),
@@ -167,9 +142,10 @@ impl<D: Dialect> Follows<D> {
         &self,
         id: SessionId,
         channels: Channels,
-        replays: bool,
+        from: Option<u64>,
         life: &Arc<Life>,
     ) -> Result<bool> {
+        let replays = from.is_some();
         let mut state = self.lock();
         let covered = state.all.is_some();
         let full = state.named.len() >= MAX_NAMED;
@@ -216,11 +192,12 @@ impl<D: Dialect> Follows<D> {
             agent,
             life,
             cursor: AtomicU64::new(0),
+            refused: AtomicU32::new(0),
         })
     }
 
     /// The channels of an event of `agent` for the carrier over all (`None`) or of that agent.
-    fn wanted(&self, agent: SessionId, carrier: Option<SessionId>) -> Channels {
+    pub(super) fn wanted(&self, agent: SessionId, carrier: Option<SessionId>) -> Channels {
         let state = self.lock();
         let all = state
             .all
@@ -234,7 +211,7 @@ impl<D: Dialect> Follows<D> {
         }
     }
 
-    fn say(&self, reply: &Reply) {
+    pub(super) fn say(&self, reply: &Reply) {
         self.outbox.push(self.dialect.reply(reply), None);
     }
 
@@ -264,187 +241,6 @@ impl State {
             && let Some(all) = self.all.take()
         {
             all.life.end();
-        }
-    }
-}
-
-/// The sink of one subscription.
-struct Carrier<D: Dialect> {
-    follows: Arc<Follows<D>>,
-    /// Which agent; `None`: all.
-    agent: Option<SessionId>,
-    life: Arc<Life>,
-    /// The last number that came by: seq of the agent, or pos.
-    cursor: AtomicU64,
-}
-
-impl<D: Dialect> Carrier<D> {
-    fn visible(&self, owner: UserId) -> bool {
-        self.agent.is_some() || self.follows.who.may_read(owner)
-    }
-
-    fn alive(&self) -> bool {
-        self.life.alive.load(Ordering::Acquire)
-    }
-
-    /// Waits while the publisher pushes. `true`: it went away, follow again from the cursor.
-    async fn lost_publisher(&self) -> bool {
-        loop {
-            tokio::select! {
-                () = self.life.news.notified() => {}
-                () = self.follows.outbox.wait_end() => return false,
-            }
-            if !self.alive() {
-                return false;
-            }
-            if self.life.detached.swap(false, Ordering::AcqRel) {
-                return true;
-            }
-        }
-    }
-
-    /// Waits until a page fits; `false` when there is nobody to send to any more.
-    async fn room(&self) -> bool {
-        self.alive() && self.follows.outbox.wait_room().await && self.alive()
-    }
-
-    async fn send(&self, events: &[Arc<Published>]) -> bool {
-        for event in events {
-            if !self.room().await || !self.push(event) {
-                return false;
-            }
-        }
-        true
-    }
-
-    fn fail(&self, error: &Error) {
-        let mut refusal = Refusal::of(error, None);
-        if let Some(agent) = self.agent {
-            refusal
-                .more
-                .insert("agentId".into(), agent.to_string().into());
-        }
-        self.life.end();
-        self.follows.say(&Reply::Error(refusal));
-    }
-}
-
-impl<D: Dialect> Sink for Carrier<D> {
-    fn push(&self, event: &Arc<Published>) -> bool {
-        if !self.alive() {
-            return false;
-        }
-        let number = match self.agent {
-            Some(_) => event.event.seq,
-            None => event.event.pos,
-        };
-        self.cursor.store(number, Ordering::Release);
-        let follows = &self.follows;
-        if !self.visible(event.owner) {
-            return true;
-        }
-        let wanted = follows.wanted(event.event.agent, self.agent);
-        if !wanted.meets(follows.dialect.channels(event.event.kind)) {
-            return true;
-        }
-        let Some(frame) = follows.dialect.frame(event) else {
-            return true;
-        };
-        let origin = Origin {
-            agent: event.event.agent,
-            seq: event.event.seq,
-            pos: event.event.pos,
-        };
-        follows.outbox.push(frame, Some(origin))
-    }
-
-    fn detached(&self) {
-        self.life.detached.store(true, Ordering::Release);
-        self.life.news.notify_one();
-    }
-
-    fn open(&self) -> bool {
-        self.alive() && !self.follows.outbox.standing_over()
-    }
-}
-
-/// Pages until the ring takes over; each frame waits for room, so a replay never overflows.
-async fn replay_agent<D: Dialect>(carrier: Arc<Carrier<D>>, session: Session, mut seq: u64) {
-    let app = carrier.follows.app.clone();
-    loop {
-        let page = match app.after(&session, seq, PAGE).await {
-            Ok(page) => page,
-            Err(error) => return carrier.fail(&error),
-        };
-        if let Some(gap) = page.gap {
-            let gap = super::outbox::Gap {
-                agent: Some(session.id),
-                first: gap.from,
-                last: gap.to,
-                dropped: gap.to.saturating_sub(gap.from).saturating_add(1),
-            };
-            let frame = carrier.follows.dialect.gap(&gap);
-            carrier.follows.outbox.push(frame, None);
-        }
-        if !carrier.send(&page.events).await {
-            return;
-        }
-        seq = page.next.max(seq);
-        if page.more {
-            continue;
-        }
-        if !carrier.room().await {
-            return;
-        }
-        let sink: Arc<dyn Sink> = carrier.clone();
-        match app.attach(&session, seq, sink).await {
-            Ok(Attach::Live { .. }) => {
-                if !carrier.lost_publisher().await {
-                    return;
-                }
-                seq = carrier.cursor.load(Ordering::Acquire).max(seq);
-            }
-            Ok(Attach::Behind) => {}
-            Err(error) => return carrier.fail(&error),
-        }
-    }
-}
-
-/// The same over all agents, by pos.
-async fn replay_all<D: Dialect>(carrier: Arc<Carrier<D>>, mut pos: u64) {
-    let app = carrier.follows.app.clone();
-    let who = carrier.follows.who.clone();
-    loop {
-        let latest = app.latest_pos();
-        if pos < latest {
-            let events = match app.after_pos(&who, pos, PAGE).await {
-                Ok(events) => events,
-                Err(error) => return carrier.fail(&error),
-            };
-            if !carrier.send(&events).await {
-                return;
-            }
-            let last = events.last().map_or(pos, |event| event.event.pos);
-            if events.len() >= PAGE {
-                pos = last;
-                continue;
-            }
-            // A page that is not full has shown all that was committed before it was read.
-            pos = last.max(latest);
-        }
-        if !carrier.room().await {
-            return;
-        }
-        let sink: Arc<dyn Sink> = carrier.clone();
-        match app.attach_all(pos, sink).await {
-            Ok(Attach::Live { .. }) => {
-                if !carrier.lost_publisher().await {
-                    return;
-                }
-                pos = carrier.cursor.load(Ordering::Acquire).max(pos);
-            }
-            Ok(Attach::Behind) => {}
-            Err(error) => return carrier.fail(&error),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Never waits for the reader: what does not fit pushes out the oldest event, which is counted.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -14,7 +14,8 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
-use crate::domain::SessionId;
+use super::close::Close;
+use super::gaps::{Gap, Lost, Origin};
 
 /// Most frames that wait (decisions.md 5).
 pub const MAX_FRAMES: usize = 256;
@@ -24,80 +25,6 @@ pub const MAX_BYTES: usize = 1024 * 1024;
 pub const OVERFLOW_GRACE: Duration = Duration::from_secs(10);
 /// Free frames that a replay waits for: one ring fits (websockets.md).
 const ROOM_FRAMES: usize = 200;
-/// Most agents whose gaps are told one by one; beyond it they become one gap of the stream.
-const MAX_GAPS: usize = 256;
-
-/// Why the server closes a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Close {
-    /// The token was revoked or has expired: 4001.
-    AuthEnded,
-    /// The reader was over the bound for [`OVERFLOW_GRACE`]: 4008.
-    TooSlow,
-    /// A frame was larger than the bound: 1009.
-    TooLarge,
-    /// The frames broke the protocol: 1002.
-    Protocol,
-    /// The server stops: 1001.
-    Draining,
-    /// Two pings stayed without an answer: 1001.
-    Silent,
-    /// The client closed; its code is echoed.
-    Echo(u16),
-}
-
-impl Close {
-    /// The code on the wire.
-    #[must_use]
-    pub fn code(self) -> u16 {
-        match self {
-            Self::AuthEnded => 4001,
-            Self::TooSlow => 4008,
-            Self::TooLarge => 1009,
-            Self::Protocol => 1002,
-            Self::Draining | Self::Silent => 1001,
-            Self::Echo(code) => code,
-        }
-    }
-
-    /// The reason on the wire.
-    #[must_use]
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::AuthEnded => "authentication ended",
-            Self::TooSlow => "too slow",
-            Self::TooLarge => "frame too large",
-            Self::Protocol => "protocol error",
-            Self::Draining => "server is stopping",
-            Self::Silent => "no answer to pings",
-            Self::Echo(_) => "",
-        }
-    }
-}
-
-/// Events that were pushed out before the reader took them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gap {
-    /// Whose; `None` when too many agents lost some to list them.
-    pub agent: Option<SessionId>,
-    /// First missing number (seq of the agent; pos without an agent).
-    pub first: u64,
-    /// Last missing number.
-    pub last: u64,
-    /// How many frames were left out.
-    pub dropped: u64,
-}
-
-/// The place of an event in its agent and in the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Origin {
-    /// Whose event.
-    pub agent: SessionId,
-    /// Its number within the agent.
-    pub seq: u64,
-    /// Its number within the server.
-    pub pos: u64,
-}
 
 /// The next thing to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,12 +79,6 @@ struct Inner {
 struct Frame {
     text: ByteString,
     origin: Option<Origin>,
-}
-
-#[derive(Default)]
-struct Lost {
-    by_agent: BTreeMap<SessionId, Gap>,
-    many: Option<Gap>,
 }
 
 impl Outbox {
@@ -397,49 +318,6 @@ impl Inner {
         self.pong = None;
         self.ping = false;
     }
-}
-
-impl Lost {
-    fn add(&mut self, origin: Origin) {
-        if let Some(many) = &mut self.many {
-            widen(many, origin.pos);
-            return;
-        }
-        if let Some(gap) = self.by_agent.get_mut(&origin.agent) {
-            widen(gap, origin.seq);
-            return;
-        }
-        if self.by_agent.len() < MAX_GAPS {
-            let gap = Gap {
-                agent: Some(origin.agent),
-                first: origin.seq,
-                last: origin.seq,
-                dropped: 1,
-            };
-            self.by_agent.insert(origin.agent, gap);
-            return;
-        }
-        // Gaps told so far by agent stay; what follows is told by pos.
-        self.many = Some(Gap {
-            agent: None,
-            first: origin.pos,
-            last: origin.pos,
-            dropped: 1,
-        });
-    }
-
-    fn take(&mut self) -> Option<Gap> {
-        match self.by_agent.pop_first() {
-            Some((_, gap)) => Some(gap),
-            None => self.many.take(),
-        }
-    }
-}
-
-fn widen(gap: &mut Gap, number: u64) {
-    gap.first = gap.first.min(number);
-    gap.last = gap.last.max(number);
-    gap.dropped = gap.dropped.saturating_add(1);
 }
 
 fn wake(waker: Option<Waker>) {

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
+use crate::domain::SessionId;
 
 fn take(outbox: &Outbox) -> Option<Next> {
     let mut cx = Context::from_waker(Waker::noop());
