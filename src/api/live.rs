@@ -3,9 +3,12 @@
 //! Never holds what must run while a reader stalls: the actor is the response body and is polled
 //! only when the writer asks (websockets.md, variant e). Frames never travel through its mailbox.
 
+mod carrier;
+pub mod close;
 pub mod cutter;
 pub mod dialect;
 pub mod follow;
+pub mod gaps;
 pub mod outbox;
 pub mod paced;
 pub mod serve;
@@ -24,8 +27,9 @@ use tokio::sync::mpsc;
 
 use crate::app::Registration;
 
+use close::Close;
 use dialect::{Command, Dialect, Refusal, Reply};
-use outbox::{Close, Next, Outbox};
+use outbox::{Next, Outbox};
 use paced::{Paced, Window};
 use sip::{Sip, Unhandled};
 

@@ -30,6 +30,10 @@ pub use error::BootError;
 /// How long requests in flight may take when the server stops (reliability.md 2: 30 s).
 const DRAIN: Duration = Duration::from_secs(30);
 
+/// How often agents are ended before the server gives up on the rest, and the pause between.
+const ROUNDS: u32 = 50;
+const BETWEEN_ROUNDS: Duration = Duration::from_millis(100);
+
 /// What becomes of agents when the server stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StopAgents {
@@ -161,7 +165,7 @@ impl House {
             let stop = handle.stop(true);
             let _late = tokio::time::timeout(DRAIN, stop).await;
             if options.stop_agents == StopAgents::Yes {
-                self.runtime.stop_all().await;
+                self.end_agents().await;
             }
         };
         tokio::select! {
@@ -177,6 +181,20 @@ impl House {
             ))),
             Ended::Server => Err(BootError::Runtime("the HTTP server ended".to_owned())),
         }
+    }
+
+    /// Ends agents until none holds a place: one that was being started when the first round read
+    /// the rows is found by the next.
+    async fn end_agents(&self) {
+        for _round in 0..ROUNDS {
+            self.runtime.stop_all().await;
+            if self.runtime.figures().live_agents == 0 {
+                return;
+            }
+            tokio::time::sleep(BETWEEN_ROUNDS).await;
+        }
+        let live = self.runtime.figures().live_agents;
+        tracing::error!(live, "agents are left that could not be ended");
     }
 
     /// Detaches from every agent and closes the rows.

@@ -1,6 +1,9 @@
 //! A server of its own for each test: the real program on a free port in a temporary directory.
 //! Never leaves a process behind, and fails the test that would.
 
+mod caller;
+mod ws;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -8,14 +11,11 @@ use std::time::{Duration, Instant};
 use callboard::auth::Passwords;
 use callboard::domain::{Role, Timestamp, User, UserId};
 use callboard::store::{Store, users};
-use futures_util::{SinkExt, StreamExt};
-use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::{Error as WsError, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+pub use caller::{Answer, Caller, answer};
+pub use ws::Ws;
 
 /// Password of every account that the harness makes.
 pub const PASSWORD: &str = "correct horse battery";
@@ -29,15 +29,6 @@ pub struct TestApp {
     config: Option<PathBuf>,
     pub address: String,
     pub http: reqwest::Client,
-}
-
-/// Somebody with a token.
-#[derive(Clone)]
-pub struct Caller {
-    url: String,
-    address: String,
-    http: reqwest::Client,
-    pub token: String,
 }
 
 impl TestApp {
@@ -102,14 +93,27 @@ impl TestApp {
         };
         self.child = Some(child);
         let url = format!("{}/health/ready", self.url());
-        until(async || self.http.get(&url).send().await.is_ok_and(|r| r.status() == 200)).await;
+        until(async || {
+            self.http
+                .get(&url)
+                .send()
+                .await
+                .is_ok_and(|r| r.status() == 200)
+        })
+        .await;
     }
 
     /// The program as it would be started.
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_callboard"));
         command
-            .args(["serve", "--stop-agents", "--bind", "127.0.0.1:0", "--data-dir"])
+            .args([
+                "serve",
+                "--stop-agents",
+                "--bind",
+                "127.0.0.1:0",
+                "--data-dir",
+            ])
             .arg(self.dir.path())
             .env_remove("CALLBOARD_ADMIN_PASSWORD")
             .env("CALLBOARD_LOG", "info,callboard=debug")
@@ -187,7 +191,11 @@ impl TestApp {
             if let Some(status) = child.try_wait().unwrap() {
                 return status.code();
             }
-            assert!(started.elapsed() < PATIENCE, "it does not end: {}", self.log());
+            assert!(
+                started.elapsed() < PATIENCE,
+                "it does not end: {}",
+                self.log()
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -237,7 +245,11 @@ fn leftovers(dir: &Path) -> Vec<(i32, String)> {
     let dir = dir.to_str().unwrap();
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse::<i32>().ok()) else {
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|n| n.parse::<i32>().ok())
+        else {
             continue;
         };
         let own = i32::try_from(std::process::id()).unwrap();
@@ -269,7 +281,10 @@ async fn seed(dir: &Path) {
             disabled: false,
             created_at: Timestamp(1),
         };
-        store.write(move |conn| users::insert(conn, &user)).await.unwrap();
+        store
+            .write(move |conn| users::insert(conn, &user))
+            .await
+            .unwrap();
     }
     store.close();
 }
@@ -280,162 +295,5 @@ pub async fn until(condition: impl AsyncFn() -> bool) {
     while !condition().await {
         assert!(started.elapsed() < PATIENCE, "it never came true");
         tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-/// A reply with its status and body.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: reqwest::header::HeaderMap,
-    pub text: String,
-}
-
-impl Answer {
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.text)
-            .unwrap_or_else(|error| panic!("{error} in {} {}", self.status, self.text))
-    }
-
-    /// The body, after checking the status.
-    pub fn ok(&self, status: u16) -> Value {
-        assert_eq!(self.status.as_u16(), status, "{}", self.text);
-        self.json()
-    }
-
-    /// Checks status and code of a failure.
-    pub fn fails(&self, status: u16, code: &str) -> Value {
-        let body = self.json();
-        assert_eq!((self.status.as_u16(), body["code"].as_str()), (status, Some(code)), "{body}");
-        assert!(body["error"].as_str().is_some_and(|e| !e.is_empty()), "{body}");
-        assert_eq!(body["requestId"].as_str().map(str::len), Some(32), "{body}");
-        body
-    }
-}
-
-pub async fn answer(request: reqwest::RequestBuilder) -> Answer {
-    let reply = request.send().await.unwrap();
-    let (status, headers) = (reply.status(), reply.headers().clone());
-    assert!(headers.contains_key("x-request-id"), "{status}");
-    Answer {
-        status,
-        headers,
-        text: reply.text().await.unwrap(),
-    }
-}
-
-impl Caller {
-    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        let url = format!("{}{path}", self.url);
-        self.http.request(method, url).bearer_auth(&self.token)
-    }
-
-    pub async fn get(&self, path: &str) -> Answer {
-        answer(self.request(Method::GET, path)).await
-    }
-
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
-        answer(self.request(Method::POST, path).json(body)).await
-    }
-
-    pub async fn delete(&self, path: &str) -> Answer {
-        answer(self.request(Method::DELETE, path)).await
-    }
-
-    /// Makes an agent and returns its id.
-    pub async fn agent(&self, body: &Value) -> String {
-        let made = self.post("/api/agents", body).await.ok(201);
-        made["id"].as_str().unwrap().to_owned()
-    }
-
-    /// Runs a prompt to its end and returns the task.
-    pub async fn turn(&self, id: &str, message: &str) -> Value {
-        let path = format!("/api/agents/{id}/message?wait=30");
-        self.post(&path, &json!({ "message": message })).await.ok(200)
-    }
-
-    /// Every event of an agent so far.
-    pub async fn history(&self, id: &str) -> Vec<Value> {
-        let mut all = Vec::new();
-        let mut after = 0;
-        loop {
-            let page = self.get(&format!("/api/agents/{id}/events?after={after}")).await.ok(200);
-            all.extend(page["events"].as_array().unwrap().iter().cloned());
-            after = page["nextCursor"].as_u64().unwrap();
-            if page["hasMore"] == false {
-                return all;
-            }
-        }
-    }
-
-    /// Opens `/ws` with the token in a header.
-    pub async fn ws(&self) -> Ws {
-        self.try_ws("/ws", &[("authorization", &format!("Bearer {}", self.token))])
-            .await
-            .unwrap()
-    }
-
-    /// Opens a WebSocket with these headers; the HTTP status when it is refused.
-    pub async fn try_ws(&self, path: &str, headers: &[(&'static str, &str)]) -> Result<Ws, u16> {
-        let url = format!("ws://{}{path}", self.address);
-        let mut request = url.into_client_request().unwrap();
-        for (name, value) in headers {
-            request.headers_mut().insert(*name, value.parse().unwrap());
-        }
-        match connect_async(request).await {
-            Ok((stream, _)) => Ok(Ws { stream }),
-            Err(WsError::Http(reply)) => Err(reply.status().as_u16()),
-            Err(error) => panic!("{error}"),
-        }
-    }
-}
-
-/// A client of `/ws`.
-pub struct Ws {
-    pub stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
-}
-
-impl Ws {
-    pub async fn say(&mut self, frame: Value) {
-        self.stream.send(Message::text(frame.to_string())).await.unwrap();
-    }
-
-    /// The next text frame.
-    pub async fn next(&mut self) -> Value {
-        loop {
-            match self.message().await {
-                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
-                Message::Ping(_) | Message::Pong(_) => {}
-                other => panic!("unexpected {other:?}"),
-            }
-        }
-    }
-
-    /// The next message of any kind.
-    pub async fn message(&mut self) -> Message {
-        let next = tokio::time::timeout(PATIENCE, self.stream.next()).await;
-        next.expect("nothing comes").expect("it is over").unwrap()
-    }
-
-    /// Reads until a frame of this type comes, and returns it.
-    pub async fn wait_for(&mut self, kind: &str) -> Value {
-        loop {
-            let frame = self.next().await;
-            if frame["type"] == kind {
-                return frame;
-            }
-        }
-    }
-
-    /// Reads until the close frame and returns its code; none when the line just ends.
-    pub async fn closed(&mut self) -> Option<u16> {
-        loop {
-            let next = tokio::time::timeout(PATIENCE, self.stream.next()).await;
-            match next.expect("it is not closed") {
-                Some(Ok(Message::Close(frame))) => return frame.map(|f| f.code.into()),
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return None,
-            }
-        }
     }
 }

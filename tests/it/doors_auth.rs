@@ -10,7 +10,13 @@ use crate::app::{PASSWORD, TestApp, answer};
 #[tokio::test]
 async fn without_a_token_everything_but_the_open_list_is_401() {
     let app = TestApp::start().await;
-    for path in ["/health", "/health/detailed", "/health/ready", "/health/live", "/api/health"] {
+    for path in [
+        "/health",
+        "/health/detailed",
+        "/health/ready",
+        "/health/live",
+        "/api/health",
+    ] {
         answer(app.http.get(app.url() + path)).await.ok(200);
     }
     let id = uuid::Uuid::new_v4();
@@ -44,7 +50,10 @@ async fn without_a_token_everything_but_the_open_list_is_401() {
         (Method::GET, "/api/%61gents".to_owned()),
         (Method::OPTIONS, "/api/agents".to_owned()),
     ] {
-        let request = app.http.request(method.clone(), app.url() + &path).body("{not json");
+        let request = app
+            .http
+            .request(method.clone(), app.url() + &path)
+            .body("{not json");
         let reply = answer(request).await;
         assert_eq!(reply.status, 401, "{method} {path}: {}", reply.text);
         assert_eq!(reply.headers["www-authenticate"], "Bearer");
@@ -65,7 +74,14 @@ async fn tokens_that_are_not_ours_are_refused() {
     let none = format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{claims}.");
     let flipped = if mark.starts_with('A') { "B" } else { "A" };
     let forged = format!("{head}.{claims}.{flipped}{}", &mark[1..]);
-    for token in ["x", "", "a.b.c", none.as_str(), forged.as_str(), &"x".repeat(5_000)] {
+    for token in [
+        "x",
+        "",
+        "a.b.c",
+        none.as_str(),
+        forged.as_str(),
+        &"x".repeat(5_000),
+    ] {
         let request = app.http.get(app.url() + "/api/agents");
         let reply = answer(request.header("authorization", format!("Bearer {token}"))).await;
         assert_eq!(reply.status, 401, "{token}");
@@ -81,7 +97,9 @@ async fn tokens_that_are_not_ours_are_refused() {
 async fn signing_in_gives_a_token_and_tells_no_secrets() {
     let app = TestApp::start().await;
     let login = |body: Value| answer(app.http.post(app.url() + "/api/auth/login").json(&body));
-    let body = login(json!({"username": "ADA", "password": PASSWORD})).await.ok(200);
+    let body = login(json!({"username": "ADA", "password": PASSWORD}))
+        .await
+        .ok(200);
     assert_eq!(body["user"]["username"], "ada");
     assert_eq!(body["user"]["isAdmin"], false);
     assert_eq!(body["expires_at"], body["expiresAt"]);
@@ -89,16 +107,27 @@ async fn signing_in_gives_a_token_and_tells_no_secrets() {
     let now = std::time::SystemTime::now();
     let now = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     assert!(body["exp"].as_u64().unwrap().abs_diff(now + week) < 60);
-    login(json!({"email": "ada@example.org", "password": PASSWORD})).await.ok(200);
+    login(json!({"email": "ada@example.org", "password": PASSWORD}))
+        .await
+        .ok(200);
 
     let unknown = login(json!({"username": "nobody", "password": PASSWORD})).await;
     let wrong = login(json!({"username": "ada", "password": "wrong"})).await;
-    let (unknown, wrong) = (unknown.fails(401, "bad_credentials"), wrong.fails(401, "bad_credentials"));
+    let (unknown, wrong) = (
+        unknown.fails(401, "bad_credentials"),
+        wrong.fails(401, "bad_credentials"),
+    );
     assert_eq!(unknown["error"], wrong["error"]);
 
-    login(json!({"password": PASSWORD})).await.fails(400, "username_required");
-    login(json!({"username": "ada"})).await.fails(400, "bad_field");
-    login(json!({"username": 5, "password": PASSWORD})).await.fails(400, "bad_field");
+    login(json!({"password": PASSWORD}))
+        .await
+        .fails(400, "username_required");
+    login(json!({"username": "ada"}))
+        .await
+        .fails(400, "bad_field");
+    login(json!({"username": 5, "password": PASSWORD}))
+        .await
+        .fails(400, "bad_field");
     login(json!([])).await.fails(400, "bad_json");
     assert!(!app.log().contains(PASSWORD), "the log has a password");
 }
@@ -109,7 +138,9 @@ async fn one_person_alone_signs_in_with_the_password() {
     let caller = app.sign_in_as(&json!({"password": PASSWORD})).await;
     let me = caller.get("/api/auth/me").await.ok(200);
     assert_eq!(me["username"], "admin");
-    let health = answer(app.http.get(app.url() + "/api/health")).await.ok(200);
+    let health = answer(app.http.get(app.url() + "/api/health"))
+        .await
+        .ok(200);
     assert_eq!(health["auth_mode"], "single_tenant");
 }
 
@@ -152,7 +183,11 @@ async fn a_socket_ends_with_its_token() {
     let mut ws = ada.ws().await;
     let opened = Instant::now();
     assert_eq!(ws.closed().await, Some(4001));
-    assert!(opened.elapsed() < Duration::from_secs(5), "{:?}", opened.elapsed());
+    assert!(
+        opened.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        opened.elapsed()
+    );
     ada.get("/api/auth/me").await.fails(401, "token_expired");
 }
 
@@ -177,7 +212,10 @@ async fn the_first_admin_is_made_once_and_not_shown() {
     let again = app.sign_in_as(&body).await;
     again.get("/api/auth/me").await.ok(200);
     // The signing key and the row outlive the restart.
-    let request = app.http.get(app.url() + "/api/auth/me").bearer_auth(&admin.token);
+    let request = app
+        .http
+        .get(app.url() + "/api/auth/me")
+        .bearer_auth(&admin.token);
     answer(request).await.ok(200);
 }
 

@@ -19,12 +19,18 @@ pub fn flood(app: &TestApp, lines: u64, bytes: u64) -> Value {
 }
 
 async fn events(caller: &Caller, id: &str, query: &str) -> Value {
-    caller.get(&format!("/api/agents/{id}/events?{query}")).await.ok(200)
+    caller
+        .get(&format!("/api/agents/{id}/events?{query}"))
+        .await
+        .ok(200)
 }
 
 fn seqs(page: &Value) -> Vec<u64> {
     let events = page["events"].as_array().unwrap();
-    events.iter().map(|event| event["seq"].as_u64().unwrap()).collect()
+    events
+        .iter()
+        .map(|event| event["seq"].as_u64().unwrap())
+        .collect()
 }
 
 #[tokio::test]
@@ -50,15 +56,24 @@ async fn the_whole_history_is_read_in_pages_without_a_hole() {
     let first = events(&ada, &id, "after=0&limit=5").await;
     assert_eq!(seqs(&first), [1, 2, 3, 4, 5]);
     assert_eq!(first["source"], "persisted");
-    assert_eq!((&first["oldestSeq"], &first["latestSeq"]), (&json!(1), &json!(total)));
-    assert_eq!((&first["hasMore"], &first["gap"]), (&json!(true), &Value::Null));
+    assert_eq!(
+        (&first["oldestSeq"], &first["latestSeq"]),
+        (&json!(1), &json!(total))
+    );
+    assert_eq!(
+        (&first["hasMore"], &first["gap"]),
+        (&json!(true), &Value::Null)
+    );
     let ring = events(&ada, &id, "").await;
     assert_eq!(ring["source"], "live");
     assert_eq!(seqs(&ring).len(), 200);
     assert_eq!(ring["nextCursor"], total);
     let tail = events(&ada, &id, "after=latest").await;
     assert!(seqs(&tail).is_empty());
-    assert_eq!((&tail["nextCursor"], &tail["hasMore"]), (&json!(total), &json!(false)));
+    assert_eq!(
+        (&tail["nextCursor"], &tail["hasMore"]),
+        (&json!(total), &json!(false))
+    );
 
     // A filter moves the cursor over what it leaves out.
     let filtered = events(&ada, &id, "after=0&types=plan&limit=200").await;
@@ -77,9 +92,19 @@ async fn cursors_that_cannot_be_served_are_told_apart() {
     let id = ada.agent(&json!({"agentType": "script"})).await;
     ada.turn(&id, "hi").await;
     let page = events(&ada, &id, "after=0").await;
-    let (epoch, latest) = (page["epoch"].as_str().unwrap(), page["latestSeq"].as_u64().unwrap());
+    let (epoch, latest) = (
+        page["epoch"].as_str().unwrap(),
+        page["latestSeq"].as_u64().unwrap(),
+    );
     let get = async |query: String| ada.get(&format!("/api/agents/{id}/events?{query}")).await;
-    for bad in ["after=", "after=-1", "after=x", "after=1.5", "after=:1", "after=18446744073709551615"] {
+    for bad in [
+        "after=",
+        "after=-1",
+        "after=x",
+        "after=1.5",
+        "after=:1",
+        "after=18446744073709551615",
+    ] {
         get(bad.to_owned()).await.fails(400, "bad_cursor");
     }
     for bad in ["limit=0", "wait=x", "types=nope", "types="] {
@@ -88,11 +113,20 @@ async fn cursors_that_cannot_be_served_are_told_apart() {
             reply.fails(400, "bad_field");
         }
     }
-    let ahead = get(format!("after={}", latest + 1)).await.fails(410, "epoch_changed");
-    assert_eq!((&ahead["latestSeq"], &ahead["epoch"]), (&json!(latest), &json!(epoch)));
-    let other = get("after=1&epoch=other".into()).await.fails(410, "epoch_changed");
+    let ahead = get(format!("after={}", latest + 1))
+        .await
+        .fails(410, "epoch_changed");
+    assert_eq!(
+        (&ahead["latestSeq"], &ahead["epoch"]),
+        (&json!(latest), &json!(epoch))
+    );
+    let other = get("after=1&epoch=other".into())
+        .await
+        .fails(410, "epoch_changed");
     assert_eq!(other["latestSeq"], latest);
-    get("after=other:1".into()).await.fails(410, "epoch_changed");
+    get("after=other:1".into())
+        .await
+        .fails(410, "epoch_changed");
     let good = get(format!("after={epoch}:1")).await.ok(200);
     assert_eq!(seqs(&good)[0], 2);
     get(format!("after=1&epoch={epoch}")).await.ok(200);
@@ -109,7 +143,10 @@ async fn an_unchanged_answer_is_304() {
     let tag = first.headers["etag"].to_str().unwrap().to_owned();
     let again = |tag: String| answer(ada.request(Method::GET, &path).header("if-none-match", tag));
     let unchanged = again(tag.clone()).await;
-    assert_eq!((unchanged.status.as_u16(), unchanged.text.as_str()), (304, ""));
+    assert_eq!(
+        (unchanged.status.as_u16(), unchanged.text.as_str()),
+        (304, "")
+    );
     ada.turn(&id, "more").await;
     let changed = again(tag).await;
     assert_eq!(changed.status, 200);
@@ -122,7 +159,9 @@ async fn a_long_poll_ends_with_the_first_event() {
     let ada = app.sign_in("ada").await;
     let id = ada.agent(&json!({"agentType": "script"})).await;
     ada.turn(&id, "hi").await;
-    let latest = events(&ada, &id, "after=latest").await["latestSeq"].as_u64().unwrap();
+    let latest = events(&ada, &id, "after=latest").await["latestSeq"]
+        .as_u64()
+        .unwrap();
     let begun = Instant::now();
     let empty = events(&ada, &id, &format!("after={latest}&wait=1")).await;
     assert!(seqs(&empty).is_empty());
@@ -146,11 +185,7 @@ async fn waiting_polls_of_a_token_are_bounded() {
     let id = ada.agent(&json!({"agentType": "script"})).await;
     ada.turn(&id, "hi").await;
     let path = format!("/api/agents/{id}/events?after=latest&wait=30");
-    let wait = |caller: &Caller| {
-        let (caller, path) = (caller.clone(), path.clone());
-        tokio::spawn(async move { caller.get(&path).await })
-    };
-    let held = [wait(&ada), wait(&ada)];
+    let held = [ada.long_poll(path.clone()), ada.long_poll(path.clone())];
     let begun = Instant::now();
     loop {
         // Until both are in, this one waits its second out.

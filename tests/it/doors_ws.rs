@@ -59,9 +59,15 @@ async fn replay_and_live_are_one_stream() {
     ws.say(json!({"type": "subscribe", "channels": ["*"], "agentId": id, "after": 0, "id": "s"}))
         .await;
     let subscribed = ws.next().await;
-    assert_eq!((&subscribed["type"], &subscribed["id"]), (&json!("subscribed"), &json!("s")));
+    assert_eq!(
+        (&subscribed["type"], &subscribed["id"]),
+        (&json!("subscribed"), &json!("s"))
+    );
     let hello = ws.next().await;
-    assert_eq!((&hello["type"], &hello["agentId"]), (&json!("hello"), &json!(id)));
+    assert_eq!(
+        (&hello["type"], &hello["agentId"]),
+        (&json!("hello"), &json!(id))
+    );
     let frames = follow(&mut ws, &id, 0, 6_000).await;
     let history = ada.history(&id).await;
     for (frame, event) in frames.iter().zip(&history) {
@@ -81,14 +87,20 @@ async fn a_stream_over_all_agents_goes_on_from_its_pos() {
     bob.turn(&foreign, "hi").await;
     ada.turn(&one, "go").await;
     let mut ws = ada.ws().await;
-    let epoch = ws.wait_for("connected").await["epoch"].as_str().unwrap().to_owned();
+    let epoch = ws.wait_for("connected").await["epoch"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let after = format!("{epoch}:p0");
-    ws.say(json!({"type": "subscribe", "channels": ["agent.*"], "after": after})).await;
+    ws.say(json!({"type": "subscribe", "channels": ["agent.*"], "after": after}))
+        .await;
     let hello = ws.wait_for("hello").await;
     assert!(hello["latestPos"].as_u64().unwrap() > 400);
     let two = ada.agent(&json!({"agentType": "script"})).await;
     ada.turn(&two, "hi").await;
-    let last = ada.history(&two).await.last().unwrap()["pos"].as_u64().unwrap();
+    let last = ada.history(&two).await.last().unwrap()["pos"]
+        .as_u64()
+        .unwrap();
     let (mut pos, mut seqs) = (0, HashMap::<String, u64>::new());
     while pos < last {
         let frame = ws.next().await;
@@ -97,7 +109,9 @@ async fn a_stream_over_all_agents_goes_on_from_its_pos() {
         let now = frame["pos"].as_u64().unwrap();
         assert!(now > pos);
         pos = now;
-        let seq = seqs.entry(frame["agentId"].as_str().unwrap().to_owned()).or_default();
+        let seq = seqs
+            .entry(frame["agentId"].as_str().unwrap().to_owned())
+            .or_default();
         *seq += 1;
         assert_eq!(frame["seq"], *seq);
     }
@@ -105,7 +119,8 @@ async fn a_stream_over_all_agents_goes_on_from_its_pos() {
 
     // An admin sees everyone's.
     let mut ws = app.sign_in("admin").await.ws().await;
-    ws.say(json!({"type": "subscribe", "channels": ["*"], "after": 0})).await;
+    ws.say(json!({"type": "subscribe", "channels": ["*"], "after": 0}))
+        .await;
     loop {
         if ws.next().await["agentId"] == *foreign {
             break;
@@ -120,14 +135,17 @@ async fn a_named_agent_and_all_do_not_double() {
     let id = ada.agent(&json!({"agentType": "script"})).await;
     ada.turn(&id, "hi").await;
     let mut ws = ada.ws().await;
-    ws.say(json!({"type": "subscribe", "channels": ["*"]})).await;
+    ws.say(json!({"type": "subscribe", "channels": ["*"]}))
+        .await;
     ws.wait_for("hello").await;
-    ws.say(json!({"type": "subscribe", "channels": ["*"], "agentId": id, "after": 0})).await;
+    ws.say(json!({"type": "subscribe", "channels": ["*"], "agentId": id, "after": 0}))
+        .await;
     ws.wait_for("hello").await;
     ada.turn(&id, "more").await;
     let last = ada.history(&id).await.len() as u64;
     follow(&mut ws, &id, 0, last).await;
-    ws.say(json!({"type": "unsubscribe", "channels": ["*"], "id": 2})).await;
+    ws.say(json!({"type": "unsubscribe", "channels": ["*"], "id": 2}))
+        .await;
     ws.wait_for("unsubscribed").await;
     ada.turn(&id, "unseen").await;
     ws.say(json!({"type": "ping"})).await;
@@ -165,16 +183,22 @@ async fn channels_leave_out_the_rest() {
 async fn prompts_and_answers_travel_over_the_socket() {
     let app = TestApp::start().await;
     let (ada, eve) = (app.sign_in("ada").await, app.sign_in("eve").await);
-    let id = ada.agent(&json!({"agentType": "script", "scenario": "ask"})).await;
+    let id = ada
+        .ready_agent(&json!({"agentType": "script", "scenario": "ask"}))
+        .await;
     let mut ws = ada.ws().await;
-    ws.say(json!({"type": "subscribe", "channels": ["approval.required"], "agentId": id})).await;
+    ws.say(json!({"type": "subscribe", "channels": ["approval.required"], "agentId": id}))
+        .await;
     ws.wait_for("hello").await;
     let message = json!({"type": "message", "agentId": id, "content": "go", "id": "m",
         "idempotencyKey": "k"});
     ws.say(message.clone()).await;
     let ack = ws.wait_for("ack").await;
     assert_eq!((&ack["id"], &ack["agentId"]), (&json!("m"), &json!(id)));
-    assert_eq!((&ack["status"], &ack["queued"], &ack["position"]), (&json!("running"), &json!(false), &json!(0)));
+    assert_eq!(
+        (&ack["status"], &ack["queued"], &ack["position"]),
+        (&json!("running"), &json!(false), &json!(0))
+    );
     let question = ws.wait_for("agent.event").await;
     assert_eq!(question["event"], "approval_requested");
     ws.say(message).await;
@@ -188,12 +212,21 @@ async fn prompts_and_answers_travel_over_the_socket() {
     assert_eq!(other.wait_for("error").await["code"], "not_found");
     ws.say(answer.clone()).await;
     let resolved = ws.wait_for("approval.resolved").await;
-    assert_eq!((&resolved["status"], &resolved["id"]), (&json!("approved"), &json!(9)));
+    assert_eq!(
+        (&resolved["status"], &resolved["id"]),
+        (&json!("approved"), &json!(9))
+    );
     ws.say(answer).await;
     let again = ws.wait_for("error").await;
-    assert_eq!((&again["code"], &again["id"]), (&json!("already_resolved"), &json!(9)));
+    assert_eq!(
+        (&again["code"], &again["id"]),
+        (&json!("already_resolved"), &json!(9))
+    );
     let task = ack["taskId"].as_str().unwrap();
-    let done = ada.get(&format!("/api/agents/{id}/tasks/{task}?wait=30")).await.ok(200);
+    let done = ada
+        .get(&format!("/api/agents/{id}/tasks/{task}?wait=30"))
+        .await
+        .ok(200);
     assert_eq!(done["outcome"], "completed");
 }
 
@@ -201,18 +234,38 @@ async fn prompts_and_answers_travel_over_the_socket() {
 async fn mistakes_are_answered_and_the_connection_goes_on() {
     let app = TestApp::start().await;
     let (ada, bob) = (app.sign_in("ada").await, app.sign_in("bob").await);
-    let id = bob.agent(&json!({"agentType": "script", "start": false})).await;
+    let id = bob
+        .agent(&json!({"agentType": "script", "start": false}))
+        .await;
     let mut ws = ada.ws().await;
     let long = "x".repeat(50_001);
     for (frame, code) in [
         (json!([]), "bad_json"),
         (json!({"type": "dance"}), "unknown_type"),
-        (json!({"type": "subscribe", "channels": ["nope"]}), "unknown_channel"),
-        (json!({"type": "subscribe", "channels": ["*"], "after": "x"}), "bad_cursor"),
-        (json!({"type": "subscribe", "channels": ["*"], "after": 99_999_999}), "epoch_changed"),
-        (json!({"type": "subscribe", "channels": ["*"], "agentId": id}), "not_found"),
-        (json!({"type": "message", "agentId": id, "content": "x"}), "not_found"),
-        (json!({"type": "message", "agentId": id, "content": long}), "too_large"),
+        (
+            json!({"type": "subscribe", "channels": ["nope"]}),
+            "unknown_channel",
+        ),
+        (
+            json!({"type": "subscribe", "channels": ["*"], "after": "x"}),
+            "bad_cursor",
+        ),
+        (
+            json!({"type": "subscribe", "channels": ["*"], "after": 99_999_999}),
+            "epoch_changed",
+        ),
+        (
+            json!({"type": "subscribe", "channels": ["*"], "agentId": id}),
+            "not_found",
+        ),
+        (
+            json!({"type": "message", "agentId": id, "content": "x"}),
+            "not_found",
+        ),
+        (
+            json!({"type": "message", "agentId": id, "content": long}),
+            "too_large",
+        ),
     ] {
         ws.say(frame.clone()).await;
         assert_eq!(ws.wait_for("error").await["code"], code, "{frame}");
@@ -242,9 +295,13 @@ async fn a_frame_over_the_bound_closes_with_1009() {
     let app = TestApp::start().await;
     let ada = app.sign_in("ada").await;
     let mut ws = ada.ws().await;
-    ws.stream.send_raw(Message::text("x".repeat(64 * 1024 - 8))).await;
+    ws.stream
+        .send_raw(Message::text("x".repeat(64 * 1024 - 8)))
+        .await;
     assert_eq!(ws.wait_for("error").await["code"], "bad_json");
-    ws.stream.send_raw(Message::text("x".repeat(64 * 1024 + 1))).await;
+    ws.stream
+        .send_raw(Message::text("x".repeat(64 * 1024 + 1)))
+        .await;
     assert_eq!(ws.closed().await, Some(1009));
 }
 
@@ -255,11 +312,19 @@ async fn the_ways_in_and_what_is_refused() {
     let by_query = ada.try_ws(&format!("/ws?token={}", ada.token), &[]).await;
     by_query.unwrap().wait_for("connected").await;
     let key = [("x-api-key", ada.token.as_str())];
-    ada.try_ws("/ws", &key).await.unwrap().wait_for("connected").await;
+    ada.try_ws("/ws", &key)
+        .await
+        .unwrap()
+        .wait_for("connected")
+        .await;
     for name in ["ticket", "token"] {
         let ticket = ada.get("/api/auth/ws-ticket").await.ok(200);
         let path = format!("/ws?{name}={}", ticket["token"].as_str().unwrap());
-        ada.try_ws(&path, &[]).await.unwrap().wait_for("connected").await;
+        ada.try_ws(&path, &[])
+            .await
+            .unwrap()
+            .wait_for("connected")
+            .await;
         assert_eq!(ada.try_ws(&path, &[]).await.err(), Some(401), "used twice");
     }
     for path in ["/ws", "/ws?token=", "/ws?token=a.b.c", "/ws?ticket=x"] {

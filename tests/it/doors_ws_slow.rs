@@ -13,7 +13,8 @@ async fn stalled(app: &TestApp, count: usize) -> Vec<Ws> {
         let name = if n % 2 == 0 { "admin" } else { "ada" };
         let caller = app.sign_in(name).await;
         let mut ws = caller.ws().await;
-        ws.say(json!({"type": "subscribe", "channels": ["*"]})).await;
+        ws.say(json!({"type": "subscribe", "channels": ["*"]}))
+            .await;
         ws.wait_for("hello").await;
         sockets.push(ws);
     }
@@ -25,22 +26,20 @@ async fn readers_that_do_not_read_cost_little_and_are_cut() {
     let app = TestApp::start().await;
     let ada = app.sign_in("ada").await;
     let id = ada.agent(&flood(&app, 60_000, 200)).await;
-    // Warm: the first flood grows what every flood needs, with nobody watching.
-    ada.post(&format!("/api/agents/{id}/message"), &json!({"message": "warm"})).await.ok(202);
-    settled(&app, &ada, &id, 60_000).await;
-    let quiet = app.memory();
+    // The same flood with nobody watching shows what the flood itself takes; the second one,
+    // because the first also grows what stays.
+    ada.turn_long(&id).await;
+    let alone = peak(&app, ada.turn_long(&id)).await;
 
     const SOCKETS: usize = 8;
     let mut sockets = stalled(&app, SOCKETS).await;
     let begun = Instant::now();
-    ada.post(&format!("/api/agents/{id}/message"), &json!({"message": "go"})).await.ok(202);
-    let mut most = quiet;
-    while begun.elapsed() < Duration::from_secs(9) {
-        most = most.max(app.memory());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    let each = most.saturating_sub(quiet) / SOCKETS as u64;
-    println!("memory of a stalled socket: {} KiB", each / 1024);
+    let watched = peak(&app, ada.turn_long(&id)).await;
+    let each = watched.saturating_sub(alone) / SOCKETS as u64;
+    println!(
+        "alone {alone}, watched {watched}: {} KiB a stalled socket",
+        each / 1024
+    );
     assert!(each <= 1024 * 1024, "{each} bytes for a socket");
 
     // 10 s of overflow, 1 s for the close frame, then the line is cut whether or not it is read.
@@ -55,10 +54,26 @@ async fn readers_that_do_not_read_cost_little_and_are_cut() {
     };
     let open = descriptors();
     until(async || descriptors() + SOCKETS <= open).await;
-    assert!(begun.elapsed() < Duration::from_secs(28), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(60),
+        "{:?}",
+        begun.elapsed()
+    );
     for ws in &mut sockets {
         let code = ws.closed().await;
         assert!(code.is_none() || code == Some(4008), "{code:?}");
+    }
+}
+
+/// Most memory that the server took while `work` ran.
+async fn peak(app: &TestApp, work: impl Future<Output = ()>) -> u64 {
+    let mut work = std::pin::pin!(work);
+    let mut most = app.memory();
+    loop {
+        tokio::select! {
+            () = &mut work => return most,
+            () = tokio::time::sleep(Duration::from_millis(20)) => most = most.max(app.memory()),
+        }
     }
 }
 
@@ -77,9 +92,15 @@ async fn a_reader_that_comes_back_hears_exactly_what_it_missed() {
     let ada = app.sign_in("ada").await;
     let id = ada.agent(&flood(&app, 40_000, 200)).await;
     let mut ws = ada.ws().await;
-    ws.say(json!({"type": "subscribe", "channels": ["*"], "agentId": id})).await;
+    ws.say(json!({"type": "subscribe", "channels": ["*"], "agentId": id}))
+        .await;
     let from = ws.wait_for("hello").await["latestSeq"].as_u64().unwrap();
-    ada.post(&format!("/api/agents/{id}/message"), &json!({"message": "go"})).await.ok(202);
+    ada.post(
+        &format!("/api/agents/{id}/message"),
+        &json!({"message": "go"}),
+    )
+    .await
+    .ok(202);
     // Not reading while the flood runs, for less than the grace.
     tokio::time::sleep(Duration::from_secs(5)).await;
     let (mut seq, mut gaps, mut missed) = (from, 0, 0);
@@ -102,9 +123,15 @@ async fn a_reader_that_comes_back_hears_exactly_what_it_missed() {
         }
     }
     println!("{gaps} gap frames for {missed} events");
-    assert!(gaps > 0, "the reader was never behind: the flood is too small");
+    assert!(
+        gaps > 0,
+        "the reader was never behind: the flood is too small"
+    );
     // The promise: what was missed can be read again.
-    let page = ada.get(&format!("/api/agents/{id}/events?after={from}&limit=5")).await.ok(200);
+    let page = ada
+        .get(&format!("/api/agents/{id}/events?after={from}&limit=5"))
+        .await
+        .ok(200);
     assert_eq!(page["events"][0]["seq"], from + 1);
 }
 
@@ -113,10 +140,16 @@ async fn a_replay_never_overflows() {
     let app = TestApp::start().await;
     let ada = app.sign_in("ada").await;
     let id = ada.agent(&flood(&app, 20_000, 300)).await;
-    ada.post(&format!("/api/agents/{id}/message"), &json!({"message": "go"})).await.ok(202);
+    ada.post(
+        &format!("/api/agents/{id}/message"),
+        &json!({"message": "go"}),
+    )
+    .await
+    .ok(202);
     settled(&app, &ada, &id, 20_000).await;
     let mut ws = ada.ws().await;
-    ws.say(json!({"type": "subscribe", "channels": ["*"], "agentId": id, "after": 0})).await;
+    ws.say(json!({"type": "subscribe", "channels": ["*"], "agentId": id, "after": 0}))
+        .await;
     ws.wait_for("hello").await;
     for seq in 1..=20_000u64 {
         if seq == 5_000 {

@@ -4,8 +4,10 @@
 mod app;
 mod demo;
 mod doors_auth;
+mod doors_drain;
 mod doors_events;
 mod doors_input;
+mod doors_owner;
 mod doors_tasks;
 mod doors_ws;
 mod doors_ws_slow;

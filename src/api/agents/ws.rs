@@ -9,7 +9,7 @@ use bytestring::ByteString;
 use serde_json::{Map, Value, json};
 
 use crate::api::live::dialect::{Channels, Command, Dialect, Mark, Refusal, Reply as Said};
-use crate::api::live::outbox::Gap;
+use crate::api::live::gaps::Gap;
 use crate::api::live::serve;
 use crate::api::shared::{Fault, Reply, WsVisit};
 use crate::app::{App, Published};

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::outbox::{Close, OVERFLOW_GRACE, Outbox, Standing};
+use super::close::Close;
+use super::outbox::{OVERFLOW_GRACE, Outbox, Standing};
 
 /// How often the client is asked whether it is there (contract/octipus.md 4).
 const PING_EVERY: Duration = Duration::from_secs(30);
@@ -94,7 +95,7 @@ mod tests {
     use std::io::Read;
     use std::net::TcpListener;
 
-    use super::super::outbox::Origin;
+    use super::super::gaps::Origin;
     use super::*;
     use crate::domain::SessionId;
 

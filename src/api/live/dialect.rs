@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::app::Published;
 use crate::domain::{ApprovalId, Error, EventKind, SessionId, TaskId};
 
-use super::outbox::Gap;
+use super::gaps::Gap;
 
 /// A set of channels, one bit each; their meaning is the dialect's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -3,30 +3,26 @@
 //! Never sends a numbered event twice or leaves one out between replay and live: an agent is
 //! carried either by its own subscription or by the one over all, and the hand-over needs a cursor.
 
-mod carrier;
-
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use tokio::sync::Notify;
 
 use crate::app::App;
 use crate::domain::{Error, Principal, Result, SessionId};
 
+use super::carrier::{Carrier, Life, replay_agent, replay_all};
 use super::dialect::{Channels, Dialect, Reply, Start};
 use super::outbox::Outbox;
-use carrier::{Carrier, replay_agent, replay_all};
 
 /// Most agents that one connection names (contract/octipus.md 4 has 50 resources; ours 200).
 const MAX_NAMED: usize = 200;
 
 /// The subscriptions of one connection.
 pub struct Follows<D: Dialect> {
-    app: App,
-    who: Principal,
-    dialect: Arc<D>,
-    outbox: Arc<Outbox>,
+    pub(super) app: App,
+    pub(super) who: Principal,
+    pub(super) dialect: Arc<D>,
+    pub(super) outbox: Arc<Outbox>,
     state: Mutex<State>,
 }
 
@@ -45,28 +41,6 @@ struct All {
 struct Named {
     channels: Channels,
     carrier: Option<Arc<Life>>,
-}
-
-/// Whether a subscription goes on, shared with the task that serves it.
-struct Life {
-    alive: AtomicBool,
-    detached: AtomicBool,
-    news: Notify,
-}
-
-impl Life {
-    fn new() -> Self {
-        Self {
-            alive: AtomicBool::new(true),
-            detached: AtomicBool::new(false),
-            news: Notify::new(),
-        }
-    }
-
-    fn end(&self) {
-        self.alive.store(false, Ordering::Release);
-        self.news.notify_one();
-    }
 }
 
 impl<D: Dialect> Follows<D> {
@@ -128,7 +102,7 @@ impl<D: Dialect> Follows<D> {
         let bounds = self.app.bounds(&session).await?;
         let from = self.number(start, bounds.latest)?;
         let life = Arc::new(Life::new());
-        let carries = self.name(id, channels, from.is_some(), &life)?;
+        let carries = self.name(id, channels, from, &life)?;
         self.say(&Reply::HelloAgent {
             agent: id,
             epoch: self.app.epoch().to_owned(),
@@ -168,9 +142,10 @@ impl<D: Dialect> Follows<D> {
         &self,
         id: SessionId,
         channels: Channels,
-        replays: bool,
+        from: Option<u64>,
         life: &Arc<Life>,
     ) -> Result<bool> {
+        let replays = from.is_some();
         let mut state = self.lock();
         let covered = state.all.is_some();
         let full = state.named.len() >= MAX_NAMED;
@@ -212,11 +187,17 @@ impl<D: Dialect> Follows<D> {
     }
 
     fn carrier(self: &Arc<Self>, agent: Option<SessionId>, life: Arc<Life>) -> Arc<Carrier<D>> {
-        Arc::new(Carrier::new(self, agent, life))
+        Arc::new(Carrier {
+            follows: Arc::clone(self),
+            agent,
+            life,
+            cursor: AtomicU64::new(0),
+            refused: AtomicU32::new(0),
+        })
     }
 
     /// The channels of an event of `agent` for the carrier over all (`None`) or of that agent.
-    fn wanted(&self, agent: SessionId, carrier: Option<SessionId>) -> Channels {
+    pub(super) fn wanted(&self, agent: SessionId, carrier: Option<SessionId>) -> Channels {
         let state = self.lock();
         let all = state
             .all
@@ -230,7 +211,7 @@ impl<D: Dialect> Follows<D> {
         }
     }
 
-    fn say(&self, reply: &Reply) {
+    pub(super) fn say(&self, reply: &Reply) {
         self.outbox.push(self.dialect.reply(reply), None);
     }
 

@@ -2,8 +2,6 @@
 //!
 //! Never waits for the reader: what does not fit pushes out the oldest event, which is counted.
 
-mod lost;
-
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,8 +14,8 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
-use lost::Lost;
-pub use lost::{Gap, Origin};
+use super::close::Close;
+use super::gaps::{Gap, Lost, Origin};
 
 /// Most frames that wait (decisions.md 5).
 pub const MAX_FRAMES: usize = 256;
@@ -27,54 +25,6 @@ pub const MAX_BYTES: usize = 1024 * 1024;
 pub const OVERFLOW_GRACE: Duration = Duration::from_secs(10);
 /// Free frames that a replay waits for: one ring fits (websockets.md).
 const ROOM_FRAMES: usize = 200;
-
-/// Why the server closes a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Close {
-    /// The token was revoked or has expired: 4001.
-    AuthEnded,
-    /// The reader was over the bound for [`OVERFLOW_GRACE`]: 4008.
-    TooSlow,
-    /// A frame was larger than the bound: 1009.
-    TooLarge,
-    /// The frames broke the protocol: 1002.
-    Protocol,
-    /// The server stops: 1001.
-    Draining,
-    /// Two pings stayed without an answer: 1001.
-    Silent,
-    /// The client closed; its code is echoed.
-    Echo(u16),
-}
-
-impl Close {
-    /// The code on the wire.
-    #[must_use]
-    pub fn code(self) -> u16 {
-        match self {
-            Self::AuthEnded => 4001,
-            Self::TooSlow => 4008,
-            Self::TooLarge => 1009,
-            Self::Protocol => 1002,
-            Self::Draining | Self::Silent => 1001,
-            Self::Echo(code) => code,
-        }
-    }
-
-    /// The reason on the wire.
-    #[must_use]
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::AuthEnded => "authentication ended",
-            Self::TooSlow => "too slow",
-            Self::TooLarge => "frame too large",
-            Self::Protocol => "protocol error",
-            Self::Draining => "server is stopping",
-            Self::Silent => "no answer to pings",
-            Self::Echo(_) => "",
-        }
-    }
-}
 
 /// The next thing to write.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,10 +14,11 @@ use crate::app::{App, Connection, Ending, MessageRequest, Visit, WhenBusy};
 use crate::domain::prompt::IdempotencyKey;
 use crate::domain::{Error, Result, SessionId};
 
+use super::close::Close;
 use super::cutter::{Line, watch};
 use super::dialect::{Command, Dialect, Mark, Refusal, Reply, Scope};
 use super::follow::Follows;
-use super::outbox::{Close, Outbox};
+use super::outbox::Outbox;
 use super::{Parts, Socket};
 
 /// Commands of one connection that wait to be done; one more is refused.

@@ -1,44 +1,61 @@
-//! The sink of one subscription, and the task that replays into it until the ring takes over.
+//! One subscription at work: the replay that it begins with, and the sink of what follows.
 //!
-//! Never lets a replay overflow the outbox: each frame waits for room.
+//! Never overflows the outbox by its replay: each frame waits for room.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
 
 use crate::app::{Attach, Published, Sink};
 use crate::domain::{Error, Session, SessionId, UserId};
 
-use super::super::dialect::{Dialect, Refusal, Reply};
-use super::super::outbox::{Gap, Origin};
-use super::{Follows, Life};
+use super::dialect::{Dialect, Refusal, Reply};
+use super::follow::Follows;
+use super::gaps::{Gap, Origin};
 
 /// Events of a page of replay.
 const PAGE: usize = 200;
+/// How often, and after which pause, a publisher that is away is asked again: 10 s.
+const RETRIES: u32 = 100;
+const RETRY_AFTER: Duration = Duration::from_millis(100);
 
-/// The sink of one subscription.
-pub(super) struct Carrier<D: Dialect> {
-    follows: Arc<Follows<D>>,
-    /// Which agent; `None`: all.
-    agent: Option<SessionId>,
-    life: Arc<Life>,
-    /// The last number that came by: seq of the agent, or pos.
-    cursor: AtomicU64,
+/// Whether a subscription goes on, shared with the task that serves it.
+pub(super) struct Life {
+    alive: AtomicBool,
+    detached: AtomicBool,
+    news: Notify,
 }
 
-impl<D: Dialect> Carrier<D> {
-    pub(super) fn new(
-        follows: &Arc<Follows<D>>,
-        agent: Option<SessionId>,
-        life: Arc<Life>,
-    ) -> Self {
+impl Life {
+    pub(super) fn new() -> Self {
         Self {
-            follows: Arc::clone(follows),
-            agent,
-            life,
-            cursor: AtomicU64::new(0),
+            alive: AtomicBool::new(true),
+            detached: AtomicBool::new(false),
+            news: Notify::new(),
         }
     }
 
+    pub(super) fn end(&self) {
+        self.alive.store(false, Ordering::Release);
+        self.news.notify_one();
+    }
+}
+
+/// The sink of one subscription.
+pub(super) struct Carrier<D: Dialect> {
+    pub(super) follows: Arc<Follows<D>>,
+    /// Which agent; `None`: all.
+    pub(super) agent: Option<SessionId>,
+    pub(super) life: Arc<Life>,
+    /// The last number that came by: seq of the agent, or pos.
+    pub(super) cursor: AtomicU64,
+    /// How often in a row the publisher could not be reached.
+    pub(super) refused: AtomicU32,
+}
+
+impl<D: Dialect> Carrier<D> {
     fn visible(&self, owner: UserId) -> bool {
         self.agent.is_some() || self.follows.who.may_read(owner)
     }
@@ -74,6 +91,18 @@ impl<D: Dialect> Carrier<D> {
                 return false;
             }
         }
+        true
+    }
+
+    /// A publisher that is being replaced is back soon.
+    async fn try_again(&self, error: &Error) -> bool {
+        let Error::Unavailable { .. } = error else {
+            return false;
+        };
+        if self.refused.fetch_add(1, Ordering::Relaxed) >= RETRIES {
+            return false;
+        }
+        tokio::time::sleep(RETRY_AFTER).await;
         true
     }
 
@@ -128,7 +157,7 @@ impl<D: Dialect> Sink for Carrier<D> {
     }
 }
 
-/// Pages until the ring takes over.
+/// Pages until the ring takes over; each frame waits for room, so a replay never overflows.
 pub(super) async fn replay_agent<D: Dialect>(
     carrier: Arc<Carrier<D>>,
     session: Session,
@@ -163,12 +192,14 @@ pub(super) async fn replay_agent<D: Dialect>(
         let sink: Arc<dyn Sink> = carrier.clone();
         match app.attach(&session, seq, sink).await {
             Ok(Attach::Live { .. }) => {
+                carrier.refused.store(0, Ordering::Relaxed);
                 if !carrier.lost_publisher().await {
                     return;
                 }
                 seq = carrier.cursor.load(Ordering::Acquire).max(seq);
             }
             Ok(Attach::Behind) => {}
+            Err(error) if carrier.try_again(&error).await => {}
             Err(error) => return carrier.fail(&error),
         }
     }
@@ -202,12 +233,14 @@ pub(super) async fn replay_all<D: Dialect>(carrier: Arc<Carrier<D>>, mut pos: u6
         let sink: Arc<dyn Sink> = carrier.clone();
         match app.attach_all(pos, sink).await {
             Ok(Attach::Live { .. }) => {
+                carrier.refused.store(0, Ordering::Relaxed);
                 if !carrier.lost_publisher().await {
                     return;
                 }
                 pos = carrier.cursor.load(Ordering::Acquire).max(pos);
             }
             Ok(Attach::Behind) => {}
+            Err(error) if carrier.try_again(&error).await => {}
             Err(error) => return carrier.fail(&error),
         }
     }

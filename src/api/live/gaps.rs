@@ -1,12 +1,12 @@
-//! The account of events that were pushed out of an outbox, until the reader is told.
+//! What was pushed out of an outbox before its reader took it: counted exactly, by agent.
 //!
-//! Never longer than its bound, however many agents lose something.
+//! Never grows with the number of agents: beyond a bound their gaps become one of the stream.
 
 use std::collections::BTreeMap;
 
 use crate::domain::SessionId;
 
-/// Most agents whose gaps are told one by one; beyond it they become one gap of the stream.
+/// Most agents whose gaps are told one by one.
 const MAX_GAPS: usize = 256;
 
 /// Events that were pushed out before the reader took them.
@@ -33,7 +33,7 @@ pub struct Origin {
     pub pos: u64,
 }
 
-/// Gaps not told yet.
+/// The gaps that are to be told.
 #[derive(Default)]
 pub(super) struct Lost {
     by_agent: BTreeMap<SessionId, Gap>,
@@ -41,7 +41,6 @@ pub(super) struct Lost {
 }
 
 impl Lost {
-    /// Counts an event; its number widens the gap that it belongs to.
     pub(super) fn add(&mut self, origin: Origin) {
         if let Some(many) = &mut self.many {
             widen(many, origin.pos);
@@ -70,7 +69,6 @@ impl Lost {
         });
     }
 
-    /// The next gap to tell, agent by agent, the one of the stream last.
     pub(super) fn take(&mut self) -> Option<Gap> {
         match self.by_agent.pop_first() {
             Some((_, gap)) => Some(gap),

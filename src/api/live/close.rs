@@ -1,0 +1,51 @@
+//! Why a connection is closed, with the code and the reason on the wire.
+//!
+//! Never a code that says less than the server knows.
+
+/// Why the server closes a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Close {
+    /// The token was revoked or has expired: 4001.
+    AuthEnded,
+    /// The reader was over the bound for [`OVERFLOW_GRACE`]: 4008.
+    TooSlow,
+    /// A frame was larger than the bound: 1009.
+    TooLarge,
+    /// The frames broke the protocol: 1002.
+    Protocol,
+    /// The server stops: 1001.
+    Draining,
+    /// Two pings stayed without an answer: 1001.
+    Silent,
+    /// The client closed; its code is echoed.
+    Echo(u16),
+}
+
+impl Close {
+    /// The code on the wire.
+    #[must_use]
+    pub fn code(self) -> u16 {
+        match self {
+            Self::AuthEnded => 4001,
+            Self::TooSlow => 4008,
+            Self::TooLarge => 1009,
+            Self::Protocol => 1002,
+            Self::Draining | Self::Silent => 1001,
+            Self::Echo(code) => code,
+        }
+    }
+
+    /// The reason on the wire.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::AuthEnded => "authentication ended",
+            Self::TooSlow => "too slow",
+            Self::TooLarge => "frame too large",
+            Self::Protocol => "protocol error",
+            Self::Draining => "server is stopping",
+            Self::Silent => "no answer to pings",
+            Self::Echo(_) => "",
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Somebody with a token, and what they are answered.
+//! Never hides a status: each helper names the one that it expects.
+
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Error as WsError;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+use super::until;
+use super::ws::Ws;
+
+/// Somebody with a token.
+#[derive(Clone)]
+pub struct Caller {
+    pub(super) url: String,
+    pub(super) address: String,
+    pub(super) http: reqwest::Client,
+    pub token: String,
+}
+
+/// A reply with its status and body.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: reqwest::header::HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text)
+            .unwrap_or_else(|error| panic!("{error} in {} {}", self.status, self.text))
+    }
+
+    /// The body, after checking the status.
+    pub fn ok(&self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        self.json()
+    }
+
+    /// Checks status and code of a failure.
+    pub fn fails(&self, status: u16, code: &str) -> Value {
+        let body = self.json();
+        assert_eq!(
+            (self.status.as_u16(), body["code"].as_str()),
+            (status, Some(code)),
+            "{body}"
+        );
+        assert!(
+            body["error"].as_str().is_some_and(|e| !e.is_empty()),
+            "{body}"
+        );
+        assert_eq!(body["requestId"].as_str().map(str::len), Some(32), "{body}");
+        body
+    }
+}
+
+pub async fn answer(request: reqwest::RequestBuilder) -> Answer {
+    let reply = request.send().await.unwrap();
+    let (status, headers) = (reply.status(), reply.headers().clone());
+    assert!(headers.contains_key("x-request-id"), "{status}");
+    Answer {
+        status,
+        headers,
+        text: reply.text().await.unwrap(),
+    }
+}
+
+impl Caller {
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let url = format!("{}{path}", self.url);
+        self.http.request(method, url).bearer_auth(&self.token)
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        answer(self.request(Method::GET, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        answer(self.request(Method::POST, path).json(body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        answer(self.request(Method::DELETE, path)).await
+    }
+
+    /// Makes an agent and returns its id.
+    pub async fn agent(&self, body: &Value) -> String {
+        let made = self.post("/api/agents", body).await.ok(201);
+        made["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Runs a prompt to its end and returns the task.
+    pub async fn turn(&self, id: &str, message: &str) -> Value {
+        let path = format!("/api/agents/{id}/message?wait=30");
+        self.post(&path, &json!({ "message": message }))
+            .await
+            .ok(200)
+    }
+
+    /// Runs a prompt that takes its time to its end.
+    pub async fn turn_long(&self, id: &str) {
+        let path = format!("/api/agents/{id}/message?wait=120");
+        let request = self
+            .request(Method::POST, &path)
+            .json(&json!({"message": "go"}));
+        let done = answer(request.timeout(Duration::from_secs(130)))
+            .await
+            .ok(200);
+        assert_eq!(done["outcome"], "completed");
+    }
+
+    /// Makes an agent, waits until its process takes prompts, and returns its id.
+    pub async fn ready_agent(&self, body: &Value) -> String {
+        let id = self.agent(body).await;
+        let path = format!("/api/agents/{id}");
+        until(async || self.get(&path).await.ok(200)["detail"] == "idle").await;
+        id
+    }
+
+    /// A long poll in the background that waits even when others hold the places at first.
+    pub fn long_poll(&self, path: String) -> tokio::task::JoinHandle<Answer> {
+        let caller = self.clone();
+        tokio::spawn(async move {
+            loop {
+                let reply = caller.get(&path).await;
+                if reply.status != 429 {
+                    return reply;
+                }
+            }
+        })
+    }
+
+    /// Every event of an agent so far.
+    pub async fn history(&self, id: &str) -> Vec<Value> {
+        let mut all = Vec::new();
+        let mut after = 0;
+        loop {
+            let page = self
+                .get(&format!("/api/agents/{id}/events?after={after}"))
+                .await
+                .ok(200);
+            all.extend(page["events"].as_array().unwrap().iter().cloned());
+            after = page["nextCursor"].as_u64().unwrap();
+            if page["hasMore"] == false {
+                return all;
+            }
+        }
+    }
+
+    /// Opens `/ws` with the token in a header.
+    pub async fn ws(&self) -> Ws {
+        self.try_ws(
+            "/ws",
+            &[("authorization", &format!("Bearer {}", self.token))],
+        )
+        .await
+        .unwrap()
+    }
+
+    /// Opens a WebSocket with these headers; the HTTP status when it is refused.
+    pub async fn try_ws(&self, path: &str, headers: &[(&'static str, &str)]) -> Result<Ws, u16> {
+        let url = format!("ws://{}{path}", self.address);
+        let mut request = url.into_client_request().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        match connect_async(request).await {
+            Ok((stream, _)) => Ok(Ws { stream }),
+            Err(WsError::Http(reply)) => Err(reply.status().as_u16()),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
