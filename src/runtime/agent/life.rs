@@ -17,6 +17,7 @@ use crate::keeper::{
 use crate::process::terminal::{Verdict, Watch};
 
 use super::super::context::Shared;
+use super::super::crash;
 use super::super::facade::Force;
 use super::super::session::{CaughtUp, Decode, Ending, Exited, PromptLost, SessionActor};
 use super::AgentActor;
@@ -187,6 +188,7 @@ impl Life {
     }
 
     fn input_answered(&mut self, id: &[u8], outcome: InputOutcome) {
+        crash::point("input_acknowledged");
         match outcome {
             InputOutcome::Accepted | InputOutcome::Written | InputOutcome::Duplicate(_) => {
                 self.outbox.accepted(id)
@@ -254,6 +256,7 @@ impl Life {
         session: Session_<'_>,
     ) -> Option<Self> {
         let mut told = Vec::with_capacity(outputs.len());
+        let name = moment(&outputs);
         for output in outputs {
             match output {
                 Output::File { name, bytes } => self.outbox.push(Item::File { name, bytes }),
@@ -274,6 +277,7 @@ impl Life {
             offset: self.offset,
             snapshot: self.outbox.wrap(self.codec.snapshot()),
         };
+        crash::point(name.0);
         let committed = session
             .send(Decode {
                 progress,
@@ -285,6 +289,7 @@ impl Life {
             // The session is being replaced; its next generation attaches from what is committed.
             return None;
         }
+        crash::point(name.1);
         self.committed = self.offset;
         if let Some(writer) = &self.writer {
             let _acknowledged = writer.ack(self.offset).await;
@@ -312,12 +317,14 @@ impl Life {
                     }
                 }
                 Item::Send { id, bytes } => {
+                    crash::point("input_before_write");
                     if let Some(writer) = &self.writer
                         && writer.input(id.as_bytes(), bytes).await.is_err()
                     {
                         self.outbox.again();
                         return Some(self);
                     }
+                    crash::point("input_after_write");
                 }
             }
         }
@@ -440,6 +447,7 @@ impl Life {
         let incarnation = self.incarnation;
         let ending = ending(record, (self.pid, self.offset));
         let this = self.commit(outputs, None, session).await?;
+        crash::point("exit_before_commit");
         let told = session
             .send(Exited {
                 incarnation,
@@ -447,6 +455,7 @@ impl Life {
                 handed_over,
             })
             .await;
+        crash::point("exit_after_commit");
         if matches!(told, Ok(Ok(()))) {
             if let Some(writer) = &this.writer {
                 let _acknowledged = writer.exit_ack().await;
@@ -455,6 +464,20 @@ impl Life {
             let _removing = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(place));
         }
         None
+    }
+}
+
+/// The crash points around a commit, by what it is about.
+fn moment(outputs: &[Output]) -> (&'static str, &'static str) {
+    let has = |wanted: fn(&Output) -> bool| outputs.iter().any(wanted);
+    if has(|output| matches!(output, Output::TurnEnded { .. })) {
+        ("turn_end_before_commit", "turn_end_after_commit")
+    } else if has(|output| matches!(output, Output::TurnStarted { .. })) {
+        ("turn_start_before_commit", "turn_start_after_commit")
+    } else if has(|output| matches!(output, Output::Send { .. })) {
+        ("send_before_commit", "send_after_commit")
+    } else {
+        ("output_before_commit", "output_after_commit")
     }
 }
 
