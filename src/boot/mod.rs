@@ -57,6 +57,8 @@ pub struct Options {
 /// Why it could not start, or why it had to end.
 pub fn serve(config: Config, options: Options) -> Result<ExitCode, BootError> {
     logging::start(&config.log)?;
+    #[cfg(feature = "failpoints")]
+    let _points = fail::FailScenario::setup();
     actix_web::rt::System::new().block_on(run(config, options))
 }
 

@@ -17,6 +17,7 @@ use crate::store::{self, StoreError};
 use crate::supervision::{Exit, Lifeline, Stop};
 
 use super::context::Shared;
+use super::crash;
 use super::hub::{Announce, Hub};
 use super::published::Published;
 
@@ -97,10 +98,12 @@ impl Journal {
         let first_pos = self.next_pos;
         let store = self.shared.store.clone();
         let commit = async move {
-            fail::fail_point!("journal_commit");
-            store
+            crash::point("journal_commit");
+            let written = store
                 .write(move |conn| store::journal::commit(conn, first_pos, &batches))
-                .await
+                .await;
+            crash::point("journal_committed");
+            written
         };
         ctx.spawn(
             commit

@@ -5,6 +5,7 @@
 mod agent;
 mod clock;
 mod context;
+mod crash;
 mod directory;
 mod edge;
 mod facade;

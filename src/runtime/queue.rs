@@ -14,6 +14,7 @@ use crate::store::{self, StoreError};
 use crate::supervision::{Exit, Lifeline, Stop};
 
 use super::context::Shared;
+use super::crash;
 use super::edge::tell;
 use super::facade::{AcceptRequest, Accepted, WhenBusy};
 use super::session::{Offer, SessionActor, Wanted};
@@ -207,7 +208,7 @@ impl Handler<Enqueue> for Queue {
         );
         let (id, owner, offered) = (self.id, self.owner, self.offered);
         let write = async move {
-            fail::fail_point!("queue_before_accept");
+            crash::point("queue_before_accept");
             let accepted = shared
                 .store
                 .write(move |conn| {
@@ -225,7 +226,7 @@ impl Handler<Enqueue> for Queue {
                     Ok::<_, StoreError>((accepted, waiting))
                 })
                 .await?;
-            fail::fail_point!("queue_after_accept");
+            crash::point("queue_after_accept");
             Ok(accepted)
         };
         AtomicResponse::new(Box::pin(wrap_future::<_, Self>(write).map(

@@ -27,8 +27,21 @@ pub struct TestApp {
     child: Option<Child>,
     dir: TempDir,
     config: Option<PathBuf>,
+    /// Variables that the next start gets besides.
+    pub env: Vec<(&'static str, String)>,
+    /// What becomes of the agents when the server is asked to end.
+    pub agents: Agents,
     pub address: String,
     pub http: reqwest::Client,
+}
+
+/// What becomes of the agents when the server is asked to end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Agents {
+    /// They end with it.
+    End,
+    /// They stay below their keepers.
+    Stay,
 }
 
 impl TestApp {
@@ -39,11 +52,15 @@ impl TestApp {
 
     /// Starts a server with these lines of TOML over the defaults.
     pub async fn with(settings: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        seed(dir.path()).await;
-        let mut app = Self::unstarted(dir, settings);
+        let mut app = Self::prepared(tempfile::tempdir().unwrap(), settings).await;
         app.boot().await;
         app
+    }
+
+    /// A server with accounts on this directory, not started.
+    pub async fn prepared(dir: TempDir, settings: &str) -> Self {
+        seed(dir.path()).await;
+        Self::unstarted(dir, settings)
     }
 
     /// Starts a server on an empty directory, so that it makes its first admin itself.
@@ -67,6 +84,8 @@ impl TestApp {
             child: None,
             dir,
             config,
+            env: Vec::new(),
+            agents: Agents::End,
             address: String::new(),
             http,
         }
@@ -107,18 +126,16 @@ impl TestApp {
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_callboard"));
         command
-            .args([
-                "serve",
-                "--stop-agents",
-                "--bind",
-                "127.0.0.1:0",
-                "--data-dir",
-            ])
+            .args(["serve", "--bind", "127.0.0.1:0", "--data-dir"])
             .arg(self.dir.path())
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
             .env_remove("CALLBOARD_ADMIN_PASSWORD")
             .env("CALLBOARD_LOG", "info,callboard=debug")
             .stdin(Stdio::null())
             .stdout(Stdio::null());
+        if self.agents == Agents::End {
+            command.arg("--stop-agents");
+        }
         if let Some(config) = &self.config {
             command.arg("--config").arg(config);
         }
@@ -183,6 +200,23 @@ impl TestApp {
         nix::sys::signal::kill(pid, signal).unwrap();
     }
 
+    /// Ends the server as a crash of the machine's memory would: at once, and without a word.
+    pub fn kill9(&mut self) {
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Whether the server has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.as_mut().unwrap().try_wait().unwrap().is_some()
+    }
+
+    /// Forgets the server that has ended by itself.
+    pub fn reap(&mut self) {
+        self.child.take().unwrap().wait().unwrap();
+    }
+
     /// Waits for the server's end and returns its exit code.
     pub async fn ended(&mut self) -> Option<i32> {
         let mut child = self.child.take().unwrap();
@@ -209,6 +243,7 @@ impl TestApp {
 
 impl Drop for TestApp {
     fn drop(&mut self) {
+        let was_up = self.child.is_some() && self.agents == Agents::End;
         if let Some(mut child) = self.child.take() {
             let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
             let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
@@ -224,7 +259,7 @@ impl Drop for TestApp {
         }
         let started = Instant::now();
         let mut left = leftovers(self.dir.path());
-        while !left.is_empty() && started.elapsed() < PATIENCE {
+        while was_up && !left.is_empty() && started.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(20));
             left = leftovers(self.dir.path());
         }
@@ -233,7 +268,7 @@ impl Drop for TestApp {
             let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
         }
         if !std::thread::panicking() {
-            assert!(left.is_empty(), "left behind: {left:?}\n{}", self.log());
+            assert!(!was_up || left.is_empty(), "left behind: {left:?}\n{}", self.log());
         } else {
             eprintln!("--- log of the server ---\n{}", self.log());
         }

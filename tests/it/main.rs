@@ -15,3 +15,4 @@ mod keeper;
 mod living;
 mod script_player;
 mod shell_rc;
+mod survive;

@@ -18,6 +18,7 @@ use crate::secrets::env_aad;
 use crate::store;
 
 use super::super::context::Shared;
+use super::super::crash;
 use super::super::session::SessionActor;
 use super::AgentActor;
 use super::life::Life;
@@ -97,11 +98,13 @@ pub(super) async fn start(
     let env = environment(shared, &session, &launch).await?;
     let spec = spec(shared, &session, incarnation, (launch, env));
     let spawner = shared.spawner.clone();
+    crash::point("launch_before_spawn");
     // In a task of its own: a start must not be cut off halfway by the end of this actor.
     let spawned = tokio::spawn(async move { spawner.spawn(spec).await }).await;
     let started = spawned
         .map_err(|error| (String::from("spawn_failed"), error.to_string()))?
         .map_err(|error| (error.code().to_owned(), error.to_string()))?;
+    crash::point("launch_after_spawn");
     let progress = Progress {
         incarnation,
         offset: 0,

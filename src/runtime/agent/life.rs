@@ -18,6 +18,7 @@ use crate::keeper::{self, Dir, InputOutcome, KeeperFrame, Refusal, Writer};
 use crate::process::terminal::{Verdict, Watch};
 
 use super::super::context::Shared;
+use super::super::crash;
 use super::super::facade::Force;
 use super::super::session::{PromptLost, SessionActor};
 use super::AgentActor;
@@ -186,6 +187,7 @@ impl Life {
     }
 
     fn input_answered(&mut self, id: &[u8], outcome: InputOutcome) {
+        crash::point("input_acknowledged");
         match outcome {
             InputOutcome::Accepted | InputOutcome::Written | InputOutcome::Duplicate(_) => {
                 self.outbox.accepted(id)

@@ -13,6 +13,7 @@ use crate::drivers::Output;
 
 use super::super::agent::AgentActor;
 use super::super::clock::now;
+use super::super::crash;
 use super::super::edge::tell;
 use super::super::facade::{Answer, Force, Interrupt, Paused};
 use super::super::queue::{Queue, Stand};
@@ -69,8 +70,11 @@ impl Handler<Offer> for SessionActor {
     type Result = AtomicResponse<Self, ()>;
 
     fn handle(&mut self, offer: Offer, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("offer_before_commit");
         let step = self.core.offer(offer.task, offer.depth, now());
-        AtomicResponse::new(Box::pin(self.commit(step).map(|_committed, _, _| ())))
+        AtomicResponse::new(Box::pin(self.commit(step).map(|_committed, _, _| {
+            crash::point("offer_after_commit");
+        })))
     }
 }
 
@@ -192,6 +196,7 @@ impl Handler<Halt> for SessionActor {
     type Result = AtomicResponse<Self, Result<bool>>;
 
     fn handle(&mut self, halt: Halt, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("session_wedge");
         let (step, ends) = self.core.halt(halt.force, &halt.by, now());
         AtomicResponse::new(Box::pin(
             self.commit(step)

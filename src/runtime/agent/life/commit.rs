@@ -6,6 +6,7 @@
 use crate::domain::{ApprovalId, EventKind, Progress};
 use crate::drivers::{MAX_UNIT_BYTES, Output};
 
+use super::super::super::crash;
 use super::super::super::session::{CaughtUp, Decode};
 use super::super::launch;
 use super::super::outbox::Item;
@@ -79,6 +80,7 @@ impl Life {
         session: Session_<'_>,
     ) -> Option<Self> {
         let mut told = Vec::with_capacity(outputs.len());
+        let name = moment(&outputs);
         for output in outputs {
             match output {
                 Output::File { name, bytes } => self.outbox.push(Item::File { name, bytes }),
@@ -99,6 +101,7 @@ impl Life {
             offset: self.offset,
             snapshot: self.outbox.wrap(self.codec.snapshot()),
         };
+        crash::point(name.0);
         let committed = session
             .send(Decode {
                 progress,
@@ -110,6 +113,7 @@ impl Life {
             // The session is being replaced; its next generation attaches from what is committed.
             return None;
         }
+        crash::point(name.1);
         self.committed = self.offset;
         if let Some(writer) = &self.writer {
             let _acknowledged = writer.ack(self.offset).await;
@@ -137,12 +141,14 @@ impl Life {
                     }
                 }
                 Item::Send { id, bytes } => {
+                    crash::point("input_before_write");
                     if let Some(writer) = &self.writer
                         && writer.input(id.as_bytes(), bytes).await.is_err()
                     {
                         self.outbox.again();
                         return Some(self);
                     }
+                    crash::point("input_after_write");
                 }
             }
         }
@@ -175,5 +181,19 @@ fn gap(from: u64, to: u64) -> Output {
             "code": "log_gap", "from": from, "to": to,
             "message": "a part of the agent's output is no longer in its log",
         }),
+    }
+}
+
+/// The names of the crash points around the commit of these outputs.
+fn moment(outputs: &[Output]) -> (&'static str, &'static str) {
+    let has = |wanted: fn(&Output) -> bool| outputs.iter().any(wanted);
+    if has(|output| matches!(output, Output::TurnEnded { .. })) {
+        ("turn_end_before_commit", "turn_end_after_commit")
+    } else if has(|output| matches!(output, Output::TurnStarted { .. })) {
+        ("turn_start_before_commit", "turn_start_after_commit")
+    } else if has(|output| matches!(output, Output::Send { .. })) {
+        ("send_before_commit", "send_after_commit")
+    } else {
+        ("output_before_commit", "output_after_commit")
     }
 }

@@ -6,6 +6,7 @@ use crate::domain::Timestamp;
 use crate::keeper::{self, ExitRecord, InputState};
 
 use super::super::super::clock;
+use super::super::super::crash;
 use super::super::super::session::{Ending, Exited};
 use super::{Life, Session_};
 
@@ -61,6 +62,7 @@ impl Life {
         let incarnation = self.incarnation;
         let ending = ending(record, (self.pid, self.offset));
         let this = self.commit(outputs, None, session).await?;
+        crash::point("exit_before_commit");
         let told = session
             .send(Exited {
                 incarnation,
@@ -68,6 +70,7 @@ impl Life {
                 handed_over,
             })
             .await;
+        crash::point("exit_after_commit");
         if matches!(told, Ok(Ok(()))) {
             if let Some(writer) = &this.writer {
                 let _acknowledged = writer.exit_ack().await;
