@@ -238,6 +238,11 @@ mod tests {
         }
     }
 
+    fn shared(ended: &Arc<Ended>) -> Arc<dyn Connection> {
+        let same: Arc<Ended> = Arc::clone(ended);
+        same
+    }
+
     fn someone(sid: &str) -> Principal {
         Principal {
             user: UserId::generate(),
@@ -251,8 +256,8 @@ mod tests {
     fn only_the_sockets_of_the_ended_token_are_closed() {
         let connections = Connections::new(2);
         let (one, two) = (Arc::new(Ended::default()), Arc::new(Ended::default()));
-        let _a = connections.register(&someone("a"), Arc::clone(&one) as _);
-        let _b = connections.register(&someone("b"), Arc::clone(&two) as _);
+        let _a = connections.register(&someone("a"), shared(&one));
+        let _b = connections.register(&someone("b"), shared(&two));
         connections.end_sid("a");
         assert_eq!(*one.0.lock().unwrap(), [Ending::AuthEnded]);
         assert!(two.0.lock().unwrap().is_empty());
@@ -263,17 +268,13 @@ mod tests {
         let connections = Connections::new(2);
         let who = someone("a");
         let connection = Arc::new(Ended::default());
-        let first = connections
-            .register(&who, Arc::clone(&connection) as _)
-            .unwrap();
-        let _second = connections
-            .register(&who, Arc::clone(&connection) as _)
-            .unwrap();
-        let refused = connections.register(&who, Arc::clone(&connection) as _);
+        let first = connections.register(&who, shared(&connection)).unwrap();
+        let _second = connections.register(&who, shared(&connection)).unwrap();
+        let refused = connections.register(&who, shared(&connection));
         assert_eq!(refused.err().unwrap().code(), "too_many_connections");
         assert!(
             connections
-                .register(&someone("a"), Arc::clone(&connection) as _)
+                .register(&someone("a"), shared(&connection))
                 .is_ok()
         );
         drop(first);

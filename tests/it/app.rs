@@ -268,7 +268,11 @@ impl Drop for TestApp {
             let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
         }
         if !std::thread::panicking() {
-            assert!(!was_up || left.is_empty(), "left behind: {left:?}\n{}", self.log());
+            assert!(
+                !was_up || left.is_empty(),
+                "left behind: {left:?}\n{}",
+                self.log()
+            );
         } else {
             eprintln!("--- log of the server ---\n{}", self.log());
         }

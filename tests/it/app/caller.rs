@@ -9,8 +9,8 @@ use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Error as WsError;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use super::until;
 use super::ws::Ws;
+use super::{TestApp, until};
 
 /// Somebody with a token.
 #[derive(Clone)]
@@ -70,6 +70,20 @@ pub async fn answer(request: reqwest::RequestBuilder) -> Answer {
 }
 
 impl Caller {
+    /// The same person with the same token at the next start of the server.
+    pub fn at(&self, app: &TestApp) -> Self {
+        Self {
+            url: app.url(),
+            address: app.address.clone(),
+            ..self.clone()
+        }
+    }
+
+    /// Where the server is.
+    pub fn base(&self) -> &str {
+        &self.url
+    }
+
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let url = format!("{}{path}", self.url);
         self.http.request(method, url).bearer_auth(&self.token)

@@ -18,7 +18,11 @@ async fn a_killed_agent_is_restarted_and_its_task_is_not_sent_again() {
     let second = send(&ada, &id, "second").await;
     let events = format!("/api/agents/{id}/events?after=0&types=assistant_message");
     let end = Instant::now() + LONG;
-    while ada.get(&events).await.json()["events"].as_array().unwrap().is_empty() {
+    while ada.get(&events).await.json()["events"]
+        .as_array()
+        .unwrap()
+        .is_empty()
+    {
         assert!(Instant::now() < end);
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -28,7 +32,11 @@ async fn a_killed_agent_is_restarted_and_its_task_is_not_sent_again() {
     assert!(waits["retryAt"].is_string(), "{waits}");
     assert!(waits["pid"].is_null(), "{waits}");
     let lost = task(&ada, &id, &first).await;
-    assert_eq!((&lost["state"], &lost["attempt"]), (&json!("interrupted"), &json!(1)), "{lost}");
+    assert_eq!(
+        (&lost["state"], &lost["attempt"]),
+        (&json!("interrupted"), &json!(1)),
+        "{lost}"
+    );
     let next = settled(&ada, &id, &second).await;
     assert_eq!(next["state"], "completed", "{next}");
     let after = agent(&ada, &id).await;
@@ -37,7 +45,10 @@ async fn a_killed_agent_is_restarted_and_its_task_is_not_sent_again() {
     let history = whole(&ada, &id).await;
     ended_once(&history, &[first.clone(), second]);
     assert_eq!(count(&history, "turn_started", &first), 1);
-    let exit = history.iter().find(|event| event["type"] == "exit").unwrap();
+    let exit = history
+        .iter()
+        .find(|event| event["type"] == "exit")
+        .unwrap();
     assert_eq!(exit["data"]["signal"], 9, "{exit}");
 }
 
@@ -76,7 +87,9 @@ async fn a_crash_loop_is_ended_by_a_start() {
         kill9(pid_of(&agent_until(&ada, &id, up).await));
     }
     agent_until(&ada, &id, |now| now["detail"] == "crash_loop").await;
-    ada.post(&format!("/api/agents/{id}/start"), &json!({})).await.ok(200);
+    ada.post(&format!("/api/agents/{id}/start"), &json!({}))
+        .await
+        .ok(200);
     let up = agent_until(&ada, &id, |now| now["detail"] == "idle").await;
     assert_eq!(up["incarnation"], 6, "{up}");
     assert_eq!(ada.turn(&id, "hi").await["state"], "completed");

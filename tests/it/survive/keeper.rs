@@ -20,17 +20,29 @@ async fn a_lost_keeper_takes_its_tree_along_and_keeps_what_it_logged() {
     let keeper = recorded(&dir, "keeper_pid");
     let program = recorded(&dir, "program_pid");
     let tree = marked(&dir);
-    assert!(tree.contains(&program) && tree.len() >= 2, "{tree:?} without a grandchild");
+    assert!(
+        tree.contains(&program) && tree.len() >= 2,
+        "{tree:?} without a grandchild"
+    );
     kill9(keeper);
     let gone = settled(&ada, &id, &lost).await;
-    assert_eq!((&gone["state"], &gone["reason"]), (&json!("interrupted"), &json!("keeper_lost")));
+    assert_eq!(
+        (&gone["state"], &gone["reason"]),
+        (&json!("interrupted"), &json!("keeper_lost"))
+    );
     let left: Vec<&i32> = tree.iter().filter(|pid| lives(**pid)).collect();
-    assert!(left.is_empty(), "{left:?} of {tree:?} outlived their keeper");
+    assert!(
+        left.is_empty(),
+        "{left:?} of {tree:?} outlived their keeper"
+    );
     let next = ada.turn(&id, "still there").await;
     assert_eq!(next["state"], "completed", "{next}");
     let history = whole(&ada, &id).await;
     assert_eq!(lines(&history), (1..=3_000).collect::<Vec<_>>());
-    let exit = history.iter().find(|event| event["type"] == "exit").unwrap();
+    let exit = history
+        .iter()
+        .find(|event| event["type"] == "exit")
+        .unwrap();
     assert_eq!(exit["data"]["reason"], "keeper_lost", "{exit}");
     ended_once(&history, &[lost]);
 }
@@ -49,9 +61,15 @@ async fn a_keeper_that_dies_while_the_server_is_away_is_found_at_boot() {
     app.boot().await;
     let ada = ada.at(&app);
     let gone = settled(&ada, &id, &lost).await;
-    assert!(matches!(gone["state"].as_str(), Some("interrupted" | "uncertain")), "{gone}");
+    assert!(
+        matches!(gone["state"].as_str(), Some("interrupted" | "uncertain")),
+        "{gone}"
+    );
     truthful(&ada, &id).await;
-    assert!(tree.iter().all(|pid| !lives(*pid)), "{tree:?} outlived their keeper");
+    assert!(
+        tree.iter().all(|pid| !lives(*pid)),
+        "{tree:?} outlived their keeper"
+    );
     let fresh = shell(&app, &ada).await;
     assert_eq!(ada.turn(&fresh, "true").await["state"], "completed");
 }
@@ -59,7 +77,11 @@ async fn a_keeper_that_dies_while_the_server_is_away_is_found_at_boot() {
 /// Every process of the keeper's tree, by the mark in its environment.
 fn marked(dir: &std::path::Path) -> Vec<i32> {
     let text = std::fs::read_to_string(dir.join("record")).unwrap();
-    let mark = text.lines().find_map(|line| line.strip_prefix("mark ")).unwrap().to_owned();
+    let mark = text
+        .lines()
+        .find_map(|line| line.strip_prefix("mark "))
+        .unwrap()
+        .to_owned();
     let numbers = std::fs::read_dir("/proc").unwrap().flatten();
     let pids = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     pids.filter(|pid| {

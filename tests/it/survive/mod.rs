@@ -28,18 +28,21 @@ fn scenario(app: &TestApp, name: &str, turns: &Value) -> String {
 /// A script agent that plays these turns, in the app's directory.
 async fn player(app: &TestApp, who: &Caller, turns: &Value) -> String {
     let scenario = scenario(app, "play", turns);
-    who.agent(&json!({"agentType": "script", "scenario": scenario, "cwd": app.dir()})).await
+    who.agent(&json!({"agentType": "script", "scenario": scenario, "cwd": app.dir()}))
+        .await
 }
 
 /// A shell in the app's directory.
 async fn shell(app: &TestApp, who: &Caller) -> String {
-    who.agent(&json!({"agentType": "shell", "cwd": app.dir()})).await
+    who.agent(&json!({"agentType": "shell", "cwd": app.dir()}))
+        .await
 }
 
 /// Sends a prompt without waiting for its end; the task's id.
 async fn send(who: &Caller, id: &str, message: &str) -> String {
-    let sent = who.post(&format!("/api/agents/{id}/message"), &json!({ "message": message }));
-    sent.await.ok(202)["taskId"].as_str().unwrap().to_owned()
+    let path = format!("/api/agents/{id}/message");
+    let sent = who.post(&path, &json!({ "message": message })).await;
+    sent.ok(202)["taskId"].as_str().unwrap().to_owned()
 }
 
 async fn agent(who: &Caller, id: &str) -> Value {
@@ -47,7 +50,9 @@ async fn agent(who: &Caller, id: &str) -> Value {
 }
 
 async fn task(who: &Caller, id: &str, task: &str) -> Value {
-    who.get(&format!("/api/agents/{id}/tasks/{task}")).await.ok(200)
+    who.get(&format!("/api/agents/{id}/tasks/{task}"))
+        .await
+        .ok(200)
 }
 
 /// Waits until the agent is as wanted, and returns it.
@@ -72,7 +77,11 @@ async fn settled(who: &Caller, id: &str, name: &str) -> Value {
         if ended(state) || state == "uncertain" {
             return now;
         }
-        assert!(Instant::now() < end, "still {now}: {}", agent(who, id).await);
+        assert!(
+            Instant::now() < end,
+            "still {now}: {}",
+            agent(who, id).await
+        );
         tokio::time::sleep(Duration::from_millis(15)).await;
     }
 }
@@ -98,7 +107,11 @@ async fn beyond(who: &Caller, id: &str, seq: u64) {
 async fn whole(who: &Caller, id: &str) -> Vec<Value> {
     let all = who.history(id).await;
     for (event, seq) in all.iter().zip(1_u64..) {
-        assert_eq!(event["seq"].as_u64(), Some(seq), "a hole in the numbers at {event}");
+        assert_eq!(
+            event["seq"].as_u64(),
+            Some(seq),
+            "a hole in the numbers at {event}"
+        );
         assert_eq!(event["agentId"], *id);
     }
     all
@@ -106,7 +119,10 @@ async fn whole(who: &Caller, id: &str) -> Vec<Value> {
 
 /// The numbers of the flood's lines in a history, in the order in which they came.
 fn lines(history: &[Value]) -> Vec<u64> {
-    history.iter().filter_map(|event| event["data"]["line"].as_u64()).collect()
+    history
+        .iter()
+        .filter_map(|event| event["data"]["line"].as_u64())
+        .collect()
 }
 
 fn count(history: &[Value], kind: &str, task: &str) -> usize {
@@ -122,7 +138,10 @@ fn ended_once(history: &[Value], tasks: &[String]) {
 }
 
 fn pid_of(agent: &Value) -> i32 {
-    agent["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok()).expect("it has no pid")
+    agent["pid"]
+        .as_i64()
+        .and_then(|pid| i32::try_from(pid).ok())
+        .expect("it has no pid")
 }
 
 fn kill9(pid: i32) {
@@ -131,7 +150,8 @@ fn kill9(pid: i32) {
 
 fn lives(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    stat.rsplit_once(") ")
+        .is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
 
 /// The directory of the newest process of an agent, where its keeper has its files.
@@ -148,7 +168,9 @@ fn keeper_dir(app: &TestApp, id: &str) -> PathBuf {
 /// A number of the keeper's `record` file.
 fn recorded(dir: &Path, key: &str) -> i32 {
     let text = std::fs::read_to_string(dir.join("record")).unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix(key)?.trim().parse().ok());
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(key)?.trim().parse().ok());
     line.unwrap_or_else(|| panic!("no {key} in {text}"))
 }
 
@@ -161,11 +183,16 @@ async fn truthful(who: &Caller, id: &str) {
             now["detail"].as_str().unwrap(),
             "busy" | "idle" | "starting" | "stopping" | "awaiting_approval"
         );
-        let alive = now["pid"].as_i64().is_some_and(|pid| lives(i32::try_from(pid).unwrap()));
+        let alive = now["pid"]
+            .as_i64()
+            .is_some_and(|pid| lives(i32::try_from(pid).unwrap()));
         if !claims || alive {
             return;
         }
-        assert!(Instant::now() < end, "it says that it runs and does not: {now}");
+        assert!(
+            Instant::now() < end,
+            "it says that it runs and does not: {now}"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

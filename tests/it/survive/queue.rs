@@ -114,15 +114,24 @@ async fn check(who: &Caller, id: &str, tasks: &[String], point: (&str, u32)) {
     for task in tasks {
         let now = answered(who, id, task).await;
         let state = now["state"].as_str().unwrap();
-        assert!(matches!(state, "completed" | "failed" | "interrupted"), "{point:?}: {now}");
+        assert!(
+            matches!(state, "completed" | "failed" | "interrupted"),
+            "{point:?}: {now}"
+        );
     }
-    let list = who.get(&format!("/api/agents/{id}/tasks?limit=200")).await.ok(200);
+    let list = who
+        .get(&format!("/api/agents/{id}/tasks?limit=200"))
+        .await
+        .ok(200);
     assert_eq!(list["total"], 3, "{point:?}: {list}");
     let history = whole(who, id).await;
     ended_once(&history, tasks);
     let said = |event: &&Value| event["type"] == "user_message";
-    let mut prompts: Vec<&str> =
-        history.iter().filter(said).map(|e| e["data"]["content"].as_str().unwrap()).collect();
+    let mut prompts: Vec<&str> = history
+        .iter()
+        .filter(said)
+        .map(|e| e["data"]["content"].as_str().unwrap())
+        .collect();
     prompts.dedup();
     assert_eq!(prompts, ["prompt 0", "prompt 1", "prompt 2"], "{point:?}");
     truthful(who, id).await;
@@ -137,7 +146,12 @@ async fn answered(who: &Caller, id: &str, name: &str) -> Value {
         }
         let open = who.get("/api/chat/approvals/pending").await.ok(200);
         let about = |one: &&Value| one["taskId"] == *name && one["kind"] == "uncertain";
-        let found = open["approvals"].as_array().unwrap().iter().find(about).cloned();
+        let found = open["approvals"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(about)
+            .cloned();
         let request = found.expect("nobody is asked about an uncertain task")["requestId"].clone();
         let no = json!({"requestId": request, "approved": false});
         who.post("/api/chat/approve", &no).await.ok(200);

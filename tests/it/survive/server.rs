@@ -25,7 +25,10 @@ async fn a_flood_goes_on_without_a_server() {
     let done = settled(&ada, &id, &task).await;
     assert_eq!(done["state"], "completed", "{done}");
     let after = agent(&ada, &id).await;
-    assert_eq!((&after["pid"], &after["incarnation"]), (&before["pid"], &before["incarnation"]));
+    assert_eq!(
+        (&after["pid"], &after["incarnation"]),
+        (&before["pid"], &before["incarnation"])
+    );
     let history = whole(&ada, &id).await;
     assert_eq!(lines(&history), (1..=LINES).collect::<Vec<_>>());
     ended_once(&history, &[task]);
@@ -37,7 +40,12 @@ async fn a_shell_command_goes_on_without_a_server() {
     let ada = app.sign_in("ada").await;
     let id = shell(&app, &ada).await;
     let before = agent_until(&ada, &id, |now| now["detail"] == "idle").await;
-    let task = send(&ada, &id, "for i in $(seq 20000); do echo line $i; done; touch done").await;
+    let task = send(
+        &ada,
+        &id,
+        "for i in $(seq 20000); do echo line $i; done; touch done",
+    )
+    .await;
     let log = format!("/api/agents/{id}/log?limit=1048576");
     let end = Instant::now() + LONG;
     while !ada.get(&log).await.text.contains("line 100\r") {
@@ -52,10 +60,22 @@ async fn a_shell_command_goes_on_without_a_server() {
     assert_eq!(done["state"], "completed", "{done}");
     assert_eq!(agent(&ada, &id).await["pid"], before["pid"]);
     let text = ada.get(&log).await.text;
-    let printed: Vec<&str> = text.lines().filter(|line| line.starts_with("line ")).collect();
+    let printed: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("line "))
+        .collect();
     let wanted: Vec<String> = (1..=20_000).map(|n| format!("line {n}")).collect();
-    assert!(printed == wanted, "{} lines in {} bytes", printed.len(), text.len());
+    assert!(
+        printed == wanted,
+        "{} lines in {} bytes",
+        printed.len(),
+        text.len()
+    );
     ended_once(&whole(&ada, &id).await, &[task]);
     let next = ada.turn(&id, "echo still $((40 + 2))").await;
-    assert_eq!(next["text"].as_str().map(str::trim), Some("still 42"), "{next}");
+    assert_eq!(
+        next["text"].as_str().map(str::trim),
+        Some("still 42"),
+        "{next}"
+    );
 }
