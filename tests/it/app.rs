@@ -29,21 +29,11 @@ pub struct TestApp {
     config: Option<PathBuf>,
     /// Variables that the next start gets besides.
     pub env: Vec<(&'static str, String)>,
-    /// What becomes of the agents when the server is asked to end.
-    pub agents: Agents,
     pub address: String,
     pub http: reqwest::Client,
 }
 
-/// What becomes of the agents when the server is asked to end.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Agents {
-    /// They end with it.
-    End,
-    /// They stay below their keepers.
-    Stay,
-}
-
+#[expect(dead_code, reason = "for the tests of crashes and of slow readers")]
 impl TestApp {
     /// Starts a server with the default settings.
     pub async fn start() -> Self {
@@ -85,7 +75,6 @@ impl TestApp {
             dir,
             config,
             env: Vec::new(),
-            agents: Agents::End,
             address: String::new(),
             http,
         }
@@ -133,9 +122,7 @@ impl TestApp {
             .env("CALLBOARD_LOG", "info,callboard=debug")
             .stdin(Stdio::null())
             .stdout(Stdio::null());
-        if self.agents == Agents::End {
-            command.arg("--stop-agents");
-        }
+        command.arg("--stop-agents");
         if let Some(config) = &self.config {
             command.arg("--config").arg(config);
         }
@@ -243,7 +230,7 @@ impl TestApp {
 
 impl Drop for TestApp {
     fn drop(&mut self) {
-        let was_up = self.child.is_some() && self.agents == Agents::End;
+        let was_up = self.child.is_some();
         if let Some(mut child) = self.child.take() {
             let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
             let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
