@@ -24,7 +24,7 @@ pub fn line(text: &str) -> Result<(), Failure> {
 /// Bytes to stdout as they are.
 ///
 /// # Errors
-/// As [`line`].
+/// As `line`.
 pub fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     out.write_all(bytes)?;
@@ -34,7 +34,7 @@ pub fn bytes(bytes: &[u8]) -> Result<(), Failure> {
 /// One JSON document, indented, to stdout.
 ///
 /// # Errors
-/// As [`line`].
+/// As `line`.
 pub fn json(value: &Value) -> Result<(), Failure> {
     let text = format!("{value:#}\n");
     bytes(text.as_bytes())
@@ -43,7 +43,7 @@ pub fn json(value: &Value) -> Result<(), Failure> {
 /// One JSON value on one line to stdout.
 ///
 /// # Errors
-/// As [`line`].
+/// As `line`.
 pub fn json_line(text: &str) -> Result<(), Failure> {
     let mut whole = String::with_capacity(text.len().saturating_add(1));
     whole.push_str(text);

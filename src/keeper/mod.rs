@@ -5,7 +5,7 @@
 //! disk: after a **power loss** the end of the log may be missing, so a reader clamps its offset to the
 //! log's length, and an input that is not on record as written counts as unknown
 //! ([`Dir::input_state`]). After the death of the **server** nothing is missing. After the death of a
-//! **keeper** its program is dead, too; [`sweep`] ends the rest of the tree, and what the program had
+//! **keeper** its program is dead, too; `sweep` ends the rest of the tree, and what the program had
 //! written but the keeper had not yet read (at most a pipe's content) is gone.
 
 #![expect(

@@ -7,7 +7,7 @@
 pub enum Close {
     /// The token was revoked or has expired: 4001.
     AuthEnded,
-    /// The reader was over the bound for [`OVERFLOW_GRACE`]: 4008.
+    /// The reader was over the bound for the grace of an overflow: 4008.
     TooSlow,
     /// A frame was larger than the bound: 1009.
     TooLarge,

@@ -6,7 +6,7 @@
 //! `FILE` is the path of a scenario or the name of a ready one. `--turns-done N` plays on behind
 //! N turns, `--at NAME` in another scenario than FILE (one that `/scenario NAME` chose before a
 //! restart), `--permission-mode MODE` answers questions without a person where the mode says so.
-//! One thread reads stdin into the [`inbox`], the main thread plays.
+//! One thread reads stdin into the `inbox`, the main thread plays.
 
 mod inbox;
 mod player;
