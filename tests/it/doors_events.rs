@@ -199,7 +199,14 @@ async fn waiting_polls_of_a_token_are_bounded() {
     // Another token, and answers that do not wait, are not concerned.
     again.get(&path.replace("wait=30", "wait=1")).await.ok(200);
     ada.get(&path.replace("&wait=30", "")).await.ok(200);
-    ada.turn(&id, "more").await;
+    // A prompt that waits is refused before it is accepted, not after.
+    let prompt = format!("/api/agents/{id}/message?wait=5");
+    ada.post(&prompt, &json!({"message": "no"}))
+        .await
+        .fails(429, "too_many_polls");
+    let tasks = ada.get(&format!("/api/agents/{id}/tasks")).await.ok(200);
+    assert_eq!(tasks["total"], 1);
+    again.turn(&id, "more").await;
     for poll in held {
         poll.await.unwrap().ok(200);
     }

@@ -4,14 +4,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::app::{TestApp, Ws, until};
+use crate::app::{Caller, TestApp, Ws, until};
 use crate::doors_events::flood;
 
-async fn stalled(app: &TestApp, count: usize) -> Vec<Ws> {
+async fn stalled(callers: &[Caller], count: usize) -> Vec<Ws> {
     let mut sockets = Vec::new();
-    for n in 0..count {
-        let name = if n % 2 == 0 { "admin" } else { "ada" };
-        let caller = app.sign_in(name).await;
+    for caller in callers.iter().cycle().take(count) {
         let mut ws = caller.ws().await;
         ws.say(json!({"type": "subscribe", "channels": ["*"]}))
             .await;
@@ -24,7 +22,7 @@ async fn stalled(app: &TestApp, count: usize) -> Vec<Ws> {
 #[tokio::test]
 async fn readers_that_do_not_read_cost_little_and_are_cut() {
     let app = TestApp::start().await;
-    let ada = app.sign_in("ada").await;
+    let (ada, admin) = (app.sign_in("ada").await, app.sign_in("admin").await);
     let id = ada.agent(&flood(&app, 60_000, 200)).await;
     // The same flood with nobody watching shows what the flood itself takes; the second one,
     // because the first also grows what stays.
@@ -32,7 +30,7 @@ async fn readers_that_do_not_read_cost_little_and_are_cut() {
     let alone = peak(&app, ada.turn_long(&id)).await;
 
     const SOCKETS: usize = 8;
-    let mut sockets = stalled(&app, SOCKETS).await;
+    let mut sockets = stalled(&[ada.clone(), admin], SOCKETS).await;
     let begun = Instant::now();
     let watched = peak(&app, ada.turn_long(&id)).await;
     let each = watched.saturating_sub(alone) / SOCKETS as u64;
@@ -77,7 +75,7 @@ async fn peak(app: &TestApp, work: impl Future<Output = ()>) -> u64 {
     }
 }
 
-async fn settled(app: &TestApp, ada: &crate::app::Caller, id: &str, lines: u64) {
+async fn settled(app: &TestApp, ada: &Caller, id: &str, lines: u64) {
     let path = format!("/api/agents/{id}/events?after=latest");
     let begun = Instant::now();
     while ada.get(&path).await.ok(200)["latestSeq"].as_u64().unwrap() < lines {
