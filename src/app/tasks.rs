@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::creation::metadata;
-use super::{App, Page, WhenBusy};
+use super::{App, Page, PollPermit, WhenBusy};
 use crate::domain::prompt::IdempotencyKey;
 use crate::domain::{
     Error, OnUncertain, Placement, Principal, Prompt, Result, Session, SessionId, Task, TaskId,
@@ -147,10 +147,26 @@ impl App {
         if within.is_zero() || found.task.state.ended() {
             return Ok(found);
         }
-        let _permit = self.may_wait(who)?;
+        let permit = self.may_wait(who)?;
+        self.await_end(who, (id, task), within, permit).await
+    }
+
+    /// The same with a permit that was taken before: what was accepted is not refused afterwards.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub async fn await_end(
+        &self,
+        who: &Principal,
+        of: (SessionId, TaskId),
+        within: Duration,
+        _permit: PollPermit,
+    ) -> Result<TaskView> {
+        let (id, task) = of;
+        let session = self.readable(who, id).await?;
         let mut drain = self.drain_signal();
         tokio::select! {
-            ended = self.runtime().wait_task(&found.session, task, within) => {
+            ended = self.runtime().wait_task(&session, task, within) => {
                 ended?;
             }
             _ = drain.wait_for(|draining| *draining) => {}

@@ -20,6 +20,13 @@ pub fn raise_open_files() {
     }
 }
 
+/// Keeps the memory of the server flat under sign-ins.
+pub fn settle_heap() {
+    if !crate::process::heap::give_back_large_blocks() {
+        tracing::warn!("the heap keeps large blocks: memory may grow with sign-ins");
+    }
+}
+
 /// The path of the running program: keepers start the built-in agents with it.
 ///
 /// # Errors

@@ -67,6 +67,7 @@ pub fn serve(config: Config, options: Options) -> Result<ExitCode, BootError> {
 /// # Errors
 /// Why it could not start, or why it had to end.
 pub async fn run(config: Config, options: Options) -> Result<ExitCode, BootError> {
+    machine::settle_heap();
     machine::raise_open_files();
     let mut data_dir = lock::DataDir::take(&config.data_dir)?;
     let config = Arc::new(config);

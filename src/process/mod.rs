@@ -2,5 +2,6 @@
 //!
 //! Never the start or end of an agent process: that is the keeper's.
 
+pub mod heap;
 pub mod own;
 pub mod terminal;

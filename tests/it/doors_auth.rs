@@ -230,3 +230,16 @@ async fn the_operators_door_is_for_admins() {
     let tree = admin.get("/api/supervisor/tree").await.ok(200);
     assert!(!tree["children"].as_array().unwrap().is_empty(), "{tree}");
 }
+
+#[tokio::test]
+async fn signing_in_leaves_no_memory_behind() {
+    let app = TestApp::start().await;
+    app.sign_in("ada").await;
+    let before = app.memory();
+    for _ in 0..12 {
+        app.sign_in("ada").await;
+    }
+    let more = app.memory().saturating_sub(before);
+    // A hash takes 19 MiB while it runs.
+    assert!(more < 8 * 1024 * 1024, "{more} bytes after 12 sign-ins");
+}

@@ -179,6 +179,40 @@ async fn a_long_poll_ends_with_the_first_event() {
 }
 
 #[tokio::test]
+async fn waiting_polls_of_a_token_are_bounded() {
+    let app = TestApp::with("[limits]\npolls_per_token = 2\n").await;
+    let (ada, again) = (app.sign_in("ada").await, app.sign_in("ada").await);
+    let id = ada.agent(&json!({"agentType": "script"})).await;
+    ada.turn(&id, "hi").await;
+    let path = format!("/api/agents/{id}/events?after=latest&wait=30");
+    let held = [ada.long_poll(path.clone()), ada.long_poll(path.clone())];
+    let begun = Instant::now();
+    loop {
+        // Until both are in, this one waits its second out.
+        let third = ada.get(&path.replace("wait=30", "wait=1")).await;
+        if third.status == 429 {
+            third.fails(429, "too_many_polls");
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "never bounded");
+    }
+    // Another token, and answers that do not wait, are not concerned.
+    again.get(&path.replace("wait=30", "wait=1")).await.ok(200);
+    ada.get(&path.replace("&wait=30", "")).await.ok(200);
+    // A prompt that waits is refused before it is accepted, not after.
+    let prompt = format!("/api/agents/{id}/message?wait=5");
+    ada.post(&prompt, &json!({"message": "no"}))
+        .await
+        .fails(429, "too_many_polls");
+    let tasks = ada.get(&format!("/api/agents/{id}/tasks")).await.ok(200);
+    assert_eq!(tasks["total"], 1);
+    again.turn(&id, "more").await;
+    for poll in held {
+        poll.await.unwrap().ok(200);
+    }
+}
+
+#[tokio::test]
 async fn numbers_go_on_after_a_restart() {
     let mut app = TestApp::start().await;
     let ada = app.sign_in("ada").await;

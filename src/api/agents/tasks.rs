@@ -46,9 +46,12 @@ async fn message(
             when_busy,
         )
     };
+    // Taken before: a refusal after the prompt is accepted would hide that it runs.
+    let permit = (!wait.is_zero()).then(|| app.may_wait(&who)).transpose()?;
     let placement = app.message(&who, id, prompt).await?;
-    if !wait.is_zero() {
-        let view = app.await_task(&who, id, placement.task, wait).await?;
+    if let Some(permit) = permit {
+        let of = (id, placement.task);
+        let view = app.await_end(&who, of, wait, permit).await?;
         if view.task.state.ended() {
             return Ok(HttpResponse::Ok().json(wire::task(&view)));
         }

@@ -1,0 +1,160 @@
+//! Readers of `/ws` that do not read: bounded, told of their gap, closed, cut.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::app::{Caller, TestApp, Ws, until};
+use crate::doors_events::flood;
+
+async fn stalled(callers: &[Caller], count: usize) -> Vec<Ws> {
+    let mut sockets = Vec::new();
+    for caller in callers.iter().cycle().take(count) {
+        let mut ws = caller.ws().await;
+        ws.say(json!({"type": "subscribe", "channels": ["*"]}))
+            .await;
+        ws.wait_for("hello").await;
+        sockets.push(ws);
+    }
+    sockets
+}
+
+#[tokio::test]
+async fn readers_that_do_not_read_cost_little_and_are_cut() {
+    let app = TestApp::start().await;
+    let (ada, admin) = (app.sign_in("ada").await, app.sign_in("admin").await);
+    let id = ada.agent(&flood(&app, 60_000, 200)).await;
+    // The same flood with nobody watching shows what the flood itself takes; the second one,
+    // because the first also grows what stays.
+    ada.turn_long(&id).await;
+    let alone = peak(&app, ada.turn_long(&id)).await;
+
+    const SOCKETS: usize = 8;
+    let mut sockets = stalled(&[ada.clone(), admin], SOCKETS).await;
+    let begun = Instant::now();
+    let watched = peak(&app, ada.turn_long(&id)).await;
+    let each = watched.saturating_sub(alone) / SOCKETS as u64;
+    println!(
+        "alone {alone}, watched {watched}: {} KiB a stalled socket",
+        each / 1024
+    );
+    assert!(each <= 1024 * 1024, "{each} bytes for a socket");
+
+    // 10 s of overflow, 1 s for the close frame, then the line is cut whether or not it is read.
+    let descriptors = || {
+        let all = std::fs::read_dir(format!("/proc/{}/fd", app.pid())).unwrap();
+        all.flatten()
+            .filter(|fd| {
+                std::fs::read_link(fd.path())
+                    .is_ok_and(|to| to.to_string_lossy().starts_with("socket:"))
+            })
+            .count()
+    };
+    let open = descriptors();
+    until(async || descriptors() + SOCKETS <= open).await;
+    assert!(
+        begun.elapsed() < Duration::from_secs(60),
+        "{:?}",
+        begun.elapsed()
+    );
+    for ws in &mut sockets {
+        let code = ws.closed().await;
+        assert!(code.is_none() || code == Some(4008), "{code:?}");
+    }
+}
+
+/// Most memory that the server took while `work` ran.
+async fn peak(app: &TestApp, work: impl Future<Output = ()>) -> u64 {
+    let mut work = std::pin::pin!(work);
+    let mut most = app.memory();
+    loop {
+        tokio::select! {
+            () = &mut work => return most,
+            () = tokio::time::sleep(Duration::from_millis(20)) => most = most.max(app.memory()),
+        }
+    }
+}
+
+async fn settled(app: &TestApp, ada: &Caller, id: &str, lines: u64) {
+    let path = format!("/api/agents/{id}/events?after=latest");
+    let begun = Instant::now();
+    while ada.get(&path).await.ok(200)["latestSeq"].as_u64().unwrap() < lines {
+        assert!(begun.elapsed() < Duration::from_secs(120), "{}", app.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_comes_back_hears_exactly_what_it_missed() {
+    let app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    let id = ada.agent(&flood(&app, 40_000, 200)).await;
+    let mut ws = ada.ws().await;
+    ws.say(json!({"type": "subscribe", "channels": ["*"], "agentId": id}))
+        .await;
+    let from = ws.wait_for("hello").await["latestSeq"].as_u64().unwrap();
+    ada.post(
+        &format!("/api/agents/{id}/message"),
+        &json!({"message": "go"}),
+    )
+    .await
+    .ok(202);
+    // Not reading while the flood runs, for less than the grace.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let (mut seq, mut gaps, mut missed) = (from, 0, 0);
+    loop {
+        let frame = ws.next().await;
+        if frame["type"] == "gap" {
+            assert_eq!(frame["agentId"], *id);
+            assert_eq!(frame["after"], seq, "{frame}");
+            let next = frame["oldestSeq"].as_u64().unwrap();
+            assert_eq!(frame["dropped"], next - seq - 1, "{frame}");
+            missed += next - seq - 1;
+            seq = next - 1;
+            gaps += 1;
+        } else {
+            seq += 1;
+            assert_eq!(frame["seq"], seq, "{frame}");
+            if frame["event"] == "turn_ended" {
+                break;
+            }
+        }
+    }
+    println!("{gaps} gap frames for {missed} events");
+    assert!(
+        gaps > 0,
+        "the reader was never behind: the flood is too small"
+    );
+    // The promise: what was missed can be read again.
+    let page = ada
+        .get(&format!("/api/agents/{id}/events?after={from}&limit=5"))
+        .await
+        .ok(200);
+    assert_eq!(page["events"][0]["seq"], from + 1);
+}
+
+#[tokio::test]
+async fn a_replay_never_overflows() {
+    let app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    let id = ada.agent(&flood(&app, 20_000, 300)).await;
+    ada.post(
+        &format!("/api/agents/{id}/message"),
+        &json!({"message": "go"}),
+    )
+    .await
+    .ok(202);
+    settled(&app, &ada, &id, 20_000).await;
+    let mut ws = ada.ws().await;
+    ws.say(json!({"type": "subscribe", "channels": ["*"], "agentId": id, "after": 0}))
+        .await;
+    ws.wait_for("hello").await;
+    for seq in 1..=20_000u64 {
+        if seq == 5_000 {
+            // A reader that pauses in the middle of its replay misses nothing.
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+        let frame = ws.next().await;
+        assert_eq!(frame["seq"], seq, "{frame}");
+    }
+}
