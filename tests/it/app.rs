@@ -29,19 +29,8 @@ pub struct TestApp {
     config: Option<PathBuf>,
     /// Variables that the next start gets besides.
     pub env: Vec<(&'static str, String)>,
-    /// What becomes of the agents when the server is asked to end.
-    pub agents: Agents,
     pub address: String,
     pub http: reqwest::Client,
-}
-
-/// What becomes of the agents when the server is asked to end.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Agents {
-    /// They end with it.
-    End,
-    /// They stay below their keepers.
-    Stay,
 }
 
 impl TestApp {
@@ -85,7 +74,6 @@ impl TestApp {
             dir,
             config,
             env: Vec::new(),
-            agents: Agents::End,
             address: String::new(),
             http,
         }
@@ -132,10 +120,8 @@ impl TestApp {
             .env_remove("CALLBOARD_ADMIN_PASSWORD")
             .env("CALLBOARD_LOG", "info,callboard=debug")
             .stdin(Stdio::null())
-            .stdout(Stdio::null());
-        if self.agents == Agents::End {
-            command.arg("--stop-agents");
-        }
+            .stdout(Stdio::null())
+            .arg("--stop-agents");
         if let Some(config) = &self.config {
             command.arg("--config").arg(config);
         }
@@ -243,7 +229,7 @@ impl TestApp {
 
 impl Drop for TestApp {
     fn drop(&mut self) {
-        let was_up = self.child.is_some() && self.agents == Agents::End;
+        let was_up = self.child.is_some();
         if let Some(mut child) = self.child.take() {
             let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
             let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);

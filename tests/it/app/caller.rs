@@ -79,11 +79,6 @@ impl Caller {
         }
     }
 
-    /// Where the server is.
-    pub fn base(&self) -> &str {
-        &self.url
-    }
-
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let url = format!("{}{path}", self.url);
         self.http.request(method, url).bearer_auth(&self.token)

@@ -38,7 +38,7 @@ pub async fn open(dir: &Path, adapt: impl FnOnce(&mut Config)) -> House {
     .unwrap();
     adapt(&mut config);
     let store = Store::open(dir.join("callboard.db")).unwrap();
-    let epoch = store.write(|conn| store::meta::epoch(conn)).await.unwrap();
+    let epoch = store.write(store::meta::epoch).await.unwrap();
     let owner = owner(&store).await;
     let binary =
         KeeperBinary::resolve(Some(Path::new(env!("CARGO_BIN_EXE_callboard-keeper")))).unwrap();
@@ -186,24 +186,6 @@ impl House {
             assert_eq!(event.seq, seq, "a hole in the numbers");
         }
         all
-    }
-
-    /// Waits until the session has this status.
-    pub async fn until(&self, session: &Session, wanted: Status) -> Session {
-        let end = tokio::time::Instant::now() + Duration::from_secs(20);
-        loop {
-            let row = self.row(session).await;
-            if row.status == wanted {
-                return row;
-            }
-            assert!(
-                tokio::time::Instant::now() < end,
-                "still {:?}: {:?}",
-                row.status,
-                row.facts
-            );
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
     }
 
     /// Ends everything of this data directory.
