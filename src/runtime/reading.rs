@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix::Addr;
 use tokio::time::Instant;
 
-use crate::domain::{After, Error, Result, Session, TaskId, TaskState};
+use crate::domain::{After, Error, Result, Session, SessionId, TaskId, TaskState};
 use crate::store;
 
 use super::context::Shared;
@@ -27,44 +27,18 @@ pub(super) async fn page(
     session: &Session,
     poll: &Poll,
 ) -> Result<Page> {
-    let id = session.id;
-    let read = |after, limit, kinds| {
-        feed.send(Read {
-            after,
-            limit,
-            kinds,
-        })
-    };
-    let gone = |_closed| Error::unavailable("restarting", "the feed is being restarted");
-    if poll.after == After::Latest {
-        let Look::Ring { latest, .. } = read(None, 0, None).await.map_err(gone)? else {
-            return Err(Error::internal("a ring without an end"));
-        };
-        let oldest = shared
-            .store
-            .read(move |conn| Ok(store::events::bounds(conn, id)?.0))
-            .await?;
-        return Ok(Page {
-            live: true,
-            events: vec![],
-            next: latest,
-            more: false,
-            oldest,
-            latest,
-            gap: None,
-        });
-    }
     let after = match poll.after {
+        After::Latest => return end(shared, feed, session.id).await,
         After::Seq(seq) => Some(seq),
-        After::Oldest | After::Latest => None,
+        After::Oldest => None,
     };
-    let look = read(after, poll.limit, poll.kinds.clone())
-        .await
-        .map_err(gone)?;
-    let oldest = shared
-        .store
-        .read(move |conn| Ok(store::events::bounds(conn, id)?.0))
-        .await?;
+    let read = Read {
+        after,
+        limit: poll.limit,
+        kinds: poll.kinds.clone(),
+    };
+    let look = look(feed, read).await?;
+    let oldest = oldest(shared, session.id).await?;
     match look {
         Look::Ring {
             events,
@@ -87,6 +61,41 @@ pub(super) async fn page(
             stored(shared, session, poll, (after.unwrap_or(0), oldest, latest)).await
         }
     }
+}
+
+/// The page behind the last event: empty, with the number to go on from.
+async fn end(shared: &Shared, feed: &Addr<Feed>, id: SessionId) -> Result<Page> {
+    let nothing = Read {
+        after: None,
+        limit: 0,
+        kinds: None,
+    };
+    let Look::Ring { latest, .. } = look(feed, nothing).await? else {
+        return Err(Error::internal("a ring without an end"));
+    };
+    Ok(Page {
+        live: true,
+        events: vec![],
+        next: latest,
+        more: false,
+        oldest: oldest(shared, id).await?,
+        latest,
+        gap: None,
+    })
+}
+
+async fn look(feed: &Addr<Feed>, read: Read) -> Result<Look> {
+    feed.send(read)
+        .await
+        .map_err(|_closed| Error::unavailable("restarting", "the feed is being restarted"))
+}
+
+async fn oldest(shared: &Shared, id: SessionId) -> Result<u64> {
+    let bounds = shared
+        .store
+        .read(move |conn| store::events::bounds(conn, id))
+        .await?;
+    Ok(bounds.0)
 }
 
 /// A page from the journal.

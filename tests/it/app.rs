@@ -29,11 +29,21 @@ pub struct TestApp {
     config: Option<PathBuf>,
     /// Variables that the next start gets besides.
     pub env: Vec<(&'static str, String)>,
+    /// What becomes of the agents when the server is asked to end.
+    pub agents: Agents,
     pub address: String,
     pub http: reqwest::Client,
 }
 
-#[expect(dead_code, reason = "for the tests of crashes and of slow readers")]
+/// What becomes of the agents when the server is asked to end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Agents {
+    /// They end with it.
+    End,
+    /// They stay below their keepers.
+    Stay,
+}
+
 impl TestApp {
     /// Starts a server with the default settings.
     pub async fn start() -> Self {
@@ -75,6 +85,7 @@ impl TestApp {
             dir,
             config,
             env: Vec::new(),
+            agents: Agents::End,
             address: String::new(),
             http,
         }
@@ -122,7 +133,9 @@ impl TestApp {
             .env("CALLBOARD_LOG", "info,callboard=debug")
             .stdin(Stdio::null())
             .stdout(Stdio::null());
-        command.arg("--stop-agents");
+        if self.agents == Agents::End {
+            command.arg("--stop-agents");
+        }
         if let Some(config) = &self.config {
             command.arg("--config").arg(config);
         }
@@ -230,7 +243,7 @@ impl TestApp {
 
 impl Drop for TestApp {
     fn drop(&mut self) {
-        let was_up = self.child.is_some();
+        let was_up = self.child.is_some() && self.agents == Agents::End;
         if let Some(mut child) = self.child.take() {
             let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
             let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);

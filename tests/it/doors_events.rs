@@ -52,7 +52,7 @@ async fn the_whole_history_is_read_in_pages_without_a_hole() {
         assert!(event["timestamp"].as_str().unwrap().ends_with('Z'));
     }
 
-    let total = history.len() as u64;
+    let total = u64::try_from(history.len()).unwrap();
     let first = events(&ada, &id, "after=0&limit=5").await;
     assert_eq!(seqs(&first), [1, 2, 3, 4, 5]);
     assert_eq!(first["source"], "persisted");
@@ -226,5 +226,8 @@ async fn numbers_go_on_after_a_restart() {
     let after = ada.history(&id).await;
     assert_eq!(after[..before.len()], before[..]);
     let numbers: Vec<u64> = after.iter().map(|e| e["seq"].as_u64().unwrap()).collect();
-    assert_eq!(numbers, (1..=after.len() as u64).collect::<Vec<_>>());
+    assert_eq!(
+        numbers,
+        (1..=u64::try_from(after.len()).unwrap()).collect::<Vec<_>>()
+    );
 }

@@ -142,7 +142,7 @@ async fn a_named_agent_and_all_do_not_double() {
         .await;
     ws.wait_for("hello").await;
     ada.turn(&id, "more").await;
-    let last = ada.history(&id).await.len() as u64;
+    let last = u64::try_from(ada.history(&id).await.len()).unwrap();
     follow(&mut ws, &id, 0, last).await;
     ws.say(json!({"type": "unsubscribe", "channels": ["*"], "id": 2}))
         .await;

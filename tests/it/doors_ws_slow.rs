@@ -33,7 +33,7 @@ async fn readers_that_do_not_read_cost_little_and_are_cut() {
     let mut sockets = stalled(&[ada.clone(), admin], SOCKETS).await;
     let begun = Instant::now();
     let watched = peak(&app, ada.turn_long(&id)).await;
-    let each = watched.saturating_sub(alone) / SOCKETS as u64;
+    let each = watched.saturating_sub(alone) / u64::try_from(SOCKETS).unwrap();
     println!(
         "alone {alone}, watched {watched}: {} KiB a stalled socket",
         each / 1024

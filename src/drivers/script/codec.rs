@@ -57,9 +57,7 @@ impl ScriptCodec {
             }
             Line::Think { text } => out.push(event(EventKind::Thinking, self.words(text))),
             Line::Flood { line, of, text } => {
-                let mut data = self.words(text);
-                mark(&mut data, "line", Value::from(line));
-                mark(&mut data, "of", Value::from(of));
+                let data = self.flooded(text, (line, of));
                 out.push(event(EventKind::AssistantMessage, data));
             }
             Line::Usage { usage } => {
@@ -109,6 +107,14 @@ impl ScriptCodec {
                 reason,
             } => self.turn_ended(task, outcome, reason, out),
         }
+    }
+
+    /// One of many lines, with its number among them.
+    fn flooded(&mut self, text: String, (line, of): (u64, u64)) -> Value {
+        let mut data = self.words(text);
+        mark(&mut data, "line", Value::from(line));
+        mark(&mut data, "of", Value::from(of));
+        data
     }
 
     fn ready(&mut self, home: &str, scenario: &str, played: u32, out: &mut Vec<Output>) {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use actix::Addr;
 
-use crate::domain::{Error, Progress, Result, SessionId};
+use crate::domain::{Error, Progress, Result, Session, SessionId, Timestamp};
 use crate::drivers::driver;
-use crate::store;
+use crate::store::{self, incarnations::IncarnationRow};
 use crate::supervision::{Backoff, Lifeline};
 
 use super::super::context::{Readers, Shared};
@@ -37,32 +37,7 @@ impl SessionActor {
             .await?;
         let session = session.ok_or_else(|| Error::not_found("session", id))?;
         let unread_end = latest.as_ref().is_some_and(|row| row.exit.is_none());
-        let (progress, nonce, started_at) = match latest {
-            Some(row) => {
-                let (incarnation, offset) = (row.incarnation, row.offset);
-                (
-                    Progress {
-                        incarnation,
-                        offset,
-                        snapshot: row.snapshot,
-                    },
-                    row.nonce,
-                    row.started_at,
-                )
-            }
-            None => {
-                let incarnation = session.facts.incarnation;
-                (
-                    Progress {
-                        incarnation,
-                        offset: 0,
-                        snapshot: String::new(),
-                    },
-                    String::new(),
-                    session.created_at,
-                )
-            }
-        };
+        let (progress, nonce, started_at) = reached(latest, &session);
         let rules = rules(&shared, session.kind);
         let core = Core {
             session,
@@ -89,6 +64,24 @@ impl SessionActor {
             unread_end,
         })
     }
+}
+
+/// How far the latest life has come: progress, nonce and start. Without one, the beginning.
+fn reached(latest: Option<IncarnationRow>, session: &Session) -> (Progress, String, Timestamp) {
+    let Some(row) = latest else {
+        let progress = Progress {
+            incarnation: session.facts.incarnation,
+            offset: 0,
+            snapshot: String::new(),
+        };
+        return (progress, String::new(), session.created_at);
+    };
+    let progress = Progress {
+        incarnation: row.incarnation,
+        offset: row.offset,
+        snapshot: row.snapshot,
+    };
+    (progress, row.nonce, row.started_at)
 }
 
 fn rules(shared: &Shared, kind: crate::domain::Kind) -> Rules {

@@ -89,6 +89,19 @@ enum Do {
     Leave,
 }
 
+impl Do {
+    fn carry_out<A: Actor<Context = Context<A>>>(self, lifeline: &Lifeline, ctx: &mut Context<A>) {
+        match self {
+            Self::Crash(text) => panic!("{text}"),
+            Self::End(exit) => {
+                lifeline.record(exit);
+                ctx.stop();
+            }
+            Self::Leave => ctx.stop(),
+        }
+    }
+}
+
 struct Puppet {
     tag: String,
     stage: Arc<Stage>,
@@ -115,14 +128,7 @@ impl Handler<Do> for Puppet {
     type Result = ();
 
     fn handle(&mut self, order: Do, ctx: &mut Self::Context) {
-        match order {
-            Do::Crash(text) => panic!("{text}"),
-            Do::End(exit) => {
-                self.lifeline.record(exit);
-                ctx.stop();
-            }
-            Do::Leave => ctx.stop(),
-        }
+        order.carry_out(&self.lifeline, ctx);
     }
 }
 

@@ -52,14 +52,7 @@ impl Handler<Ready> for Remote {
 impl Handler<Do> for Remote {
     type Result = ();
     fn handle(&mut self, order: Do, ctx: &mut Self::Context) {
-        match order {
-            Do::Crash(text) => panic!("{text}"),
-            Do::End(exit) => {
-                self.lifeline.record(exit);
-                ctx.stop();
-            }
-            Do::Leave => ctx.stop(),
-        }
+        order.carry_out(&self.lifeline, ctx);
     }
 }
 

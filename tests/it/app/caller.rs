@@ -69,7 +69,6 @@ pub async fn answer(request: reqwest::RequestBuilder) -> Answer {
     }
 }
 
-#[expect(dead_code, reason = "for the tests of crashes and of slow readers")]
 impl Caller {
     /// The same person with the same token at the next start of the server.
     pub fn at(&self, app: &TestApp) -> Self {
@@ -78,6 +77,11 @@ impl Caller {
             address: app.address.clone(),
             ..self.clone()
         }
+    }
+
+    /// Where the server is.
+    pub fn base(&self) -> &str {
+        &self.url
     }
 
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {

@@ -28,7 +28,9 @@ impl Ws {
             match self.message().await {
                 Message::Text(text) => return serde_json::from_str(&text).unwrap(),
                 Message::Ping(_) | Message::Pong(_) => {}
-                other => panic!("unexpected {other:?}"),
+                other @ (Message::Binary(_) | Message::Close(_) | Message::Frame(_)) => {
+                    panic!("unexpected {other:?}")
+                }
             }
         }
     }

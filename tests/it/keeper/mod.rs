@@ -45,6 +45,11 @@ pub struct Link {
     pub from: u64,
 }
 
+/// A length as offsets count it.
+pub fn size(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap()
+}
+
 pub fn binary() -> KeeperBinary {
     KeeperBinary::resolve(Some(Path::new(env!("CARGO_BIN_EXE_callboard-keeper")))).unwrap()
 }
@@ -162,7 +167,7 @@ impl Link {
     }
 
     pub fn end(&self) -> u64 {
-        self.from + self.output.len() as u64
+        self.from + size(&self.output)
     }
 
     pub fn text(&self) -> String {

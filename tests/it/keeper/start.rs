@@ -170,10 +170,10 @@ async fn each_failure_has_its_code_and_leaves_nothing() {
     for (spec, code) in cases {
         let dir = spec.dir.clone();
         let error = rig.spawner.spawn(spec.clone()).await.unwrap_err();
-        match &error {
-            SpawnError::Start(failure) => assert_eq!(failure.code, code, "{spec:?} {failure:?}"),
-            other => panic!("{spec:?}: {other:?}"),
-        }
+        let SpawnError::Start(failure) = &error else {
+            panic!("{spec:?}: {error:?}");
+        };
+        assert_eq!(failure.code, code, "{spec:?} {failure:?}");
         assert!(!dir.exists(), "{spec:?} left {dir:?}");
     }
     let error = rig.spawner.spawn(rig.shell("true")).await;

@@ -11,7 +11,7 @@ use callboard::keeper::{
 };
 
 use super::stream::numbers;
-use super::{Agent, Rig};
+use super::{Agent, Rig, size};
 
 const MIB: usize = 1024 * 1024;
 
@@ -116,7 +116,7 @@ async fn a_full_disk_holds_the_program_and_loses_nothing() {
     assert!(link.output == whole);
     link.writer.input(b"x", b"x\n".to_vec()).await.unwrap();
     let exit = link.until_exit().await;
-    assert_eq!((exit.code, exit.log_len), (Some(9), whole.len() as u64));
+    assert_eq!((exit.code, exit.log_len), (Some(9), size(&whole)));
 }
 
 /// Stopped on a full disk: the exit record is written into the space set aside, the frame says that
@@ -270,7 +270,7 @@ async fn garbage_ends_its_connection_and_nothing_else() {
         };
         for _ in 0..round {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            let byte = (seed >> 40) as u8;
+            let [_, _, byte, ..] = seed.to_be_bytes();
             noise.push(if byte.is_multiple_of(3) {
                 byte % 14
             } else if byte.is_multiple_of(5) {

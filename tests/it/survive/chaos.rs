@@ -1,0 +1,203 @@
+//! Random kills of server, agent and keeper, with the same checks after each.
+//! Never a different run for the same seed, as far as the machine's timing allows.
+//!
+//! `CALLBOARD_CHAOS_CYCLES`, `CALLBOARD_CHAOS_SEED` and `CALLBOARD_CHAOS_LINES` set its size.
+
+use serde_json::json;
+
+use super::*;
+
+#[tokio::test]
+async fn chaos_of_a_few_cycles() {
+    chaos(12, 20_260_101, 1_000).await;
+}
+
+#[tokio::test]
+#[ignore = "long: run by cargo xtask chaos"]
+async fn chaos_as_asked() {
+    let number = |name: &str, default: u64| {
+        std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
+    };
+    let cycles = number("CALLBOARD_CHAOS_CYCLES", 30);
+    let lines = number("CALLBOARD_CHAOS_LINES", 2_000);
+    chaos(cycles, number("CALLBOARD_CHAOS_SEED", 1), lines).await;
+}
+
+/// What has been seen and sent so far.
+#[derive(Default)]
+struct Past {
+    cursor: u64,
+    tasks: usize,
+    marks: Vec<String>,
+    ends: [u64; 4],
+}
+
+async fn chaos(cycles: u64, seed: u64, lines: u64) {
+    let mut app = TestApp::with(
+        "[agents]\nrestart_base = \"20ms\"\nrestart_cap = \"40ms\"\nshort_life = \"1ms\"\n",
+    )
+    .await;
+    let signed = app.sign_in("ada").await;
+    let turns = json!([[{"say": "{{message}}"}, {"flood": {"lines": lines, "bytes": 40}}]]);
+    let id = player(&app, &signed, &turns).await;
+    let (mut dice, mut past) = (Dice(seed), Past::default());
+    for cycle in 0..cycles {
+        let ada = signed.at(&app);
+        let mut tasks = vec![];
+        for n in 0..=dice.below(2) {
+            tasks.push(send(&ada, &id, &format!("cycle {cycle} message {n}")).await);
+        }
+        past.tasks += tasks.len();
+        let victim = dice.below(4);
+        let moment = past.cursor + dice.below(lines);
+        beyond(&ada, &id, moment.saturating_sub(10)).await;
+        strike(&mut app, &ada, &id, (victim, &mut past)).await;
+        let ada = signed.at(&app);
+        let mut ends = vec![];
+        for task in &tasks {
+            ends.push((task.clone(), resolved(&ada, &id, task, &mut dice).await));
+        }
+        let name = format!("seed {seed}, cycle {cycle}, victim {victim}");
+        check(&ada, &id, (&ends, lines, &name), &mut past).await;
+        clean(&app, &id, &past, &name).await;
+    }
+    let [completed, failed, interrupted, sent_again] = past.ends;
+    eprintln!(
+        "chaos: {cycles} cycles, {} tasks: {completed} completed, {failed} failed, {interrupted} \
+         interrupted, {sent_again} sent again; {} events",
+        past.tasks, past.cursor
+    );
+    assert!(completed > 0, "nothing was ever completed");
+}
+
+/// Kills whoever's turn it is: the server, the agent, the keeper or nobody.
+async fn strike(app: &mut TestApp, who: &Caller, id: &str, (victim, past): (u64, &mut Past)) {
+    let up = agent_until(who, id, |now| now["pid"].is_number()).await;
+    let dir = keeper_dir(app, id);
+    let text = std::fs::read_to_string(dir.join("record")).unwrap_or_default();
+    let mark = text.lines().find_map(|line| line.strip_prefix("mark "));
+    match victim {
+        0 => {
+            app.kill9();
+            app.boot().await;
+        }
+        1 => {
+            let pid = Pid::from_raw(pid_of(&up));
+            // It may have ended by itself since it was asked.
+            let _sent = kill(pid, Signal::SIGKILL);
+            past.marks.extend(mark.map(str::to_owned));
+        }
+        2 => {
+            kill9(recorded(&dir, "keeper_pid"));
+            past.marks.extend(mark.map(str::to_owned));
+        }
+        _ => {}
+    }
+}
+
+/// The end of a task; an uncertain one is sent again or dropped.
+async fn resolved(who: &Caller, id: &str, name: &str, dice: &mut Dice) -> Value {
+    loop {
+        let now = settled(who, id, name).await;
+        if now["state"] != "uncertain" {
+            return now;
+        }
+        let open = who.get("/api/chat/approvals/pending").await.ok(200);
+        let mut open = open["approvals"].as_array().unwrap().iter();
+        let about = open.find(|one| one["taskId"] == *name && one["kind"] == "uncertain");
+        let Some(about) = about else { continue };
+        let answer = json!({"requestId": about["requestId"], "approved": dice.below(2) == 0});
+        who.post("/api/chat/approve", &answer).await.ok(200);
+        agent_until(who, id, |now| now["detail"] != "uncertain").await;
+    }
+}
+
+async fn check(
+    who: &Caller,
+    id: &str,
+    (ends, lines, name): (&[(String, Value)], u64, &str),
+    past: &mut Past,
+) {
+    let news = after(who, id, past, name).await;
+    for (task, end) in ends {
+        let own: Vec<u64> = news
+            .iter()
+            .filter(|event| event["data"]["taskId"] == *task)
+            .filter_map(|event| event["data"]["line"].as_u64())
+            .collect();
+        assert_eq!(count(&news, "turn_ended", task), 1, "{name}: {end}");
+        let reached = u64::try_from(own.len()).unwrap();
+        assert_eq!(
+            own,
+            (1..=reached).collect::<Vec<_>>(),
+            "{name}: lines of {end}"
+        );
+        match end["state"].as_str().unwrap() {
+            "completed" => {
+                assert_eq!(reached, lines, "{name}: {end}");
+                past.ends[0] += 1;
+            }
+            "failed" => past.ends[1] += 1,
+            "interrupted" => past.ends[2] += 1,
+            _ => panic!("{name}: {end}"),
+        }
+        past.ends[3] += u64::from(end["attempt"].as_u64() > Some(1));
+    }
+    let list = who
+        .get(&format!("/api/agents/{id}/tasks?limit=1"))
+        .await
+        .ok(200);
+    assert_eq!(list["total"], past.tasks, "{name}");
+    truthful(who, id).await;
+}
+
+/// Events since the last cycle, without a hole.
+async fn after(who: &Caller, id: &str, past: &mut Past, name: &str) -> Vec<Value> {
+    let mut all = vec![];
+    loop {
+        let path = format!("/api/agents/{id}/events?after={}", past.cursor);
+        let page = who.get(&path).await.ok(200);
+        for event in page["events"].as_array().unwrap() {
+            past.cursor += 1;
+            assert_eq!(event["seq"], past.cursor, "{name}: a hole");
+            all.push(event.clone());
+        }
+        if page["hasMore"] == false {
+            return all;
+        }
+    }
+}
+
+/// Nothing is left of what was killed, and the server reaps what it started.
+async fn clean(app: &TestApp, id: &str, past: &Past, name: &str) {
+    let now = std::fs::read_to_string(keeper_dir(app, id).join("record")).unwrap_or_default();
+    let end = Instant::now() + Duration::from_secs(5);
+    loop {
+        let old = past
+            .marks
+            .iter()
+            .filter(|mark| !now.contains(mark.as_str()));
+        let left: Vec<i32> = old.flat_map(|mark| with_mark(mark)).collect();
+        let dead = zombies(app.pid());
+        if left.is_empty() && dead.is_empty() {
+            return;
+        }
+        assert!(
+            Instant::now() < end,
+            "{name}: left {left:?}, zombies {dead:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Dead children of this process that nobody has waited for.
+fn zombies(parent: u32) -> Vec<i32> {
+    let numbers = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let rest = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+        rest.starts_with(&format!("Z {parent} "))
+    })
+    .collect()
+}
