@@ -34,7 +34,7 @@ impl App {
         if epoch.is_some_and(|epoch| epoch != self.epoch()) {
             return Err(Error::EpochChanged {
                 epoch: self.epoch().to_owned(),
-                latest_seq: self.bounds(&session).await?.latest,
+                latest_seq: self.bounds(&session, After::Latest).await?.latest,
             });
         }
         if poll.wait.is_zero() || self.draining() {
@@ -58,13 +58,13 @@ impl App {
         Ok((session, page))
     }
 
-    /// The numbers of one agent that can be read now.
+    /// The numbers of one agent that can be read now, by a reader that is at `after`.
     ///
     /// # Errors
-    /// When the events cannot be read.
-    pub async fn bounds(&self, session: &Session) -> Result<Bounds> {
+    /// `epoch_changed` for a cursor ahead of the log.
+    pub async fn bounds(&self, session: &Session, after: After) -> Result<Bounds> {
         let poll = Poll {
-            after: After::Latest,
+            after,
             limit: 1,
             kinds: None,
             wait: Duration::ZERO,
@@ -126,6 +126,12 @@ impl App {
             .into_iter()
             .map(|(owner, event)| Published::new(event, owner));
         Ok(published.collect())
+    }
+
+    /// The last pos that a reader can have seen; at least [`Self::latest_pos`].
+    #[must_use]
+    pub fn visible_pos(&self) -> u64 {
+        self.latest_pos().max(self.runtime().writing_pos())
     }
 
     /// Last committed pos of the server.

@@ -45,6 +45,9 @@ pub struct Shared {
     pub(super) gate: Arc<Semaphore>,
     /// Last committed pos. Written by the journal.
     pub(super) latest_pos: AtomicU64,
+    /// Last pos of the commit under way: rows may show it before anybody is told. Written by the
+    /// journal.
+    pub(super) writing_pos: AtomicU64,
     /// Batches that wait for a commit. Written by the journal.
     pub(super) journal_pending: AtomicUsize,
     /// Sessions that wait for a place. Written by the sessions.
@@ -89,6 +92,7 @@ impl Shared {
             places,
             gate,
             latest_pos: AtomicU64::new(0),
+            writing_pos: AtomicU64::new(0),
             journal_pending: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             draining: AtomicBool::new(false),

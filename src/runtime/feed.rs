@@ -84,7 +84,8 @@ pub(super) struct Await {
 pub(super) struct Follow {
     /// The last seq that the reader has.
     pub after: u64,
-    /// Where to push.
+    /// Where to push. It may be given numbers that its reader has, when its cursor was ahead of
+    /// the ring by a commit that was on its way.
     pub sink: Arc<dyn Sink>,
 }
 
@@ -155,6 +156,21 @@ impl Feed {
             let _told = waiter.send(());
         }
         self.count_readers();
+    }
+
+    /// A cursor beyond the ring. Rows and other readers may show a commit that is on its way here;
+    /// any other number is none of this log.
+    fn ahead(&self, after: u64) -> Look {
+        if after < self.next_seq {
+            return Look::Ring {
+                events: Vec::new(),
+                next: after,
+                latest: after,
+            };
+        }
+        Look::Ahead {
+            latest: self.ring.latest(),
+        }
     }
 
     fn count_readers(&mut self) {
@@ -228,7 +244,7 @@ impl Handler<Read> for Feed {
         let latest = self.ring.latest();
         let after = read.after.unwrap_or(self.ring.oldest().saturating_sub(1));
         if after > latest {
-            return MessageResult(Look::Ahead { latest });
+            return MessageResult(self.ahead(after));
         }
         let Some(held) = self.ring.after(after) else {
             return MessageResult(Look::Behind { latest });
@@ -280,13 +296,13 @@ impl Handler<Follow> for Feed {
     fn handle(&mut self, follow: Follow, _ctx: &mut Self::Context) -> Self::Result {
         self.readers.touch();
         let latest = self.ring.latest();
-        if follow.after > latest {
+        if follow.after >= self.next_seq {
             return Err(Error::EpochChanged {
                 epoch: String::new(),
                 latest_seq: latest,
             });
         }
-        let Some(missed) = self.ring.after(follow.after) else {
+        let Some(missed) = self.ring.after(follow.after.min(latest)) else {
             return Ok(Attach::Behind);
         };
         for event in missed {

@@ -149,6 +149,13 @@ impl Runtime {
         self.shared.latest_pos.load(Ordering::Acquire)
     }
 
+    /// The last pos that a reader can have seen: that of the commit under way, whose rows may be
+    /// read before [`Self::latest_pos`] says so.
+    #[must_use]
+    pub fn writing_pos(&self) -> u64 {
+        self.shared.writing_pos.load(Ordering::Acquire)
+    }
+
     /// Names this history; see decisions.md 5.
     #[must_use]
     pub fn epoch(&self) -> &str {

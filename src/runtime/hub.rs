@@ -5,12 +5,14 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use actix::prelude::*;
 
 use crate::domain::{Error, Result};
 use crate::supervision::{Exit, Lifeline, Stop};
 
+use super::context::Shared;
 use super::facade::Attach;
 use super::published::{Published, Sink};
 
@@ -30,12 +32,14 @@ pub(super) struct Announce(pub Vec<Arc<Published>>);
 pub(super) struct Follow {
     /// The last pos that the reader has.
     pub after: u64,
-    /// Where to push.
+    /// Where to push. It may be given numbers that its reader has, when its cursor was ahead of
+    /// the hub by a commit that was on its way.
     pub sink: Arc<dyn Sink>,
 }
 
 /// See the module.
 pub(super) struct Hub {
+    shared: Arc<Shared>,
     lifeline: Lifeline,
     recent: VecDeque<Arc<Published>>,
     bytes: usize,
@@ -47,14 +51,27 @@ pub(super) struct Hub {
 }
 
 impl Hub {
-    pub(super) fn new(lifeline: Lifeline, latest: u64) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, lifeline: Lifeline) -> Self {
+        let latest = shared.latest_pos.load(Ordering::Acquire);
         Self {
+            shared,
             lifeline,
             recent: VecDeque::new(),
             bytes: 0,
             latest,
             floor: latest,
             sinks: Vec::new(),
+        }
+    }
+
+    /// Goes on after `latest`; what came before must be read from the rows.
+    fn go_on_after(&mut self, latest: u64) {
+        self.recent.clear();
+        self.bytes = 0;
+        self.latest = latest;
+        self.floor = latest;
+        for sink in self.sinks.drain(..) {
+            sink.detached();
         }
     }
 
@@ -92,6 +109,12 @@ impl Handler<Announce> for Hub {
     type Result = ();
 
     fn handle(&mut self, message: Announce, _ctx: &mut Self::Context) {
+        let first = message.0.first().map(|event| event.event.pos);
+        if let Some(before) = first.map(|pos| pos.saturating_sub(1))
+            && before > self.latest
+        {
+            self.go_on_after(before);
+        }
         for event in message.0 {
             self.sinks.retain(|sink| sink.push(&event));
             self.keep(event);
@@ -103,7 +126,13 @@ impl Handler<Follow> for Hub {
     type Result = Result<Attach>;
 
     fn handle(&mut self, follow: Follow, _ctx: &mut Self::Context) -> Self::Result {
-        if follow.after > self.latest {
+        if follow.after
+            > self
+                .shared
+                .writing_pos
+                .load(Ordering::Acquire)
+                .max(self.latest)
+        {
             return Err(Error::EpochChanged {
                 epoch: String::new(),
                 latest_seq: self.latest,
@@ -127,6 +156,21 @@ impl Handler<Follow> for Hub {
         Ok(Attach::Live {
             latest: self.latest,
         })
+    }
+}
+
+/// Everything up to this pos was announced before this generation was known to the journal.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Passed(pub u64);
+
+impl Handler<Passed> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, message: Passed, _ctx: &mut Self::Context) {
+        if message.0 > self.latest {
+            self.go_on_after(message.0);
+        }
     }
 }
 

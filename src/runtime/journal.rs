@@ -67,6 +67,7 @@ pub(super) struct Journal {
 impl Journal {
     pub(super) fn new(shared: Arc<Shared>, lifeline: Lifeline, max_pos: u64) -> Self {
         shared.latest_pos.store(max_pos, Ordering::Release);
+        shared.writing_pos.store(max_pos, Ordering::Release);
         Self {
             shared,
             hub: None,
@@ -96,6 +97,10 @@ impl Journal {
             .map(|entry| entry.append.batch.clone())
             .collect();
         let first_pos = self.next_pos;
+        let rows: usize = batches.iter().map(|batch| batch.events.len()).sum();
+        let rows = u64::try_from(rows).unwrap_or(u64::MAX);
+        let last_pos = first_pos.saturating_add(rows).saturating_sub(1);
+        self.shared.writing_pos.store(last_pos, Ordering::Release);
         let store = self.shared.store.clone();
         let commit = async move {
             crash::point("journal_commit");
@@ -273,16 +278,17 @@ impl Actor for Journal {
     }
 }
 
-/// The hub of this generation of the tree.
+/// The hub of this generation of the tree. Answers with the last pos that it will not be told of.
 #[derive(Message)]
-#[rtype(result = "()")]
+#[rtype(result = "u64")]
 pub(super) struct HubIs(pub Addr<Hub>);
 
 impl Handler<HubIs> for Journal {
-    type Result = ();
+    type Result = MessageResult<HubIs>;
 
-    fn handle(&mut self, message: HubIs, _ctx: &mut Self::Context) {
+    fn handle(&mut self, message: HubIs, _ctx: &mut Self::Context) -> Self::Result {
         self.hub = Some(message.0);
+        MessageResult(self.next_pos.saturating_sub(1))
     }
 }
 

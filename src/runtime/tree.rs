@@ -19,7 +19,7 @@ use super::agent::AgentActor;
 use super::context::{Readers, Shared};
 use super::directory::Handles;
 use super::feed::{Feed, FeedOf};
-use super::hub::Hub;
+use super::hub::{Hub, Passed};
 use super::journal::{HubIs, Journal};
 use super::queue::Queue;
 use super::session::{AgentIs, QueueIs, SessionActor};
@@ -112,9 +112,9 @@ fn hub(shared: Arc<Shared>, trunk: Arc<Trunk>) -> ChildSpec {
             let (shared, trunk) = (Arc::clone(&shared), Arc::clone(&trunk));
             async move {
                 let journal = get(&trunk.journal).ok_or_else(|| failed("no journal"))?;
-                let latest = shared.latest_pos.load(std::sync::atomic::Ordering::Acquire);
-                let address = Hub::new(lifeline, latest).start();
-                journal.send(HubIs(address.clone())).await.map_err(failed)?;
+                let address = Hub::new(shared, lifeline).start();
+                let announced = journal.send(HubIs(address.clone())).await.map_err(failed)?;
+                address.send(Passed(announced)).await.map_err(failed)?;
                 set(&trunk.hub, address.clone());
                 Ok(Child::worker(address.recipient()))
             }

@@ -127,7 +127,10 @@ impl<D: Dialect> Sink for Carrier<D> {
             Some(_) => event.event.seq,
             None => event.event.pos,
         };
-        self.cursor.store(number, Ordering::Release);
+        if self.cursor.fetch_max(number, Ordering::AcqRel) >= number {
+            // It came by before: the reader's cursor was ahead of the publisher.
+            return true;
+        }
         let follows = &self.follows;
         if !self.visible(event.owner) {
             return true;
@@ -189,6 +192,7 @@ pub(super) async fn replay_agent<D: Dialect>(
         if !carrier.room().await {
             return;
         }
+        carrier.cursor.fetch_max(seq, Ordering::AcqRel);
         let sink: Arc<dyn Sink> = carrier.clone();
         match app.attach(&session, seq, sink).await {
             Ok(Attach::Live { .. }) => {
@@ -230,6 +234,7 @@ pub(super) async fn replay_all<D: Dialect>(carrier: Arc<Carrier<D>>, mut pos: u6
         if !carrier.room().await {
             return;
         }
+        carrier.cursor.fetch_max(pos, Ordering::AcqRel);
         let sink: Arc<dyn Sink> = carrier.clone();
         match app.attach_all(pos, sink).await {
             Ok(Attach::Live { .. }) => {

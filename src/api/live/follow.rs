@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::app::App;
-use crate::domain::{Error, Principal, Result, SessionId};
+use crate::domain::{After, Error, Principal, Result, SessionId};
 
 use super::carrier::{Carrier, Life, replay_agent, replay_all};
 use super::dialect::{Channels, Dialect, Reply, Start};
@@ -62,7 +62,7 @@ impl<D: Dialect> Follows<D> {
     /// `epoch_changed` for a cursor of another epoch or ahead of the log.
     pub fn all(self: &Arc<Self>, channels: Channels, start: &Start) -> Result<()> {
         let latest = self.app.latest_pos();
-        let from = self.number(start, latest)?;
+        let from = self.number(start, self.app.visible_pos())?;
         let mut state = self.lock();
         let extend = from.is_none() && state.all.is_some();
         let before = state.all.as_ref().map(|all| all.channels);
@@ -99,7 +99,11 @@ impl<D: Dialect> Follows<D> {
         start: &Start,
     ) -> Result<()> {
         let session = self.app.readable(&self.who, id).await?;
-        let bounds = self.app.bounds(&session).await?;
+        let at = match start {
+            Start::Now => After::Latest,
+            Start::After { number, .. } => After::Seq(*number),
+        };
+        let bounds = self.app.bounds(&session, at).await?;
         let from = self.number(start, bounds.latest)?;
         let life = Arc::new(Life::new());
         let carries = self.name(id, channels, from, &life)?;

@@ -23,6 +23,16 @@ pub(super) struct TurnEnd {
     pub usage: Option<Value>,
 }
 
+impl TurnEnd {
+    /// The data of a `turn_ended` event; `ms`: how long the turn took, if one ran.
+    pub(super) fn shown(&self, ms: Option<i64>) -> Value {
+        json!({
+            "taskId": self.task, "outcome": self.outcome, "reason": self.reason,
+            "text": self.text, "usage": self.usage, "durationMs": ms,
+        })
+    }
+}
+
 impl Core {
     /// Ends the running turn if it is this task's.
     pub(super) fn turn_ended(&mut self, mut end: TurnEnd, now: Timestamp, step: &mut Step) {
@@ -51,14 +61,7 @@ impl Core {
         facts.last_outcome = Some(end.outcome);
         self.task = None;
         let ms = now.0.saturating_sub(turn.since.0).max(0);
-        step.event(
-            EventKind::TurnEnded,
-            now,
-            json!({
-                "taskId": end.task, "outcome": end.outcome, "reason": end.reason,
-                "text": end.text, "usage": end.usage, "durationMs": ms,
-            }),
-        );
+        step.event(EventKind::TurnEnded, now, end.shown(Some(ms)));
     }
 
     /// The process is gone under the turn.

@@ -11,6 +11,7 @@ use crate::domain::{
 use crate::drivers::{Command, Question};
 
 use super::core::Core;
+use super::outcome::TurnEnd;
 use super::step::{Alarm, Effect, Step};
 
 /// The end of a question.
@@ -159,20 +160,26 @@ impl Core {
             let Some(task) = core.session.facts.uncertain.take() else {
                 return;
             };
-            let mut end = TaskMove::new(
-                task,
-                if again {
-                    TaskState::Queued
-                } else {
-                    TaskState::Stopped
-                },
-                now,
-            );
-            end.reason = Some(if again { "sent_again" } else { "dropped" }.into());
-            step.changes.push(Change::Task(Box::new(end)));
+            let (to, reason) = if again {
+                (TaskState::Queued, "sent_again")
+            } else {
+                (TaskState::Stopped, "dropped")
+            };
+            step.changes.push(Change::Task(Box::new(TaskMove {
+                reason: Some(reason.to_owned()),
+                ..TaskMove::new(task, to, now)
+            })));
             core.task = None;
             if !again {
                 core.session.facts.last_outcome = Some(Outcome::Stopped);
+                let end = TurnEnd {
+                    task,
+                    outcome: Outcome::Stopped,
+                    reason: Some(reason.to_owned()),
+                    text: None,
+                    usage: None,
+                };
+                step.event(EventKind::TurnEnded, now, end.shown(None));
             }
             step.effects.push(Effect::Stand(core.readiness()));
             step.effects.push(Effect::Reload);

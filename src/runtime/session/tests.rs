@@ -255,27 +255,34 @@ fn a_death_before_the_hand_over_gives_the_task_back() {
 
 #[test]
 fn a_death_after_the_hand_over_holds_the_queue_and_asks() {
-    let mut core = core();
-    ready(&mut core);
-    let task = task(&core);
-    core.offer(task.clone(), 0, T);
-    let step = died(&mut core, true, later(500));
-    assert_eq!(moves(&step), [TaskState::Uncertain]);
-    assert_eq!(core.session.facts.uncertain, Some(task.id));
-    assert_eq!(core.approvals.len(), 1);
-    assert!(!core.may_start(true), "an uncertain task holds its queue");
+    for (to, end, told) in [
+        (ApprovalState::Approved, TaskState::Queued, 0),
+        (ApprovalState::Denied, TaskState::Stopped, 1),
+    ] {
+        let mut core = core();
+        ready(&mut core);
+        let task = task(&core);
+        core.offer(task.clone(), 0, T);
+        let step = died(&mut core, true, later(500));
+        assert_eq!(moves(&step), [TaskState::Uncertain]);
+        assert_eq!(core.session.facts.uncertain, Some(task.id));
+        assert_eq!(core.approvals.len(), 1);
+        assert!(!core.may_start(true), "an uncertain task holds its queue");
 
-    let id = core.approvals[0].id;
-    let again = Resolution {
-        id,
-        to: ApprovalState::Approved,
-        by: "ann".into(),
-        response: None,
-    };
-    let step = core.place(again, later(600));
-    assert_eq!(moves(&step), [TaskState::Queued]);
-    assert!(step.effects.contains(&Effect::Reload));
-    assert!(core.approvals.is_empty());
+        let answer = Resolution {
+            id: core.approvals[0].id,
+            to,
+            by: "ann".into(),
+            response: None,
+        };
+        let step = core.place(answer, later(600));
+        assert_eq!(moves(&step), [end]);
+        let ends = step.events.iter();
+        let ends = ends.filter(|event| event.kind == EventKind::TurnEnded);
+        assert_eq!(ends.count(), told, "a reader hears of each end");
+        assert!(step.effects.contains(&Effect::Reload));
+        assert!(core.approvals.is_empty());
+    }
 }
 
 #[test]

@@ -93,6 +93,15 @@ async fn settled(who: &Caller, id: &str, name: &str) -> Value {
     }
 }
 
+/// Waits until the program has taken the task.
+async fn started(who: &Caller, id: &str, name: &str) {
+    let end = Instant::now() + LONG;
+    while task(who, id, name).await["state"] != "running" {
+        assert!(Instant::now() < end, "still {}", agent(who, id).await);
+        tokio::time::sleep(Duration::from_millis(15)).await;
+    }
+}
+
 fn ended(state: &str) -> bool {
     !matches!(
         state,
@@ -105,9 +114,17 @@ async fn latest(who: &Caller, id: &str) -> u64 {
     agent(who, id).await["lastSeq"].as_u64().unwrap_or(0)
 }
 
-/// Waits until the agent has more events than this.
+/// Waits until the agent has more events than this. Returns within moments of that event.
 async fn beyond(who: &Caller, id: &str, seq: u64) {
-    agent_until(who, id, |now| now["lastSeq"].as_u64() > Some(seq)).await;
+    let end = Instant::now() + LONG;
+    let mut now = latest(who, id).await;
+    while now <= seq {
+        let path = format!("/api/agents/{id}/events?after={now}&wait=10&limit=1");
+        who.get(&path).await.ok(200);
+        let path = format!("/api/agents/{id}/events?after=latest");
+        now = who.get(&path).await.ok(200)["latestSeq"].as_u64().unwrap();
+        assert!(Instant::now() < end, "still {}", agent(who, id).await);
+    }
 }
 
 /// The whole history, with its numbers checked: 1 to n without a hole, nothing twice.

@@ -119,12 +119,14 @@ fn over(news: &News, cursor: u64) -> bool {
 /// Polls; five of its requests are given up in the middle.
 async fn poll(news: News, id: String, wait: u64, seed: u64) -> Seen {
     let (mut seen, mut cursor, mut dice, mut given_up) = (Seen::new(), 0, Dice(seed), 0);
+    let mut requests = 0;
     while !over(&news, cursor) {
         let who = news.borrow().0.clone();
         let wait = if news.borrow().1.is_some() { 0 } else { wait };
         let path = format!("/api/agents/{id}/events?after={cursor}&wait={wait}");
         let asked = who.request(reqwest::Method::GET, &path).send();
-        if given_up < 5 && dice.below(20) == 0 {
+        requests += 1;
+        if given_up < 5 && requests % 3 == 0 {
             given_up += 1;
             let brief = Duration::from_micros(dice.below(3_000));
             let _cut = tokio::time::timeout(brief, asked).await;

@@ -51,7 +51,8 @@ async fn a_stop_works_on_a_full_disk() {
     let ada = app.sign_in("ada").await;
     let id = player(&app, &ada, &json!([[{"hang": true}]])).await;
     let task = send(&ada, &id, "go").await;
-    let busy = agent_until(&ada, &id, |now| now["detail"] == "busy").await;
+    started(&ada, &id, &task).await;
+    let busy = agent(&ada, &id).await;
     let keeper = keeper_dir(&app, &id);
     let filler = place.join("filler");
     fill(&filler);
@@ -93,7 +94,8 @@ async fn a_stop_goes_past_a_session_that_hangs() {
     let ada = app.sign_in("ada").await;
     let id = player(&app, &ada, &json!([[{"hang": true}]])).await;
     let task = send(&ada, &id, "go").await;
-    let busy = agent_until(&ada, &id, |now| now["detail"] == "busy").await;
+    started(&ada, &id, &task).await;
+    let busy = agent(&ada, &id).await;
     let keeper = keeper_dir(&app, &id);
     let begun = Instant::now();
     let reply = ada
