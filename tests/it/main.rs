@@ -6,10 +6,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::string_slice,
     clippy::disallowed_methods,
-    clippy::wildcard_enum_match_arm,
-    clippy::as_conversions,
     reason = "a test fails by a panic, starts processes and waits for them"
 )]
 
