@@ -70,9 +70,6 @@ fn absolute(home: &Path, text: &str) -> Result<PathBuf> {
 
 /// Both sides are resolved, so that a link cannot lead out of a root.
 async fn confine(config: &Config, path: &Path) -> Result<()> {
-    if config.agents.roots.is_empty() {
-        return Ok(());
-    }
     let real = tokio::fs::canonicalize(path)
         .await
         .map_err(|error| refuse_io(&error))?;
@@ -83,7 +80,14 @@ async fn confine(config: &Config, path: &Path) -> Result<()> {
             return Ok(());
         }
     }
-    Err(refuse("cwd_denied", "is outside of the allowed roots"))
+    let roots = config.agents.roots.iter();
+    let roots: Vec<String> = roots.map(|root| root.display().to_string()).collect();
+    Err(Error::invalid(
+        "cwd_denied",
+        "cwd",
+        "the working directory is outside of the allowed roots",
+        format!("an existing directory below {}", roots.join(" or ")),
+    ))
 }
 
 fn refuse_io(error: &std::io::Error) -> Error {

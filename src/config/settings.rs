@@ -131,7 +131,7 @@ pub struct Agents {
     /// How long a session without process, reader and work keeps its actors.
     #[serde(deserialize_with = "read_duration")]
     pub linger: Duration,
-    /// Directories below which working directories must be; empty: any existing one.
+    /// Directories below which working directories must be; at least one.
     pub roots: Vec<PathBuf>,
     /// Where scenarios are looked up by name besides the built-in ones.
     #[serde(default)]

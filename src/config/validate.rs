@@ -20,6 +20,7 @@ pub fn validate(mut config: Config, home: Option<&Path>) -> Result<Config, Confi
     database(&mut config, home)?;
     counts(&config)?;
     durations(&config)?;
+    let home = home.unwrap_or(&config.data_dir);
     directories(&mut config.agents, home)?;
     config.kinds = kinds(std::mem::take(&mut config.kinds))?;
     Ok(config)
@@ -139,12 +140,15 @@ fn durations(config: &Config) -> Result<(), ConfigError> {
     )
 }
 
-fn directories(agents: &mut Agents, home: Option<&Path>) -> Result<(), ConfigError> {
+/// A user without a home works in the data directory, as agents without a directory do.
+fn directories(agents: &mut Agents, home: &Path) -> Result<(), ConfigError> {
+    let some = !agents.roots.is_empty();
+    rule(some, "agents.roots", "none", "at least one directory")?;
     for root in &mut agents.roots {
-        *root = absolute("agents.roots", root, home)?;
+        *root = absolute("agents.roots", root, Some(home))?;
     }
     if let Some(dir) = &mut agents.scenarios_dir {
-        *dir = absolute("agents.scenarios_dir", dir, home)?;
+        *dir = absolute("agents.scenarios_dir", dir, Some(home))?;
     }
     Ok(())
 }

@@ -128,6 +128,7 @@ impl TestApp {
         command
             .args(["serve", "--bind", "127.0.0.1:0", "--data-dir"])
             .arg(self.dir.path())
+            .env("CALLBOARD_AGENTS__ROOTS", "[\"/\"]")
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .env_remove("CALLBOARD_ADMIN_PASSWORD")
             .env("CALLBOARD_LOG", "info,callboard=debug")

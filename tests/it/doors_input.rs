@@ -346,3 +346,27 @@ async fn strange_bytes_on_the_wire_do_not_end_the_server() {
     }
     answer(app.http.get(app.url() + "/health")).await.ok(200);
 }
+
+#[tokio::test]
+async fn agents_work_below_the_roots_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (inside, outside) = (dir.path().join("inside"), dir.path().join("outside"));
+    std::fs::create_dir(&inside).unwrap();
+    std::fs::create_dir(&outside).unwrap();
+    std::os::unix::fs::symlink(&outside, inside.join("link")).unwrap();
+    let mut app = TestApp::prepared(dir, "").await;
+    let roots = json!([inside]).to_string();
+    app.env = vec![("CALLBOARD_AGENTS__ROOTS", roots)];
+    app.boot().await;
+    let ada = app.sign_in("ada").await;
+    for cwd in [&outside, &inside.join("link"), &inside.join("../outside")] {
+        let body = json!({"agentType": "shell", "cwd": cwd});
+        let refused = ada.post("/api/agents", &body).await;
+        let told = refused.fails(400, "cwd_denied");
+        assert_eq!(told["field"], "cwd");
+        let expected = told["expected"].as_str().unwrap();
+        assert!(expected.contains(inside.to_str().unwrap()), "{told}");
+    }
+    ada.agent(&json!({"agentType": "shell", "cwd": inside}))
+        .await;
+}
