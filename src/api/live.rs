@@ -81,7 +81,9 @@ impl<D: Dialect> Socket<D> {
             fragments: None,
             _registration: parts.registration,
         };
-        let input = Sip::new(payload, unhandled);
+        let outbox = Arc::clone(&socket.outbox);
+        let refuse = move || outbox.close(Close::TooLarge);
+        let input = Sip::new(payload, (unhandled, MAX_FRAME), refuse);
         let codec = Codec::new().max_size(MAX_FRAME);
         Paced::new(WebsocketContext::with_codec(socket, input, codec), window)
     }

@@ -11,6 +11,7 @@ mod connections;
 mod creation;
 mod events;
 mod health;
+mod housekeeping;
 mod place;
 mod supervisor;
 mod tasks;

@@ -155,6 +155,7 @@ impl House {
         let server = http::serve(self.app.clone(), doorkeeper, listener)?;
         let handle = server.handle();
         let mut serving = actix_web::rt::spawn(server);
+        let tidying = actix_web::rt::spawn(tidy(self.app.clone()));
         tracing::info!(address = %bound, "ready");
         let why = tokio::select! {
             signal = signals.next() => Ended::Signal(signal),
@@ -162,6 +163,7 @@ impl House {
             _ = &mut serving => Ended::Server,
         };
         tracing::info!(reason = %why, "stopping");
+        tidying.abort();
         self.app.drain();
         let drained = async {
             // Requests in flight see the drain, answer and end; then the listener closes.
@@ -212,6 +214,18 @@ impl House {
             tracing::error!(%error, "the store did not close");
         }
         tracing::info!("stopped; agents live on below their keepers unless they were ended");
+    }
+}
+
+/// Forgets what is over, at the start and then every hour.
+async fn tidy(app: App) {
+    let mut hours = tokio::time::interval(Duration::from_secs(3600));
+    loop {
+        hours.tick().await;
+        match app.forget_what_is_over().await {
+            Ok(rows) => tracing::debug!(rows, "what is over is forgotten"),
+            Err(error) => tracing::warn!(%error, "what is over could not be forgotten"),
+        }
     }
 }
 

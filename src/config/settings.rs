@@ -71,9 +71,6 @@ pub struct Limits {
     pub max_live_agents: usize,
     /// Agent starts at one time.
     pub starts_at_once: usize,
-    /// Pause between two starts of the restore at boot; a request's start does not wait for it.
-    #[serde(deserialize_with = "read_duration")]
-    pub start_spacing: Duration,
     /// Largest request body in bytes; a prompt is checked apart (`domain::prompt`).
     #[serde(deserialize_with = "read_count")]
     pub body_bytes: usize,
@@ -83,8 +80,6 @@ pub struct Limits {
     pub sockets_per_user: usize,
     /// Waiting long polls of one token.
     pub polls_per_token: usize,
-    /// Events of one session that are not committed yet, above which its log's reader waits.
-    pub unacked_events: usize,
 }
 
 /// Agent processes.

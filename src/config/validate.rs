@@ -90,7 +90,6 @@ fn counts(config: &Config) -> Result<(), ConfigError> {
         ("limits.waiting_tasks", limits.waiting_tasks),
         ("limits.sockets_per_user", limits.sockets_per_user),
         ("limits.polls_per_token", limits.polls_per_token),
-        ("limits.unacked_events", limits.unacked_events),
     ] {
         rule(value >= 1, key, value, "1 or more")?;
     }

@@ -126,6 +126,13 @@ pub struct Facts {
     pub restarts: u32,
     /// Tokens used over all turns, as far as the program told.
     pub tokens: u64,
+    /// Since when it is down for good: by a stop, a crash loop or a lasting failure. A task of a
+    /// later time starts it again.
+    pub down_at: Option<Timestamp>,
+    /// Who asked for the end of the process that still runs.
+    pub ending: Option<String>,
+    /// A person asked for a start while the process was being ended: it follows the end.
+    pub again: bool,
 }
 
 /// The one word that every door derives its own from.
@@ -311,7 +318,8 @@ pub fn status(facts: &Facts) -> Status {
         | Process::Live { .. }
         | Process::Backoff { .. } => {}
     }
-    if facts.intent == Intent::Stop && facts.process.held() {
+    let ends = facts.intent == Intent::Stop || facts.ending.is_some();
+    if ends && facts.process.held() {
         return Status::Stopping;
     }
     if facts.uncertain.is_some() {

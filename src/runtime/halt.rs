@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-use crate::domain::{Error, Result, SessionId};
+use crate::domain::{Error, Incarnation, Result, SessionId};
 use crate::keeper::{self, Dir};
 
 use super::context::Shared;
 use super::facade::Force;
-use super::session::Halt;
+use super::session::{Halt, Halting};
 
 /// How long the session's actor has to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -21,85 +21,127 @@ const COMMIT: Duration = Duration::from_secs(2);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Ends the latest process of a session. Whether there was one.
+/// What an end came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Halted {
+    /// Whether there was something to end.
+    pub ended: bool,
+    /// The session did not do it itself: its rows are still to follow.
+    pub past: bool,
+}
+
+/// Ends the latest process of a session.
 ///
 /// # Errors
-/// `still_running` when something of its tree is left.
-pub(super) async fn halt(shared: &Shared, id: SessionId, force: Force, by: &str) -> Result<bool> {
-    let Some(dir) = latest(shared, id) else {
-        return ask(shared, id, force, by)
-            .await
-            .map(|asked| asked.unwrap_or(false));
-    };
-    let was_alive = dir.alive();
-    let asked = ask(shared, id, force, by).await?;
+/// `still_running` when something of its tree is left, or a start could not be called off.
+pub(super) async fn halt(shared: &Shared, id: SessionId, force: Force, by: &str) -> Result<Halted> {
+    let was_alive = latest(shared, id).is_some_and(|dir| dir.alive());
     let grace = match force {
         Force::Kill => Duration::ZERO,
         Force::Ladder => shared.config.agents.stop_grace,
     };
-    if asked.is_some() && gone_within(&dir, grace.saturating_add(MARGIN)).await {
-        let known = committed_within(shared, id, COMMIT).await;
-        tracing::debug!(session.id = %id, known, "the process is ended");
-        return Ok(was_alive || asked == Some(true));
+    let Some(halting) = ask(shared, id, force, by).await else {
+        return past(shared, id, (was_alive, grace), by).await;
+    };
+    // Only this one: a prompt may have started the next already.
+    let dir = Dir::new(&shared.keepers, id.0, halting.incarnation.0);
+    let within = grace.saturating_add(MARGIN);
+    let gone = !halting.ends || ended_within(shared, (id, halting), within).await;
+    if gone && !dir.alive() {
+        let ended = was_alive || halting.ends;
+        return Ok(Halted { ended, past: false });
     }
-    if !dir.alive() {
-        return Ok(was_alive);
+    if !dir.path().exists() {
+        let words = "the start of its process is not over yet";
+        return Err(Error::conflict("still_running", words));
     }
-    tracing::warn!(session.id = %id, by, "the session does not answer: its process is ended past it");
-    let outcome = keeper::stop_past(&dir, by, grace).await;
-    if outcome.left.is_empty() {
-        Ok(true)
-    } else {
-        Err(Error::conflict(
-            "still_running",
-            format!("{} processes are still there", outcome.left.len()),
-        ))
+    end(&dir, (id, was_alive, grace), by).await
+}
+
+/// Without the session: by the keeper, and past that by its record and marks.
+async fn past(
+    shared: &Shared,
+    id: SessionId,
+    (was_alive, grace): (bool, Duration),
+    by: &str,
+) -> Result<Halted> {
+    let Some(dir) = latest(shared, id) else {
+        return Ok(Halted {
+            ended: false,
+            past: false,
+        });
+    };
+    end(&dir, (id, was_alive, grace), by).await
+}
+
+async fn end(
+    dir: &Dir,
+    (id, was_alive, grace): (SessionId, bool, Duration),
+    by: &str,
+) -> Result<Halted> {
+    if was_alive {
+        tracing::warn!(session.id = %id, by, "the session does not answer: its process is ended past it");
     }
+    let outcome = keeper::stop_past(dir, by, grace).await;
+    if !outcome.left.is_empty() {
+        let count = outcome.left.len();
+        let words = format!("{count} processes are still there");
+        return Err(Error::conflict("still_running", words));
+    }
+    Ok(Halted {
+        ended: was_alive,
+        past: true,
+    })
 }
 
 /// Asks the session's actor, if it is awake. `None` when it does not answer in time.
-async fn ask(shared: &Shared, id: SessionId, force: Force, by: &str) -> Result<Option<bool>> {
+async fn ask(shared: &Shared, id: SessionId, force: Force, by: &str) -> Option<Halting> {
     let (handles, _) = shared.directory.look(id);
-    let Some(handles) = handles else {
-        return Ok(None);
-    };
     let halt = Halt {
         force,
         by: by.to_owned(),
     };
-    match tokio::time::timeout(PATIENCE, handles.session.send(halt)).await {
-        Ok(Ok(answer)) => Ok(answer.ok()),
-        Ok(Err(_)) | Err(_) => Ok(None),
-    }
+    let answer = tokio::time::timeout(PATIENCE, handles?.session.send(halt)).await;
+    answer.ok()?.ok()?.ok()
 }
 
-async fn gone_within(dir: &Dir, within: Duration) -> bool {
-    let end = tokio::time::Instant::now() + within;
-    while tokio::time::Instant::now() < end {
-        if !dir.alive() || dir.exit().is_some_and(|exit| exit.drained) {
+/// Waits until the rows say that nothing runs. A session that has been told of the end has a
+/// little longer; one that is not told at all is passed over.
+async fn ended_within(
+    shared: &Shared,
+    (id, halting): (SessionId, Halting),
+    within: Duration,
+) -> bool {
+    let dir = Dir::new(&shared.keepers, id.0, halting.incarnation.0);
+    let mut end = tokio::time::Instant::now() + within;
+    let mut told = false;
+    loop {
+        if committed(shared, id, halting.incarnation).await {
             return true;
+        }
+        let over = dir.exit().is_some_and(|exit| exit.drained);
+        if over && !told {
+            told = true;
+            end = tokio::time::Instant::now() + COMMIT;
+        }
+        if tokio::time::Instant::now() >= end {
+            return over;
         }
         tokio::time::sleep(LOOK).await;
     }
-    false
 }
 
-/// Waits until the session has committed that nothing runs.
-async fn committed_within(shared: &Shared, id: SessionId, within: Duration) -> bool {
-    let end = tokio::time::Instant::now() + within;
-    while tokio::time::Instant::now() < end {
-        let row = shared
-            .store
-            .read(move |conn| crate::store::sessions::by_id(conn, id))
-            .await;
-        if let Ok(Some(session)) = row
-            && !session.facts.process.held()
-        {
-            return true;
+/// Whether the rows say that this process is gone.
+async fn committed(shared: &Shared, id: SessionId, incarnation: Incarnation) -> bool {
+    let look = shared
+        .store
+        .read(move |conn| crate::store::sessions::by_id(conn, id));
+    match tokio::time::timeout(COMMIT, look).await {
+        Ok(Ok(Some(session))) => {
+            session.facts.incarnation > incarnation || !session.facts.process.held()
         }
-        tokio::time::sleep(LOOK).await;
+        Ok(Ok(None) | Err(_)) | Err(_) => false,
     }
-    false
 }
 
 /// The directory of the session's newest incarnation, from the disk alone.

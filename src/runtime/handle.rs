@@ -2,6 +2,8 @@
 //!
 //! Never waits without a bound, and never hands out an actor's address.
 
+mod waiting;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -17,13 +19,12 @@ use crate::supervision::{Exit, Root, StartError};
 use super::context::{Parts, Shared};
 use super::directory::Handles;
 use super::facade::{
-    AcceptRequest, Accepted, Answer, Attach, Figures, Force, Interrupt, LogSlice, Page, Paused,
-    Poll,
+    AcceptRequest, Accepted, Attach, Figures, Force, Interrupt, LogSlice, Page, Paused, Poll,
 };
 use super::published::Sink;
 use super::queue::{Edit, Enqueue, Enqueued};
 use super::recovery::{self, Recovered};
-use super::session::{Archive, InterruptTurn, Pause, Respond, Resume, Start};
+use super::session::{ASLEEP, Archive, InterruptTurn, Pause, Resume, SessionActor, Start};
 use super::tree::{self, Trunk};
 use super::{feed, halt, hub, ledger, log, reading};
 
@@ -100,8 +101,7 @@ impl Runtime {
     /// The start's own refusal (`program_not_found` ...), `draining`.
     pub async fn start_agent(&self, id: SessionId) -> Result<()> {
         self.open()?;
-        let handles = self.wake(id).await?;
-        ask(&handles.session, Start {}).await?
+        self.ask_session(id, || Start {}).await
     }
 
     /// Reads committed events, from the ring or the journal.
@@ -167,8 +167,7 @@ impl Runtime {
     /// # Errors
     /// `unavailable`.
     pub async fn pause(&self, id: SessionId, interrupt: Interrupt) -> Result<Paused> {
-        let handles = self.wake(id).await?;
-        ask(&handles.session, Pause { interrupt }).await?
+        self.ask_session(id, || Pause { interrupt }).await
     }
 
     /// Takes from the queue again. Idempotent.
@@ -177,8 +176,7 @@ impl Runtime {
     /// `draining`, `unavailable`.
     pub async fn resume(&self, id: SessionId) -> Result<()> {
         self.open()?;
-        let handles = self.wake(id).await?;
-        ask(&handles.session, Resume {}).await?
+        self.ask_session(id, || Resume {}).await
     }
 
     /// Ends the running turn; its process stays unless it ignores that. Returns the task.
@@ -197,14 +195,14 @@ impl Runtime {
     /// # Errors
     /// `still_running` when the tree could not be ended in time.
     pub async fn stop(&self, id: SessionId, force: Force, by: &str) -> Result<bool> {
-        let ended = halt::halt(&self.shared, id, force, by).await?;
-        if ended {
+        let halted = halt::halt(&self.shared, id, force, by).await?;
+        if halted.ended || halted.past {
             // Whoever was passed over says in the rows what is true now.
             let (shared, trunk) = (Arc::clone(&self.shared), Arc::clone(&self.trunk));
             let settle = async move { tree::wake(&shared, &trunk, id).await.map(|_| ()) };
             let _settled = tokio::time::timeout(Duration::from_secs(1), settle).await;
         }
-        Ok(ended)
+        Ok(halted.ended)
     }
 
     /// Ends every process that is held; for `--stop-agents`.
@@ -242,45 +240,12 @@ impl Runtime {
         let handles = self.wake(id).await?;
         ask(&handles.queue, Edit::Clear).await??;
         ask(&handles.session, Archive {}).await??;
+        // A prompt may have started it once more between the two; from here on nothing does.
+        self.stop(id, Force::Ladder, by).await?;
         self.shared.directory.leave(id);
         tree::sleep(&self.trunk, id).await;
+        recovery::clear(&self.shared, id).await;
         Ok(())
-    }
-
-    /// Answers a question. The answer is committed before the agent gets it.
-    ///
-    /// # Errors
-    /// `already_resolved` when another answer, its expiry or the end of its process came first.
-    pub async fn answer(&self, id: SessionId, answer: Answer) -> Result<()> {
-        let handles = self.wake(id).await?;
-        ask(&handles.session, Respond { answer }).await?
-    }
-
-    /// Changes the words of a waiting task.
-    ///
-    /// # Errors
-    /// `invalid_state` when it does not wait any more.
-    pub async fn edit_task(&self, id: SessionId, task: TaskId, text: String) -> Result<()> {
-        let handles = self.wake(id).await?;
-        ask(&handles.queue, Edit::Text(task, text)).await?
-    }
-
-    /// Withdraws a waiting task.
-    ///
-    /// # Errors
-    /// `invalid_state` when it does not wait any more.
-    pub async fn cancel_task(&self, id: SessionId, task: TaskId) -> Result<()> {
-        let handles = self.wake(id).await?;
-        ask(&handles.queue, Edit::Cancel(task)).await?
-    }
-
-    /// Puts the waiting tasks into this order.
-    ///
-    /// # Errors
-    /// `bad_order` when it is no permutation of the waiting tasks.
-    pub async fn reorder(&self, id: SessionId, order: Vec<TaskId>) -> Result<()> {
-        let handles = self.wake(id).await?;
-        ask(&handles.queue, Edit::Order(order)).await?
     }
 
     /// Waits until the task has ended, at most `within`. Returns whether it has.
@@ -349,7 +314,37 @@ impl Runtime {
         }
     }
 
+    /// Asks a session, once more when it was about to go to sleep.
+    async fn ask_session<M, T>(&self, id: SessionId, message: impl Fn() -> M) -> Result<T>
+    where
+        SessionActor: Handler<M>,
+        M: Message<Result = Result<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        for _try in 0..20 {
+            let handles = self.wake(id).await?;
+            match ask(&handles.session, message()).await? {
+                Err(error) if error.code() == ASLEEP => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                answer => return answer,
+            }
+        }
+        Err(busy())
+    }
+
     async fn wake(&self, id: SessionId) -> Result<Handles> {
+        if let (Some(handles), _) = self.shared.directory.look(id) {
+            return Ok(handles);
+        }
+        let row = self
+            .shared
+            .store
+            .read(move |conn| store::sessions::by_id(conn, id))
+            .await?;
+        if row.is_none_or(|session| session.archived_at.is_some()) {
+            return Err(Error::not_found("agent", id));
+        }
         tokio::time::timeout(PATIENCE, tree::wake(&self.shared, &self.trunk, id))
             .await
             .unwrap_or_else(|_late| Err(busy()))

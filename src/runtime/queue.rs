@@ -124,6 +124,16 @@ impl Queue {
         }
     }
 
+    /// Why a new prompt is not taken now, if its sender does not want it to wait.
+    fn refusal(&self, when_busy: WhenBusy) -> Option<Error> {
+        let working = self.stand == Readiness::InTurn || self.offered.is_some();
+        let refuses = when_busy == WhenBusy::Refuse && (working || !self.waiting.is_empty());
+        refuses.then(|| {
+            let words = "the agent is busy; it takes queued messages with ?queue=true";
+            Error::conflict("agent_busy", words)
+        })
+    }
+
     fn busy(&self) -> bool {
         self.stand != Readiness::Ready || self.offered.is_some() || !self.waiting.is_empty()
     }
@@ -131,9 +141,17 @@ impl Queue {
     /// Hands the first waiting task to a ready session; asks one that is not ready to become so.
     fn offer(&mut self, person: Asked) {
         let depth = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
+        let newest = self.waiting.iter().map(|task| task.created_at).max();
         if self.stand != Readiness::Ready || self.offered.is_some() {
             let by_person = person == Asked::ByPerson;
-            tell(&self.session, Wanted { depth, by_person });
+            tell(
+                &self.session,
+                Wanted {
+                    depth,
+                    newest,
+                    by_person,
+                },
+            );
             return;
         }
         if let Some(task) = self.waiting.pop_front() {
@@ -194,14 +212,7 @@ impl Handler<Enqueue> for Queue {
             when_busy,
         } = message.0;
         let busy = self.busy();
-        let working = self.stand == Readiness::InTurn || self.offered.is_some();
-        if when_busy == WhenBusy::Refuse && (working || !self.waiting.is_empty()) {
-            let refusal = Error::conflict(
-                "agent_busy",
-                "the agent is busy; it takes queued messages with ?queue=true",
-            );
-            return AtomicResponse::new(Box::pin(async { Err(refusal) }.into_actor(self)));
-        }
+        let refused = self.refusal(when_busy);
         let (shared, limit) = (
             Arc::clone(&self.shared),
             self.shared.config.limits.waiting_tasks,
@@ -220,6 +231,7 @@ impl Handler<Enqueue> for Queue {
                         created_at: super::clock::now(),
                         busy,
                         offered,
+                        refused,
                     };
                     let accepted = store::tasks::accept(conn, &new, limit, key.as_ref())?;
                     let waiting = store::tasks::waiting(conn, id)?;
@@ -235,6 +247,8 @@ impl Handler<Enqueue> for Queue {
                 if !accepted.replayed {
                     queue.take(waiting);
                     queue.offer(Asked::ByPerson);
+                } else if !queue.waiting.is_empty() {
+                    queue.offer(Asked::ByItself);
                 }
                 Ok(Enqueued::Accepted(Accepted {
                     placement: accepted.placement,
@@ -261,7 +275,6 @@ impl Handler<Reload> for Queue {
     type Result = AtomicResponse<Self, ()>;
 
     fn handle(&mut self, _message: Reload, _ctx: &mut Self::Context) -> Self::Result {
-        self.offered = None;
         let read = self.reload(Asked::ByItself);
         AtomicResponse::new(Box::pin(read.map(|result, queue: &mut Self, ctx| {
             if let Err(error) = result {

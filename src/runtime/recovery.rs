@@ -4,12 +4,16 @@
 //! Never sends a task again by itself; each session decides as after any other crash.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use actix::Addr;
 use futures_util::StreamExt;
 use futures_util::stream;
 
 use crate::domain::{Result, SessionId};
+use crate::keeper::{self, Dir};
 use crate::store;
+use crate::supervision::Supervisor;
 
 use super::clock::now;
 use super::context::Shared;
@@ -17,6 +21,10 @@ use super::tree::{self, Trunk};
 
 /// Sessions that are woken at the same time.
 const AT_ONCE: usize = 32;
+
+/// Until sessions that lost their actors are looked for: the first time, and from then on.
+const FIRST_LOOK: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_secs(10);
 
 /// What the sweep found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,26 +38,121 @@ pub struct Recovered {
 /// See the module.
 pub(super) async fn sweep(shared: &Arc<Shared>, trunk: &Arc<Trunk>) -> Result<Recovered> {
     make_up_for_downtime(shared).await?;
+    end_strays(shared).await;
     let unsettled = shared.store.read(store::sessions::unsettled).await?;
     let ids: Vec<SessionId> = unsettled.iter().map(|session| session.id).collect();
-    let woken = stream::iter(ids)
-        .map(|id| async move {
-            let woken = tree::wake(shared, trunk, id).await;
-            if let Err(error) = &woken {
-                tracing::error!(session.id = %id, %error, "a session could not be recovered");
-            }
-            woken.is_ok()
-        })
+    let sessions = ids.len();
+    let failed = wake_all(shared, trunk, ids).await;
+    tracing::info!(sessions, failed, "recovery is done");
+    Ok(Recovered { sessions, failed })
+}
+
+/// Wakes them, and counts those that could not be woken.
+async fn wake_all(shared: &Arc<Shared>, trunk: &Arc<Trunk>, ids: Vec<SessionId>) -> usize {
+    let woken = stream::iter(ids).map(|id| async move {
+        let woken = tree::wake(shared, trunk, id).await;
+        if let Err(error) = &woken {
+            tracing::error!(session.id = %id, %error, "a session could not be recovered");
+        }
+        woken.is_ok()
+    });
+    let failed = woken
         .buffer_unordered(AT_ONCE)
-        .collect::<Vec<bool>>()
-        .await;
-    let failed = woken.iter().filter(|woken| !**woken).count();
-    let found = Recovered {
-        sessions: woken.len(),
-        failed,
+        .filter(|woken| std::future::ready(!woken));
+    failed.count().await
+}
+
+/// Wakes the sessions that lost their actors while they have something running, waiting or asked:
+/// after a restart of everything below the root, or of one that gave up. Goes on for as long as
+/// this generation of the sessions' supervisor.
+pub(super) async fn keep_awake(shared: Arc<Shared>, trunk: Arc<Trunk>, sessions: Addr<Supervisor>) {
+    // The first look is soon: before it, nobody reads what the agents of lost actors say.
+    let mut wait = FIRST_LOOK;
+    loop {
+        tokio::time::sleep(wait).await;
+        wait = LOOK;
+        if !sessions.connected() {
+            return;
+        }
+        let unsettled = match shared.store.read(store::sessions::unsettled).await {
+            Ok(unsettled) => unsettled,
+            Err(error) => {
+                tracing::warn!(%error, "nobody can be woken: the rows cannot be read");
+                continue;
+            }
+        };
+        let ids = unsettled.iter().map(|session| session.id);
+        let lost: Vec<SessionId> = ids
+            .filter(|id| shared.directory.look(*id).0.is_none())
+            .collect();
+        if !lost.is_empty() {
+            tracing::warn!(sessions = lost.len(), "sessions without actors are woken");
+            wake_all(&shared, &trunk, lost).await;
+        }
+        end_strays(&shared).await;
+        shared.directory.sweep();
+    }
+}
+
+/// Ends processes that are no session's latest: a start that this server, or the one before it,
+/// never heard the outcome of.
+async fn end_strays(shared: &Shared) {
+    let root = shared.keepers.clone();
+    let alive = tokio::task::spawn_blocking(move || -> std::io::Result<Vec<_>> {
+        let mut all = Dir::all(&root)?;
+        all.retain(|(_, _, dir)| dir.alive());
+        Ok(all)
+    });
+    let alive = match alive.await {
+        Ok(Ok(alive)) => alive,
+        Ok(Err(_)) | Err(_) => return,
     };
-    tracing::info!(sessions = found.sessions, failed, "recovery is done");
-    Ok(found)
+    for (name, incarnation, dir) in alive {
+        let Ok(id) = name.parse::<SessionId>() else {
+            continue;
+        };
+        let row = shared
+            .store
+            .read(move |conn| store::sessions::by_id(conn, id))
+            .await;
+        // A start that is under way is one above what the rows say for no longer than its commit.
+        let stray = match row {
+            Ok(Some(session)) => {
+                session.archived_at.is_some() || incarnation < session.facts.incarnation.0
+            }
+            Ok(None) => true,
+            Err(_) => false,
+        };
+        if stray {
+            tracing::warn!(session.id = %id, incarnation, "a process that belongs to nothing is ended");
+            let _outcome = keeper::stop_past(&dir, "stray", Duration::ZERO).await;
+        }
+    }
+}
+
+/// Removes what a deleted session has on the disk: its logs, its records, its agents' files.
+pub(super) async fn clear(shared: &Shared, id: SessionId) {
+    let keepers = shared.keepers.clone();
+    let agents = shared.config.data_dir.join("agents");
+    let clearing = tokio::task::spawn_blocking(move || -> std::io::Result<()> {
+        let name = id.to_string();
+        for (session, _, dir) in Dir::all(&keepers)? {
+            if session == name {
+                dir.remove()?;
+            }
+        }
+        for entry in std::fs::read_dir(agents)? {
+            let entry = entry?;
+            let own = entry.file_name().to_string_lossy().starts_with(&name);
+            if own {
+                std::fs::remove_dir_all(entry.path())?;
+            }
+        }
+        Ok(())
+    });
+    if let Ok(Err(error)) = clearing.await {
+        tracing::warn!(session.id = %id, %error, "files of a deleted session are left");
+    }
 }
 
 /// Open questions do not grow older while the server is down.

@@ -22,18 +22,21 @@ pub(super) fn put_to_sleep(
     ctx: &mut Context<SessionActor>,
 ) {
     let agrees = async move { matches!(queue.send(Quiesce).await, Ok(true)) };
-    let asking = actix::fut::wrap_future::<_, SessionActor>(agrees).map(move |agrees, _, _| {
-        if agrees {
-            shared.directory.leave(id);
-            let Some(trunk) = shared.trunk() else {
-                return;
-            };
-            // In a task of its own: the subtree that ends is the one of this actor.
-            actix::spawn(async move {
-                tree::sleep(&trunk, id).await;
-                shared.directory.sweep();
-            });
-        }
-    });
+    let asking = actix::fut::wrap_future::<_, SessionActor>(agrees).map(
+        move |agrees, session: &mut SessionActor, _| {
+            if agrees {
+                session.fall_asleep();
+                shared.directory.leave(id);
+                let Some(trunk) = shared.trunk() else {
+                    return;
+                };
+                // In a task of its own: the subtree that ends is the one of this actor.
+                actix::spawn(async move {
+                    tree::sleep(&trunk, id).await;
+                    shared.directory.sweep();
+                });
+            }
+        },
+    );
     ctx.wait(asking);
 }

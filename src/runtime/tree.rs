@@ -22,6 +22,7 @@ use super::feed::{Feed, FeedOf};
 use super::hub::{Hub, Passed};
 use super::journal::{HubIs, Journal};
 use super::queue::Queue;
+use super::recovery;
 use super::session::{AgentIs, QueueIs, SessionActor};
 
 /// Addresses of the children that others need, in their generation of now.
@@ -140,6 +141,7 @@ fn sessions(shared: &Arc<Shared>, trunk: &Arc<Trunk>) -> ChildSpec {
             };
             let address = Supervisor::launch(spec, lifeline).await?;
             set(&trunk.sessions, address.clone());
+            actix::spawn(recovery::keep_awake(shared, trunk, address.clone()));
             Ok(Child::supervisor(address))
         }
     });

@@ -174,6 +174,7 @@ pub fn accept(
         created_at: Timestamp(4_000),
         busy: true,
         offered: None,
+        refused: None,
     };
     tasks::accept(conn, &new, 100, None)
 }

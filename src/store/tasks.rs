@@ -7,7 +7,7 @@ use diesel::prelude::*;
 
 use super::convert::{bound, from_json, narrow, parse, to_json, unsigned, word};
 use super::idempotency::{self, KeptReply};
-use super::schema::tasks;
+use super::schema::{sessions, tasks};
 use super::{Connection, StoreError};
 use crate::domain::prompt::IdempotencyKey;
 use crate::domain::{
@@ -32,6 +32,8 @@ pub struct NewTask<'a> {
     pub busy: bool,
     /// A task that is on offer to the session: its row still waits, but it is as good as running.
     pub offered: Option<TaskId>,
+    /// Why a new task is refused, if it is; a repeated request is answered all the same.
+    pub refused: Option<Error>,
 }
 
 /// What became of an accepted prompt.
@@ -47,7 +49,8 @@ pub struct Accepted {
 /// key.
 ///
 /// # Errors
-/// `idempotency_key_reused`; `queue_full` when `limit` tasks wait already.
+/// `idempotency_key_reused`; `queue_full` when `limit` tasks wait already; `not_found` in a session
+/// that was deleted meanwhile; the refusal of `new`.
 pub fn accept(
     conn: &mut Connection,
     new: &NewTask<'_>,
@@ -61,6 +64,17 @@ pub fn accept(
             placement: from_json("placement", &reply)?,
             replayed: true,
         });
+    }
+    if let Some(refusal) = &new.refused {
+        return Err(refusal.clone().into());
+    }
+    let archived: Option<Option<i64>> = sessions::table
+        .find(new.session.to_string())
+        .select(sessions::archived_at)
+        .first(conn)
+        .optional()?;
+    if archived.flatten().is_some() {
+        return Err(Error::not_found("agent", new.session).into());
     }
     let mut waiting = waiting_count(conn, new.session)?;
     if new.offered.is_some() {

@@ -303,6 +303,12 @@ async fn a_frame_over_the_bound_closes_with_1009() {
         .send_raw(Message::text("x".repeat(64 * 1024 + 1)))
         .await;
     assert_eq!(ws.closed().await, Some(1009));
+    // Also when it is more than is read at once.
+    let mut ws = ada.ws().await;
+    ws.stream
+        .send_raw(Message::text("x".repeat(1024 * 1024)))
+        .await;
+    assert_eq!(ws.closed().await, Some(1009));
 }
 
 #[tokio::test]

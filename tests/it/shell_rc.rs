@@ -286,7 +286,7 @@ fn a_lost_prompt_is_seen() {
     let mut bash = Bash::start();
     let mut watch = bash.watched();
     bash.started("exit");
-    assert_eq!(bash.watch(&mut watch, 100), Verdict::Gone);
+    assert_eq!(bash.watch(&mut watch, 1_000), Verdict::Gone);
 }
 
 #[test]

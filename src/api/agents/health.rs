@@ -10,10 +10,14 @@ use crate::app::{App, Readiness, Service};
 /// `GET /health`, `/health/detailed`, `/health/ready`, `/health/live`.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
-        .service(web::resource("/health").get(health))
-        .service(web::resource("/health/detailed").get(detailed))
-        .service(web::resource("/health/ready").get(ready))
-        .service(web::resource("/health/live").get(live));
+        .service(web::resource("/health").get(health).head(health))
+        .service(
+            web::resource("/health/detailed")
+                .get(detailed)
+                .head(detailed),
+        )
+        .service(web::resource("/health/ready").get(ready).head(ready))
+        .service(web::resource("/health/live").get(live).head(live));
 }
 
 async fn health(app: web::Data<App>) -> HttpResponse {

@@ -9,7 +9,7 @@ use crate::app::App;
 
 /// The table of contents.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config.service(web::resource("/api/health").get(health));
+    config.service(web::resource("/api/health").get(health).head(health));
 }
 
 async fn health(app: web::Data<App>) -> HttpResponse {

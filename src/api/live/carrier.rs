@@ -37,6 +37,10 @@ impl Life {
         }
     }
 
+    pub(super) fn goes_on(&self) -> bool {
+        self.alive.load(Ordering::Acquire)
+    }
+
     pub(super) fn end(&self) {
         self.alive.store(false, Ordering::Release);
         self.news.notify_one();
@@ -61,7 +65,7 @@ impl<D: Dialect> Carrier<D> {
     }
 
     fn alive(&self) -> bool {
-        self.life.alive.load(Ordering::Acquire)
+        self.life.goes_on()
     }
 
     /// Waits while the publisher pushes. `true`: it went away, follow again from the cursor.
@@ -170,6 +174,7 @@ pub(super) async fn replay_agent<D: Dialect>(
     loop {
         let page = match app.after(&session, seq, PAGE).await {
             Ok(page) => page,
+            Err(error) if carrier.try_again(&error).await => continue,
             Err(error) => return carrier.fail(&error),
         };
         if let Some(gap) = page.gap {
@@ -218,6 +223,7 @@ pub(super) async fn replay_all<D: Dialect>(carrier: Arc<Carrier<D>>, mut pos: u6
         if pos < latest {
             let events = match app.after_pos(&who, pos, PAGE).await {
                 Ok(events) => events,
+                Err(error) if carrier.try_again(&error).await => continue,
                 Err(error) => return carrier.fail(&error),
             };
             if !carrier.send(&events).await {

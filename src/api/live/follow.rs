@@ -64,7 +64,7 @@ impl<D: Dialect> Follows<D> {
         let latest = self.app.latest_pos();
         let from = self.number(start, self.app.visible_pos())?;
         let mut state = self.lock();
-        let extend = from.is_none() && state.all.is_some();
+        let extend = from.is_none() && state.follows_all();
         let before = state.all.as_ref().map(|all| all.channels);
         let channels = channels.with(before.unwrap_or_default());
         let life = Arc::new(Life::new());
@@ -151,11 +151,12 @@ impl<D: Dialect> Follows<D> {
     ) -> Result<bool> {
         let replays = from.is_some();
         let mut state = self.lock();
-        let covered = state.all.is_some();
+        let covered = state.follows_all();
         let full = state.named.len() >= MAX_NAMED;
         if let Some(named) = state.named.get_mut(&id) {
             named.channels = named.channels.with(channels);
-            if !replays && (named.carrier.is_some() || covered) {
+            let own = named.carrier.as_ref().is_some_and(|life| life.goes_on());
+            if !replays && (own || (named.carrier.is_none() && covered)) {
                 return Ok(false);
             }
             if let Some(old) = named.carrier.replace(Arc::clone(life)) {
@@ -225,6 +226,11 @@ impl<D: Dialect> Follows<D> {
 }
 
 impl State {
+    /// Whether a subscription of everything is at work; one that failed is not.
+    fn follows_all(&self) -> bool {
+        self.all.as_ref().is_some_and(|all| all.life.goes_on())
+    }
+
     /// Ends carriers that nobody needs any more.
     fn tidy(&mut self) {
         let all = self

@@ -106,6 +106,12 @@ impl<D: Dialect> ConnectionSession<D> {
                 channels,
                 scope,
             } => {
+                if let Scope::Agents(agents) = &scope {
+                    // A refusal comes alone.
+                    for (agent, _) in agents {
+                        self.app.readable(&self.visit.who, *agent).await?;
+                    }
+                }
                 self.say(&Reply::Subscribed { id, names });
                 match scope {
                     Scope::All(start) => self.follows.all(channels, &start)?,

@@ -1,6 +1,7 @@
 //! The input of a WebSocket in sips: no more is read than the actor has handled, plus a bound.
 //!
-//! Never below the largest frame, or one large frame would wait for itself.
+//! Never below the largest frame, and never on in one that is larger: the codec refuses such a
+//! frame only once it holds all of it, which it never will, so its length is read here.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -31,26 +32,36 @@ impl Unhandled {
 }
 
 /// A limited input.
-pub struct Sip<S> {
+pub struct Sip<S, F> {
     inner: S,
     unhandled: Unhandled,
+    frames: Frames,
+    /// Called once, when a frame is too large; nothing is read from then on.
+    refuse: Option<F>,
 }
 
-impl<S> Sip<S> {
-    /// Limits `inner`.
-    pub fn new(inner: S, unhandled: Unhandled) -> Self {
-        Self { inner, unhandled }
+impl<S, F> Sip<S, F> {
+    /// Limits `inner`; `refuse` hears of a frame whose payload is larger than `max`.
+    pub fn new(inner: S, (unhandled, max): (Unhandled, usize), refuse: F) -> Self {
+        let frames = Frames::new(u64::try_from(max).unwrap_or(u64::MAX));
+        Self {
+            inner,
+            unhandled,
+            frames,
+            refuse: Some(refuse),
+        }
     }
 }
 
-impl<S, E> Stream for Sip<S>
+impl<S, E, F> Stream for Sip<S, F>
 where
     S: Stream<Item = Result<Bytes, E>> + Unpin,
+    F: FnOnce() + Unpin,
 {
     type Item = Result<Bytes, E>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.unhandled.0.get() >= SIP {
+        if self.refuse.is_none() || self.unhandled.0.get() >= SIP {
             // Sound without a waker: at this bound the decoder holds a whole message, and the
             // input is asked again after each one that is handled.
             return Poll::Pending;
@@ -59,8 +70,80 @@ where
         if let Poll::Ready(Some(Ok(chunk))) = &next {
             let taken = &self.unhandled.0;
             taken.set(taken.get().saturating_add(chunk.len()));
+            if self.frames.too_large(chunk) {
+                if let Some(refuse) = self.refuse.take() {
+                    refuse();
+                }
+                return Poll::Pending;
+            }
         }
         next
+    }
+}
+
+/// Follows the frames in a stream of bytes by their heads (RFC 6455 5.2).
+struct Frames {
+    max: u64,
+    /// Bytes of the payload under way that are still to come.
+    payload: u64,
+    head: Vec<u8>,
+}
+
+impl Frames {
+    fn new(max: u64) -> Self {
+        Self {
+            max,
+            payload: 0,
+            head: Vec::with_capacity(14),
+        }
+    }
+
+    /// Takes the next bytes; `true` as soon as a head announces too much.
+    fn too_large(&mut self, mut bytes: &[u8]) -> bool {
+        while !bytes.is_empty() {
+            let skipped = usize::try_from(self.payload)
+                .unwrap_or(usize::MAX)
+                .min(bytes.len());
+            self.payload = self
+                .payload
+                .saturating_sub(u64::try_from(skipped).unwrap_or(u64::MAX));
+            bytes = bytes.get(skipped..).unwrap_or_default();
+            let Some((byte, rest)) = bytes.split_first() else {
+                return false;
+            };
+            self.head.push(*byte);
+            bytes = rest;
+            if let Some(length) = self.length() {
+                if length > self.max {
+                    return true;
+                }
+                self.payload = length;
+                self.head.clear();
+            }
+        }
+        false
+    }
+
+    /// The payload's length once the head is whole, its mask included.
+    fn length(&self) -> Option<u64> {
+        let second = *self.head.get(1)?;
+        let mask = if second & 0x80 == 0 { 0_usize } else { 4 };
+        let (from, to) = match second & 0x7f {
+            126 => (2, 4),
+            127 => (2, 10),
+            _ => (1, 2),
+        };
+        let number = self.head.get(from..to)?;
+        let whole = self.head.len() == to.saturating_add(mask);
+        let length = number.iter().enumerate().fold(0_u64, |sum, (at, byte)| {
+            let byte = if to == 2 && at == 0 {
+                byte & 0x7f
+            } else {
+                *byte
+            };
+            sum.wrapping_shl(8) | u64::from(byte)
+        });
+        whole.then_some(length)
     }
 }
 
@@ -68,7 +151,42 @@ where
 mod tests {
     use super::*;
 
-    fn poll(sip: &mut Sip<impl Stream<Item = Result<Bytes, ()>> + Unpin>) -> bool {
+    /// A masked text frame's head, and so many bytes behind it.
+    fn frame(payload: usize) -> Vec<u8> {
+        let mut bytes = vec![0x81];
+        match u16::try_from(payload) {
+            Ok(small @ ..126) => bytes.push(0x80 | u8::try_from(small).unwrap()),
+            Ok(middle) => {
+                bytes.push(0x80 | 126);
+                bytes.extend(middle.to_be_bytes());
+            }
+            Err(_) => {
+                bytes.push(0x80 | 127);
+                bytes.extend(u64::try_from(payload).unwrap().to_be_bytes());
+            }
+        }
+        bytes.extend([1, 2, 3, 4]);
+        bytes.extend(vec![0; payload]);
+        bytes
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_first_frame_over_the_bound_is_seen(
+            sizes in proptest::collection::vec(0_usize..300_000, 1..6),
+            piece in 1_usize..70_000,
+        ) {
+            let max = 150_000;
+            let stream: Vec<u8> = sizes.iter().flat_map(|size| frame(*size)).collect();
+            let mut frames = Frames::new(u64::try_from(max).unwrap());
+            let seen = stream.chunks(piece).any(|chunk| frames.too_large(chunk));
+            proptest::prop_assert_eq!(seen, sizes.iter().any(|size| *size > max));
+        }
+    }
+
+    fn poll<F: FnOnce() + Unpin>(
+        sip: &mut Sip<impl Stream<Item = Result<Bytes, ()>> + Unpin, F>,
+    ) -> bool {
         let mut cx = Context::from_waker(std::task::Waker::noop());
         Pin::new(sip).poll_next(&mut cx).is_ready()
     }
@@ -77,7 +195,8 @@ mod tests {
     fn reading_stops_at_the_bound_and_goes_on_when_messages_are_handled() {
         let unhandled = Unhandled::default();
         let chunks = std::iter::repeat_with(|| Ok(Bytes::from(vec![0; 32 * 1024])));
-        let mut sip = Sip::new(futures_util::stream::iter(chunks), unhandled.clone());
+        let chunks = futures_util::stream::iter(chunks);
+        let mut sip = Sip::new(chunks, (unhandled.clone(), usize::MAX), || ());
         for _ in 0..4 {
             assert!(poll(&mut sip));
         }

@@ -20,8 +20,9 @@ pub const MARK_VAR: &str = "CALLBOARD_INCARNATION_MARK";
 /// Longest id of an input frame, bytes.
 pub const MAX_INPUT_ID: usize = 64;
 
-/// Largest input a single frame may carry, bytes (the limit of a prompt: decisions.md 4, Queue).
-pub const MAX_INPUT: usize = 1024 * 1024;
+/// Largest input a single frame may carry, bytes: a prompt of 1 MiB (decisions.md 4, Queue) as JSON
+/// text, where each byte may take six.
+pub const MAX_INPUT: usize = 7 * 1024 * 1024;
 
 /// Longest body that a client may send, bytes: one input and its framing.
 pub const MAX_CLIENT_BODY: usize = MAX_INPUT + 4096;

@@ -8,18 +8,20 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use actix::Addr;
 
 use crate::domain::{Incarnation, Progress, Session};
 use crate::drivers::{Launch, LaunchContext, Stdio, driver};
-use crate::keeper::{Dir, Limits, Mode, OnServerLoss, Spec};
+use crate::keeper::{self, Dir, Limits, Mode, OnServerLoss, SpawnError, Spec};
 use crate::secrets::env_aad;
 use crate::store;
 
 use super::super::context::Shared;
 use super::super::crash;
-use super::super::session::SessionActor;
+use super::super::session::{START_CANCELLED, START_TIMEOUT, SessionActor};
 use super::AgentActor;
 use super::life::Life;
 use super::outbox::Outbox;
@@ -30,6 +32,7 @@ pub(super) struct Launching {
     pub incarnation: Incarnation,
     pub nonce: String,
     pub resume: Option<String>,
+    pub cancelled: Arc<AtomicBool>,
 }
 
 /// A program that runs, before the server is connected to its keeper.
@@ -86,6 +89,7 @@ pub(super) async fn start(
         incarnation,
         nonce,
         resume,
+        cancelled,
     } = launching;
     let _gate = Arc::clone(&shared.gate).acquire_owned().await;
     let mut context = context(shared, &session, (incarnation, nonce.clone()));
@@ -97,13 +101,21 @@ pub(super) async fn start(
     put_files(PathBuf::from(&context.dir), launch.files.clone()).await?;
     let env = environment(shared, &session, &launch).await?;
     let spec = spec(shared, &session, incarnation, (launch, env));
+    if cancelled.load(Ordering::Acquire) {
+        let text = String::from("the end was asked for before the program was there");
+        return Err((START_CANCELLED.to_owned(), text));
+    }
+    let dir = Dir::new(&shared.keepers, session.id.0, incarnation.0);
     let spawner = shared.spawner.clone();
     crash::point("launch_before_spawn");
     // In a task of its own: a start must not be cut off halfway by the end of this actor.
     let spawned = tokio::spawn(async move { spawner.spawn(spec).await }).await;
-    let started = spawned
-        .map_err(|error| (String::from("spawn_failed"), error.to_string()))?
-        .map_err(|error| (error.code().to_owned(), error.to_string()))?;
+    let spawned = spawned.map_err(|error| (String::from("spawn_failed"), error.to_string()))?;
+    if matches!(spawned, Err(SpawnError::Timeout | SpawnError::Answer)) {
+        // A keeper that nobody heard of may be there, or come.
+        let _gone = keeper::stop_past(&dir, START_TIMEOUT, Duration::ZERO).await;
+    }
+    let started = spawned.map_err(|error| (error.code().to_owned(), error.to_string()))?;
     crash::point("launch_after_spawn");
     let progress = Progress {
         incarnation,

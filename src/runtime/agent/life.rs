@@ -26,6 +26,8 @@ use super::launch;
 use super::outbox::Outbox;
 use super::pump::Pump;
 
+/// Pause before the second connection after one that broke; doubled while they break at once.
+const RECONNECT: Duration = Duration::from_millis(10);
 /// Grace for a program on a terminal after its hang-up.
 const HANGUP_GRACE: Duration = Duration::from_secs(2);
 
@@ -50,6 +52,10 @@ pub(super) struct Life {
     input: Option<String>,
     watch: Option<Watch>,
     stop_grace: Duration,
+    /// The end that was asked for; asked again on a new connection.
+    asked: Option<(Force, String)>,
+    /// Connections in a row that broke at once.
+    broken: u32,
 }
 
 type Session_<'a> = &'a Addr<SessionActor>;
@@ -86,6 +92,8 @@ impl Life {
             input,
             watch: None,
             stop_grace: shared.config.agents.stop_grace,
+            asked: None,
+            broken: 0,
         }
     }
 
@@ -113,6 +121,9 @@ impl Life {
                         self.writer = Some(writer);
                         self.outbox.again();
                         self.pump = Some(Pump::start(reader, self.incarnation, me));
+                        if let Some((force, by)) = self.asked.clone() {
+                            self = self.halt(force, by).await;
+                        }
                         let kept = self.caught_up(session).await?;
                         return kept.write_due().await;
                     }
@@ -156,6 +167,9 @@ impl Life {
     ) -> Option<Self> {
         self.writer = None;
         self.pump = None;
+        let pause = RECONNECT.saturating_mul(2_u32.saturating_pow(self.broken));
+        self.broken = self.broken.saturating_add(1).min(6);
+        tokio::time::sleep(pause).await;
         self.attach(session, me).await
     }
 
@@ -163,13 +177,17 @@ impl Life {
     pub(super) async fn hear(mut self, frame: KeeperFrame, session: Session_<'_>) -> Option<Self> {
         match frame {
             KeeperFrame::Data { offset, bytes } => {
+                self.broken = 0;
                 let kept = self.data(offset, &bytes, session).await?;
                 kept.caught_up(session).await
             }
             KeeperFrame::InputAck { id, outcome } => {
+                self.broken = 0;
                 self.input_answered(&id, outcome);
                 Some(self)
             }
+            // Its output is not all in the log yet: another record follows, or the connection's end.
+            KeeperFrame::Exit(record) if !record.drained => Some(self),
             KeeperFrame::Exit(record) => self.ended(Some(record), session).await,
             KeeperFrame::Blocked { reason } => {
                 tracing::warn!(?reason, incarnation = %self.incarnation, "the keeper does not read its program");
@@ -214,10 +232,12 @@ impl Life {
     }
 
     /// Ends the process; the exit comes back as a frame.
-    pub(super) async fn halt(&self, force: Force, by: &str) {
+    pub(super) async fn halt(mut self, force: Force, by: String) -> Self {
+        self.asked = Some((force, by.clone()));
         let Some(writer) = &self.writer else {
-            return;
+            return self;
         };
+        let by = by.as_str();
         let asked = match force {
             Force::Kill => writer.kill(by).await,
             Force::Ladder if self.driver.has_prompt() => {
@@ -230,6 +250,7 @@ impl Life {
         if let Err(error) = asked {
             tracing::warn!(%error, incarnation = %self.incarnation, "the keeper could not be asked to end its program");
         }
+        self
     }
 
     /// Twice a second: progress without events, input that was refused, the terminal.

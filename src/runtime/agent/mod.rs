@@ -9,6 +9,7 @@ mod outbox;
 mod pump;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use actix::fut::wrap_future;
@@ -40,6 +41,8 @@ pub(super) enum Order {
         nonce: String,
         /// The wrapped snapshot that it goes on from.
         resume: Option<String>,
+        /// Set when nobody wants the program any more.
+        cancelled: Arc<AtomicBool>,
     },
     /// Connect to the keeper of a process from before, or read what a dead one left.
     Attach {
@@ -174,6 +177,7 @@ impl Handler<Order> for AgentActor {
                 incarnation,
                 nonce,
                 resume,
+                cancelled,
             } => {
                 self.life = None;
                 self.launch(
@@ -182,6 +186,7 @@ impl Handler<Order> for AgentActor {
                         incarnation,
                         nonce,
                         resume,
+                        cancelled,
                     },
                     ctx,
                 )
@@ -206,10 +211,10 @@ impl Handler<Order> for AgentActor {
                 }
             }),
             Order::End { force, by } => self.with_life(move |life, _| async move {
-                if let Some(life) = &life {
-                    life.halt(force, &by).await;
+                match life {
+                    Some(life) => (Some(life.halt(force, by).await), ()),
+                    None => (None, ()),
                 }
-                (life, ())
             }),
         })
     }

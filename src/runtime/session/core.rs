@@ -60,8 +60,6 @@ pub(super) struct Core {
     pub rules: Rules,
     /// A number in `[0, 1)` for the jitter; the actor renews it.
     pub random: f64,
-    /// The end of the running process was asked for: it gets no new work.
-    pub ending: bool,
 }
 
 impl Core {
@@ -138,7 +136,7 @@ impl Core {
         let free = !facts.paused
             && facts.uncertain.is_none()
             && facts.intent == Intent::Run
-            && !self.ending;
+            && facts.ending.is_none();
         if live && free {
             Readiness::Ready
         } else {
@@ -173,7 +171,7 @@ impl Core {
             step.effects.push(Effect::Command(prompt_of(&task), None));
             if let Some(deadline) = core.rules.turn_deadline {
                 step.effects
-                    .push(Effect::After(deadline, Alarm::Deadline(task.id)));
+                    .push(Effect::After(deadline, Alarm::Deadline((task.id, now))));
             }
             core.task = Some(task);
         })
@@ -199,15 +197,28 @@ impl Core {
     pub(super) fn resume(&mut self, now: Timestamp) -> Step {
         self.run(now, |core, step| {
             core.session.facts.paused = false;
-            step.effects.push(Effect::Stand(core.readiness()));
             step.effects.push(Effect::Reload);
+            step.effects.push(Effect::Stand(core.readiness()));
         })
     }
 
-    /// The session is taken out of the lists; nothing of it runs any more.
+    /// So many tasks wait now.
+    pub(super) fn count_waiting(&mut self, depth: u32, now: Timestamp) -> Step {
+        self.run(now, |core, _| core.session.facts.queued = depth)
+    }
+
+    /// The session is taken out of the lists; nothing of it runs any more. The commit ends the
+    /// tasks and questions that are still open.
     pub(super) fn archive(&mut self, now: Timestamp) -> Step {
         self.run(now, |core, step| {
             core.session.facts.intent = Intent::Stop;
+            core.session.facts.down_at = Some(now);
+            core.session.facts.queued = 0;
+            if let Some(task) = core.session.facts.uncertain.take() {
+                core.drop_uncertain(task, "deleted", now, step);
+            }
+            core.approvals.clear();
+            core.session.facts.asked = 0;
             core.session.archived_at = Some(now);
             step.changes.push(Change::Archived(now));
         })

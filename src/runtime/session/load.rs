@@ -48,7 +48,6 @@ impl SessionActor {
             approvals,
             rules,
             random: rand::random(),
-            ending: false,
         };
         Ok(Self {
             shared,
@@ -62,6 +61,8 @@ impl SessionActor {
             starters: Vec::new(),
             answering: std::collections::HashMap::new(),
             unread_end,
+            launch: None,
+            asleep: false,
         })
     }
 }

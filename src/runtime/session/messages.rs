@@ -1,4 +1,4 @@
-//! What a session is told: by its queue, by its agent's actor, and by people through the facade.
+//! What a session can be told, and what it does when its queue or people tell it.
 //!
 //! Never decides: each handler makes one step of the [`core`](super::core) and commits it.
 
@@ -7,7 +7,7 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use crate::domain::{
-    ApprovalId, ApprovalState, Error, Incarnation, Progress, Result, Task, TaskId,
+    ApprovalId, ApprovalState, Error, Incarnation, Progress, Result, Task, TaskId, Timestamp,
 };
 use crate::drivers::Output;
 
@@ -16,11 +16,11 @@ use super::super::clock::now;
 use super::super::crash;
 use super::super::edge::tell;
 use super::super::facade::{Answer, Force, Interrupt, Paused};
-use super::super::queue::{Queue, Stand};
+use super::super::queue::{Queue, Reload, Stand};
+use super::SessionActor;
 use super::process::Ending;
 use super::questions::Resolution;
-use super::turn::Decoded;
-use super::{Answering, SessionActor};
+use super::step::Step;
 
 macro_rules! message {
     ($(#[$doc:meta])* $name:ident { $($(#[$fdoc:meta])* $field:ident : $type:ty),* $(,)? } -> $result:tt) => {
@@ -34,7 +34,8 @@ macro_rules! message {
 message!(/// The queue offers its first task.
     Offer { task: Task, /** Tasks that wait behind it. */ depth: u32 } -> "()");
 message!(/// Work waits and the session is not ready for it.
-    Wanted { depth: u32, /** A person just asked for it. */ by_person: bool } -> "()");
+    Wanted { depth: u32, /** When the newest of it was accepted. */ newest: Option<Timestamp>,
+        /** A person just asked for it. */ by_person: bool } -> "()");
 message!(/// This is the queue now.
     QueueIs { queue: Addr<Queue> } -> "()");
 message!(/// This is the agent's actor now. Answers when the session has settled with what it found.
@@ -48,7 +49,7 @@ message!(/// Take from the queue again.
 message!(/// End the running turn.
     InterruptTurn {} -> "Result<TaskId>");
 message!(/// End the process. Answers once that is committed and ordered.
-    Halt { force: Force, by: String } -> "Result<bool>");
+    Halt { force: Force, by: String } -> "Result<Halting>");
 message!(/// Take the session out of the lists.
     Archive {} -> "Result<()>");
 message!(/// A person answers a question.
@@ -66,6 +67,15 @@ message!(/// The process is gone and its log is decoded to the end.
 message!(/// The program's prompt does not come back.
     PromptLost { incarnation: Incarnation } -> "Result<()>");
 
+/// What a [`Halt`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::runtime) struct Halting {
+    /// Whether there is a process that ends now.
+    pub ends: bool,
+    /// Which one.
+    pub incarnation: Incarnation,
+}
+
 impl Handler<Offer> for SessionActor {
     type Result = AtomicResponse<Self, ()>;
 
@@ -82,17 +92,20 @@ impl Handler<Wanted> for SessionActor {
     type Result = AtomicResponse<Self, ()>;
 
     fn handle(&mut self, wanted: Wanted, _ctx: &mut Self::Context) -> Self::Result {
-        self.core.session.facts.queued = wanted.depth;
-        let committing = if self.agent.is_some()
-            && self.core.may_start(wanted.by_person)
-            && !self.core.session.facts.paused
-        {
-            if wanted.by_person {
+        let news = wanted.by_person || self.core.is_news(wanted.newest);
+        let starts = wanted.depth > 0
+            && self.stands()
+            && self.core.may_start(news)
+            && !self.core.session.facts.paused;
+        let committing = if starts {
+            if news {
                 self.core.forgive();
             }
+            self.core.session.facts.queued = wanted.depth;
             self.begin()
         } else {
-            self.commit(super::Step::default())
+            let step = self.core.count_waiting(wanted.depth, now());
+            self.commit(step)
         };
         AtomicResponse::new(Box::pin(committing.map(|_committed, _, _| ())))
     }
@@ -114,7 +127,12 @@ impl Handler<AgentIs> for SessionActor {
         self.agent = Some(message.agent);
         // Answers that were on their way through the old codec are asked for anew.
         self.answering.clear();
-        AtomicResponse::new(self.settle(ctx))
+        let settling = self.settle(ctx);
+        AtomicResponse::new(Box::pin(settling.map(|settled, session: &mut Self, _| {
+            // Tasks that wait from before ask for a process now that one can be started.
+            session.to_queue(Reload);
+            settled
+        })))
     }
 }
 
@@ -122,19 +140,32 @@ impl Handler<Start> for SessionActor {
     type Result = ResponseFuture<Result<()>>;
 
     fn handle(&mut self, _start: Start, ctx: &mut Self::Context) -> Self::Result {
-        if !self.core.may_start(true) {
-            self.core.session.facts.intent = crate::domain::status::Intent::Run;
-            return Box::pin(async { Ok(()) });
+        if self.asleep {
+            return Box::pin(async { Err(super::moved()) });
         }
         let (told, heard) = oneshot::channel();
-        self.starters.push(told);
-        self.core.forgive();
-        let begin = self.begin().map(|begun, session: &mut Self, _| {
-            if let Err(error) = begun {
-                session.answer_starters(&Err(error));
-            }
-        });
-        ctx.wait(begin);
+        let free = self.stands() && self.core.may_start(true);
+        if free || self.core.waits_to_restart() {
+            self.starters.push(told);
+            self.core.forgive();
+            let begin = self.begin().map(|begun, session: &mut Self, _| {
+                if let Err(error) = begun {
+                    session.answer_starters(&Err(error));
+                }
+            });
+            ctx.wait(begin);
+        } else {
+            let ends = self.core.is_ending() || self.unread_end;
+            let step = if ends {
+                self.core.start_after_the_end(now())
+            } else {
+                Step::default()
+            };
+            let committing = self.commit(step).map(|committed, _, _| {
+                let _told = told.send(committed);
+            });
+            ctx.wait(committing);
+        }
         Box::pin(async move {
             heard.await.unwrap_or_else(|_gone| {
                 Err(Error::unavailable(
@@ -150,6 +181,10 @@ impl Handler<Pause> for SessionActor {
     type Result = AtomicResponse<Self, Result<Paused>>;
 
     fn handle(&mut self, pause: Pause, _ctx: &mut Self::Context) -> Self::Result {
+        if self.asleep {
+            let away = async { Err(super::moved()) };
+            return AtomicResponse::new(Box::pin(wrap_future::<_, Self>(away)));
+        }
         let mut step = self.core.pause(now());
         let running = self.core.session.facts.turn.is_some();
         if pause.interrupt == Interrupt::Now && running {
@@ -174,6 +209,10 @@ impl Handler<Resume> for SessionActor {
     type Result = AtomicResponse<Self, Result<()>>;
 
     fn handle(&mut self, _resume: Resume, _ctx: &mut Self::Context) -> Self::Result {
+        if self.asleep {
+            let away = async { Err(super::moved()) };
+            return AtomicResponse::new(Box::pin(wrap_future::<_, Self>(away)));
+        }
         let step = self.core.resume(now());
         AtomicResponse::new(self.commit(step))
     }
@@ -193,14 +232,18 @@ impl Handler<InterruptTurn> for SessionActor {
 }
 
 impl Handler<Halt> for SessionActor {
-    type Result = AtomicResponse<Self, Result<bool>>;
+    type Result = AtomicResponse<Self, Result<Halting>>;
 
     fn handle(&mut self, halt: Halt, _ctx: &mut Self::Context) -> Self::Result {
         crash::point("session_wedge");
         let (step, ends) = self.core.halt(halt.force, &halt.by, now());
+        let halting = Halting {
+            ends,
+            incarnation: self.core.session.facts.incarnation,
+        };
         AtomicResponse::new(Box::pin(
             self.commit(step)
-                .map(move |committed, _, _| committed.map(|()| ends)),
+                .map(move |committed, _, _| committed.map(|()| halting)),
         ))
     }
 }
@@ -209,6 +252,7 @@ impl Handler<Archive> for SessionActor {
     type Result = AtomicResponse<Self, Result<()>>;
 
     fn handle(&mut self, _archive: Archive, _ctx: &mut Self::Context) -> Self::Result {
+        self.settle_answers();
         let step = self.core.archive(now());
         AtomicResponse::new(self.commit(step))
     }
@@ -218,6 +262,9 @@ impl Handler<Respond> for SessionActor {
     type Result = ResponseFuture<Result<()>>;
 
     fn handle(&mut self, respond: Respond, ctx: &mut Self::Context) -> Self::Result {
+        if self.asleep {
+            return Box::pin(async { Err(super::moved()) });
+        }
         let Answer {
             approval,
             approved,
@@ -249,135 +296,4 @@ impl Handler<Respond> for SessionActor {
             })
         })
     }
-}
-
-impl Handler<Launched> for SessionActor {
-    type Result = AtomicResponse<Self, Result<()>>;
-
-    fn handle(&mut self, launched: Launched, _ctx: &mut Self::Context) -> Self::Result {
-        let step = self
-            .core
-            .launched(launched.incarnation, launched.pid, now());
-        AtomicResponse::new(Box::pin(self.commit(step).map(
-            |committed, session: &mut Self, _| {
-                session.answer_starters(&committed);
-                committed
-            },
-        )))
-    }
-}
-
-impl Handler<LaunchFailed> for SessionActor {
-    type Result = AtomicResponse<Self, Result<()>>;
-
-    fn handle(&mut self, failed: LaunchFailed, _ctx: &mut Self::Context) -> Self::Result {
-        if failed.incarnation != self.core.session.facts.incarnation {
-            return AtomicResponse::new(Box::pin(wrap_future::<_, Self>(async { Ok(()) })));
-        }
-        let step = self.core.launch_failed(&failed.code, &failed.text, now());
-        AtomicResponse::new(Box::pin(self.commit(step).map(
-            move |committed, session: &mut Self, _| {
-                session.answer_starters(&Err(refusal(&failed.code, failed.text)));
-                committed
-            },
-        )))
-    }
-}
-
-impl Handler<CaughtUp> for SessionActor {
-    type Result = AtomicResponse<Self, Result<()>>;
-
-    fn handle(&mut self, message: CaughtUp, _ctx: &mut Self::Context) -> Self::Result {
-        if message.incarnation != self.core.session.facts.incarnation {
-            return AtomicResponse::new(Box::pin(wrap_future::<_, Self>(async { Ok(()) })));
-        }
-        let step = self.core.caught_up(message.pid, message.turn, now());
-        AtomicResponse::new(self.commit(step))
-    }
-}
-
-impl Handler<Decode> for SessionActor {
-    type Result = AtomicResponse<Self, Result<()>>;
-
-    fn handle(&mut self, decode: Decode, _ctx: &mut Self::Context) -> Self::Result {
-        if decode.progress.incarnation != self.core.session.facts.incarnation {
-            let stale = Error::conflict("stale", "the output is of an earlier process");
-            return AtomicResponse::new(Box::pin(wrap_future::<_, Self>(async { Err(stale) })));
-        }
-        let answering = decode.approval.and_then(|id| self.answering.remove(&id));
-        let (answer, done) = match answering {
-            Some(Answering { resolution, done }) => (Some(resolution), done),
-            None => (None, None),
-        };
-        let Decode {
-            progress, outputs, ..
-        } = decode;
-        let step = self.core.output(
-            Decoded {
-                progress,
-                outputs,
-                answer,
-            },
-            now(),
-        );
-        AtomicResponse::new(Box::pin(self.commit(step).map(
-            |committed, session: &mut Self, _| {
-                if let Some(done) = done {
-                    let _told = done.send(committed.clone());
-                }
-                session.settle_answers();
-                committed
-            },
-        )))
-    }
-}
-
-impl Handler<Exited> for SessionActor {
-    type Result = AtomicResponse<Self, Result<()>>;
-
-    fn handle(&mut self, exited: Exited, _ctx: &mut Self::Context) -> Self::Result {
-        if exited.incarnation != self.core.session.facts.incarnation {
-            return AtomicResponse::new(Box::pin(wrap_future::<_, Self>(async { Ok(()) })));
-        }
-        self.unread_end = false;
-        let step = self.core.exited(exited.ending, exited.handed_over, now());
-        AtomicResponse::new(Box::pin(self.commit(step).map(
-            |committed, session: &mut Self, _| {
-                session.settle_answers();
-                let gone =
-                    Error::unavailable("process_ended", "the process ended while it was starting");
-                session.answer_starters(&Err(gone));
-                committed
-            },
-        )))
-    }
-}
-
-impl Handler<PromptLost> for SessionActor {
-    type Result = AtomicResponse<Self, Result<()>>;
-
-    fn handle(&mut self, lost: PromptLost, _ctx: &mut Self::Context) -> Self::Result {
-        if lost.incarnation != self.core.session.facts.incarnation {
-            return AtomicResponse::new(Box::pin(wrap_future::<_, Self>(async { Ok(()) })));
-        }
-        let step = self.core.prompt_lost(now());
-        AtomicResponse::new(self.commit(step))
-    }
-}
-
-/// The refusal of a start as a person sees it.
-fn refusal(code: &str, text: String) -> Error {
-    let (code, field) = match code {
-        "program_not_found" => ("program_not_found", "agentType"),
-        "not_executable" => ("not_executable", "agentType"),
-        "cwd_missing" => ("cwd_missing", "cwd"),
-        "cwd_denied" => ("cwd_denied", "cwd"),
-        _ => return Error::unavailable("spawn_failed", text),
-    };
-    Error::invalid(
-        code,
-        field,
-        text,
-        "a program that is installed, and a directory that exists",
-    )
 }

@@ -10,6 +10,7 @@ mod messages;
 mod outcome;
 mod process;
 mod questions;
+mod reports;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,7 @@ mod wake;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix::fut::{ready, wrap_future};
@@ -31,11 +32,12 @@ use crate::supervision::{Exit, Lifeline, Stop};
 use self::core::Core;
 use self::questions::Resolution;
 use self::step::{Alarm, Effect, Step};
+use self::wake::Counted;
 pub(super) use messages::{
-    AgentIs, Archive, CaughtUp, Decode, Exited, Halt, InterruptTurn, LaunchFailed, Launched, Offer,
-    Pause, PromptLost, QueueIs, Respond, Resume, Start, Wanted,
+    AgentIs, Archive, CaughtUp, Decode, Exited, Halt, Halting, InterruptTurn, LaunchFailed,
+    Launched, Offer, Pause, PromptLost, QueueIs, Respond, Resume, Start, Wanted,
 };
-pub(super) use process::{Ending, SERVER};
+pub(super) use process::{Ending, SERVER, START_CANCELLED, START_TIMEOUT};
 
 use super::agent::{AgentActor, Order};
 use super::clock::now;
@@ -43,6 +45,9 @@ use super::context::{Readers, Shared};
 use super::edge::tell;
 use super::feed::{Census, Feed, Publish};
 use super::queue::{Queue, Reload, Stand};
+
+/// Code of the refusal of a session that goes to sleep.
+pub(super) const ASLEEP: &str = "asleep";
 
 /// See the module.
 pub(super) struct SessionActor {
@@ -60,6 +65,10 @@ pub(super) struct SessionActor {
     answering: HashMap<ApprovalId, Answering>,
     /// The exit of the latest incarnation is not committed although its process is gone.
     unread_end: bool,
+    /// Calls a start off that has not made its program yet.
+    launch: Option<Arc<AtomicBool>>,
+    /// The queue takes nothing any more: whoever comes wakes the session anew.
+    asleep: bool,
 }
 
 struct Answering {
@@ -134,11 +143,14 @@ impl SessionActor {
                 } => {
                     let nonce = self.core.nonce.clone();
                     let session = Box::new(self.core.session.clone());
+                    let cancelled = Arc::new(AtomicBool::new(false));
+                    self.launch = Some(Arc::clone(&cancelled));
                     self.order(Order::Launch {
                         session,
                         incarnation,
                         nonce,
                         resume,
+                        cancelled,
                     });
                 }
                 Effect::Attach => {
@@ -154,7 +166,12 @@ impl SessionActor {
                     });
                 }
                 Effect::Command(command, approval) => self.order(Order::Do { command, approval }),
-                Effect::End(force, by) => self.order(Order::End { force, by }),
+                Effect::End(force, by) => {
+                    if let Some(launch) = &self.launch {
+                        launch.store(true, Ordering::Release);
+                    }
+                    self.order(Order::End { force, by });
+                }
                 Effect::After(wait, alarm) => {
                     ctx.run_later(wait, move |session, ctx| session.ring(&alarm, ctx));
                 }
@@ -178,6 +195,12 @@ impl SessionActor {
         if let Some(agent) = &self.agent {
             tell(agent, order);
         }
+    }
+
+    /// Whether a process could be started: there is someone to start it, and the end of the last
+    /// one is read.
+    fn stands(&self) -> bool {
+        self.agent.is_some() && !self.unread_end && !self.asleep
     }
 
     /// Starts a process if a place is free, else waits for one.
@@ -304,11 +327,18 @@ impl SessionActor {
         }
     }
 
+    /// From now on whoever comes is sent away, to wake the session anew.
+    pub(super) fn fall_asleep(&mut self) {
+        self.asleep = true;
+    }
+
     /// Goes to sleep when nothing runs, nothing waits and nobody reads.
     fn consider_sleep(&mut self, ctx: &mut Context<Self>) {
         tell(&self.feed, Census);
         let facts = &self.core.session.facts;
-        let quiet = self.core.may_sleep()
+        let quiet = !self.asleep
+            && self.core.may_sleep()
+            && !self.unread_end
             && facts.turn.is_none()
             && self.starters.is_empty()
             && self.readers.live.load(Ordering::Acquire) == 0
@@ -319,24 +349,13 @@ impl SessionActor {
     }
 }
 
-/// Counts a session among those that wait, until it is dropped.
-struct Counted(Arc<Shared>);
-
-impl Counted {
-    fn new(shared: Arc<Shared>) -> Self {
-        shared.waiting.fetch_add(1, Ordering::Relaxed);
-        Self(shared)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 fn nonce() -> String {
     uuid::Uuid::new_v4().simple().to_string()
+}
+
+/// The session goes to sleep: it is woken and asked again.
+fn moved() -> Error {
+    Error::unavailable(ASLEEP, "the session is being woken")
 }
 
 fn already_resolved() -> Error {

@@ -20,7 +20,9 @@ use super::step::{Alarm, Effect, Step};
 /// `by` of an end that the runtime asked for because the prompt was lost.
 pub(super) const LOST_PROMPT: &str = "lost_prompt";
 /// `by` of an end because the program did not become ready.
-pub(super) const START_TIMEOUT: &str = "start_timeout";
+pub(in crate::runtime) const START_TIMEOUT: &str = "start_timeout";
+/// Code of a start that was called off before the program was there.
+pub(in crate::runtime) const START_CANCELLED: &str = "start_cancelled";
 /// `by` of an end when the server ends its agents.
 pub(in crate::runtime) const SERVER: &str = "server_shutdown";
 /// `by` that the keeper writes when nobody came back.
@@ -58,15 +60,39 @@ impl Core {
         free && down
     }
 
+    /// Whether a task of this time was accepted after whatever holds the session down.
+    pub(super) fn is_news(&self, newest: Option<Timestamp>) -> bool {
+        let down = self.session.facts.down_at;
+        newest.is_some_and(|newest| down.is_some_and(|down| newest > down))
+    }
+
     /// A person wants it to run (again): what was counted against it is forgotten.
     pub(super) fn forgive(&mut self) {
         let facts = &mut self.session.facts;
         facts.intent = Intent::Run;
+        facts.down_at = None;
         if matches!(facts.process, Process::CrashLoop | Process::Failed { .. }) {
             facts.process = Process::None;
             facts.short_lives = 0;
             facts.restarts = 0;
         }
+    }
+
+    /// A person wants a start, and the process before it is not gone yet: it follows the end.
+    pub(super) fn start_after_the_end(&mut self, now: Timestamp) -> Step {
+        self.run(now, |core, _| core.session.facts.again = true)
+    }
+
+    /// Whether only the back-off stands between it and its next process.
+    pub(super) fn waits_to_restart(&self) -> bool {
+        let waits = matches!(self.session.facts.process, Process::Backoff { .. });
+        waits && self.session.archived_at.is_none() && self.session.facts.uncertain.is_none()
+    }
+
+    /// Whether a process is there that is being ended.
+    pub(super) fn is_ending(&self) -> bool {
+        let facts = &self.session.facts;
+        facts.process.held() && (facts.ending.is_some() || facts.intent == Intent::Stop)
     }
 
     /// There is no place among the live agents yet.
@@ -89,7 +115,8 @@ impl Core {
                 pid: None,
             };
             core.session.facts.ready = false;
-            core.ending = false;
+            core.session.facts.ending = None;
+            core.session.facts.again = false;
             core.progress = Progress {
                 incarnation,
                 offset: 0,
@@ -136,18 +163,26 @@ impl Core {
             "program_not_found" | "not_executable" | "cwd_missing" | "cwd_denied"
         );
         self.run(now, |core, step| {
-            let report = core.report(
-                Ending {
-                    at: now,
-                    ..Ending::default()
-                },
-                ExitReason::SpawnFailed,
-            );
-            step.error(now, code, text);
+            let ending = Ending {
+                by: core.session.facts.ending.clone(),
+                at: now,
+                ..Ending::default()
+            };
+            let reason = if code == START_CANCELLED {
+                core.reason(&ending)
+            } else {
+                step.error(now, code, text);
+                ExitReason::SpawnFailed
+            };
+            let report = core.report(ending, reason);
             core.ended(report, now, step);
+            if core.begin_again(now, step) || core.session.facts.intent == Intent::Stop {
+                return;
+            }
             if lasting {
                 let (code, text) = (code.to_owned(), text.to_owned());
                 core.session.facts.process = Process::Failed { code, text };
+                core.session.facts.down_at = Some(now);
             } else {
                 core.restart(now, step);
             }
@@ -182,12 +217,19 @@ impl Core {
 
     /// The process is gone and all of its output is decoded. `handed_over`: whether bytes of a
     /// task that was never acknowledged may have reached it.
-    pub(super) fn exited(&mut self, ending: Ending, handed_over: bool, now: Timestamp) -> Step {
+    pub(super) fn exited(&mut self, mut ending: Ending, handed_over: bool, now: Timestamp) -> Step {
         self.run(now, |core, step| {
+            if !ending.keeper_lost && ending.by.is_none() {
+                // It went before the keeper had heard the whole request.
+                ending.by = core.session.facts.ending.clone();
+            }
             let reason = core.reason(&ending);
             let report = core.report(ending, reason);
             core.turn_lost(&report, handed_over, now, step);
             core.ended(report, now, step);
+            if core.begin_again(now, step) {
+                return;
+            }
             let facts = &mut core.session.facts;
             let before_ready = reason == ExitReason::Completed && !facts.ready;
             let stays_down = facts.intent == Intent::Stop || (reason.wanted() && !before_ready);
@@ -207,6 +249,8 @@ impl Core {
         let mut ends = false;
         let step = self.run(now, |core, step| {
             core.session.facts.intent = Intent::Stop;
+            core.session.facts.down_at = Some(now);
+            core.session.facts.again = false;
             ends = core.session.facts.process.held();
             if ends {
                 core.end_process(force, by, step);
@@ -222,7 +266,7 @@ impl Core {
 
     /// Asks for the end of the process; until it is there, it gets no new work.
     pub(super) fn end_process(&mut self, force: Force, by: &str, step: &mut Step) {
-        self.ending = true;
+        self.session.facts.ending = Some(by.to_owned());
         step.effects.push(Effect::End(force, by.to_owned()));
     }
 
@@ -265,7 +309,7 @@ impl Core {
     }
 
     fn ended(&mut self, report: ExitReport, now: Timestamp, step: &mut Step) {
-        self.ending = false;
+        self.session.facts.ending = None;
         self.cancel_questions("exit", now, step);
         step.event(EventKind::Exit, now, json!(report));
         let why = match (report.signal, report.exit_code) {
@@ -279,6 +323,18 @@ impl Core {
         step.changes.push(Change::Ended(Box::new(report.clone())));
         self.session.facts.process = Process::None;
         self.session.facts.last_exit = Some(report);
+    }
+
+    /// The start that a person asked for while the process was being ended.
+    fn begin_again(&mut self, now: Timestamp, step: &mut Step) -> bool {
+        let wanted = std::mem::take(&mut self.session.facts.again);
+        let goes = wanted && self.session.archived_at.is_none();
+        if goes {
+            self.forgive();
+            self.session.facts.process = Process::Waiting { since: now };
+            step.effects.push(Effect::Admit);
+        }
+        goes
     }
 
     /// Back-off, or a crash loop after too many short lives.
@@ -299,6 +355,7 @@ impl Core {
         };
         if facts.short_lives >= self.rules.crash_loop_after {
             facts.process = Process::CrashLoop;
+            facts.down_at = Some(now);
             let why = format!("{} short lives in a row", facts.short_lives);
             step.effects
                 .push(Effect::Log(self.line("crash_loop", Some(why))));

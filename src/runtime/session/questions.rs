@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::domain::{
     Approval, ApprovalId, ApprovalKind, ApprovalState, Change, EventKind, Outcome, Risk, TaskId,
-    TaskMove, TaskState, Timestamp, TurnPhase,
+    TaskMove, TaskState, Timestamp, TurnFact, TurnPhase,
 };
 use crate::drivers::{Command, Question};
 
@@ -26,6 +26,17 @@ pub(super) struct Resolution {
 impl Core {
     /// The program asks.
     pub(super) fn ask(&mut self, question: Question, now: Timestamp, step: &mut Step) {
+        let stopping = |turn: TurnFact| turn.phase == TurnPhase::Stopping;
+        if self.session.facts.turn.is_some_and(stopping) {
+            // The turn is being ended by a person: nobody is asked any more.
+            let no = Command::Answer {
+                request: question.request,
+                approved: false,
+                response: None,
+            };
+            step.effects.push(Effect::Command(no, None));
+            return;
+        }
         let ttl = i64::try_from(self.rules.approval_ttl.as_millis()).unwrap_or(i64::MAX);
         let approval = Approval {
             id: ApprovalId::generate(),
@@ -48,7 +59,7 @@ impl Core {
             resolved_by: None,
             response: None,
         };
-        if let Some(task) = approval.task {
+        if let (Some(task), 0) = (approval.task, self.session.facts.asked) {
             let waits = TaskMove::new(task, TaskState::AwaitingApproval, now);
             step.changes.push(Change::Task(Box::new(waits)));
         }
@@ -160,30 +171,44 @@ impl Core {
             let Some(task) = core.session.facts.uncertain.take() else {
                 return;
             };
-            let (to, reason) = if again {
-                (TaskState::Queued, "sent_again")
+            if again {
+                core.task = None;
+                core.forgive();
+                step.changes.push(Change::Task(Box::new(TaskMove {
+                    reason: Some("sent_again".to_owned()),
+                    ..TaskMove::new(task, TaskState::Queued, now)
+                })));
             } else {
-                (TaskState::Stopped, "dropped")
-            };
-            step.changes.push(Change::Task(Box::new(TaskMove {
-                reason: Some(reason.to_owned()),
-                ..TaskMove::new(task, to, now)
-            })));
-            core.task = None;
-            if !again {
-                core.session.facts.last_outcome = Some(Outcome::Stopped);
-                let end = TurnEnd {
-                    task,
-                    outcome: Outcome::Stopped,
-                    reason: Some(reason.to_owned()),
-                    text: None,
-                    usage: None,
-                };
-                step.event(EventKind::TurnEnded, now, end.shown(None));
+                core.drop_uncertain(task, "dropped", now, step);
             }
-            step.effects.push(Effect::Stand(core.readiness()));
+            // Read again before anything is offered: it stands first in line.
             step.effects.push(Effect::Reload);
+            step.effects.push(Effect::Stand(core.readiness()));
         })
+    }
+
+    /// The end of a task that nobody could place and nobody sends again.
+    pub(super) fn drop_uncertain(
+        &mut self,
+        task: TaskId,
+        reason: &str,
+        now: Timestamp,
+        step: &mut Step,
+    ) {
+        self.task = None;
+        self.session.facts.last_outcome = Some(Outcome::Stopped);
+        step.changes.push(Change::Task(Box::new(TaskMove {
+            reason: Some(reason.to_owned()),
+            ..TaskMove::new(task, TaskState::Stopped, now)
+        })));
+        let end = TurnEnd {
+            task,
+            outcome: Outcome::Stopped,
+            reason: Some(reason.to_owned()),
+            text: None,
+            usage: None,
+        };
+        step.event(EventKind::TurnEnded, now, end.shown(None));
     }
 
     /// The program no longer waits for this answer.

@@ -58,13 +58,16 @@ pub(super) enum Effect {
     Log(Line),
 }
 
+/// One attempt at a task: the task, and when it was dispatched.
+pub(super) type Attempt = (TaskId, Timestamp);
+
 /// What a timer is about; one of another time finds nothing to do.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Alarm {
     /// The program did not end its turn on an interrupt.
-    Interrupt(TaskId),
+    Interrupt(Attempt),
     /// The program has not ended its turn yet: it is interrupted once more.
-    Again(TaskId),
+    Again(Attempt),
     /// The program did not become ready.
     Start(Incarnation),
     /// The wait before a restart is over.
@@ -72,7 +75,7 @@ pub(super) enum Alarm {
     /// Nobody answered.
     Approval(ApprovalId),
     /// The turn takes too long.
-    Deadline(TaskId),
+    Deadline(Attempt),
 }
 
 impl Step {

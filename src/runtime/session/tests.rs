@@ -71,7 +71,6 @@ fn core() -> Core {
             has_prompt: false,
         },
         random: 0.5,
-        ending: false,
     }
 }
 
@@ -481,12 +480,12 @@ fn a_program_that_ignores_the_interrupt_is_ended() {
     let mut core = core();
     let id = running(&mut core);
     core.interrupt(T);
-    let step = core.alarm(&Alarm::Interrupt(id), later(5_000));
+    let step = core.alarm(&Alarm::Interrupt((id, T)), later(5_000));
     assert!(
         step.effects
             .contains(&Effect::End(Force::Ladder, "interrupt".into()))
     );
-    let stale = core.alarm(&Alarm::Interrupt(TaskId::generate()), later(5_000));
+    let stale = core.alarm(&Alarm::Interrupt((TaskId::generate(), T)), later(5_000));
     assert!(stale.effects.is_empty());
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::domain::{
     ApprovalId, Change, EventKind, Outcome, Process, Progress, TaskId, TaskMove, TaskState,
-    Timestamp, TurnPhase,
+    Timestamp, TurnFact, TurnPhase,
 };
 use crate::drivers::{Command, Output};
 
@@ -17,7 +17,7 @@ use super::core::{Core, prompt_of};
 use super::outcome::TurnEnd;
 use super::process::{LOST_PROMPT, START_TIMEOUT};
 use super::questions::Resolution;
-use super::step::{Alarm, Effect, Step};
+use super::step::{Alarm, Attempt, Effect, Step};
 
 /// Between two interrupts of a turn that goes on.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -132,24 +132,25 @@ impl Core {
                 return;
             }
             turn.phase = TurnPhase::Stopping;
-            let task = turn.task;
+            let (task, attempt) = (turn.task, (turn.task, turn.since));
             step.changes.push(Change::Task(Box::new(TaskMove::new(
                 task,
                 TaskState::Stopping,
                 now,
             ))));
-            core.press_interrupt(task, step);
+            core.press_interrupt(attempt, step);
         });
         (step, running)
     }
 
     /// Interrupts now, once more if that was not heard, and ends the process if that was not either.
-    fn press_interrupt(&mut self, task: TaskId, step: &mut Step) {
+    fn press_interrupt(&mut self, attempt: Attempt, step: &mut Step) {
         step.effects.push(Effect::Command(Command::Interrupt, None));
-        step.effects.push(Effect::After(AGAIN, Alarm::Again(task)));
+        step.effects
+            .push(Effect::After(AGAIN, Alarm::Again(attempt)));
         let grace = self.rules.interrupt_grace;
         step.effects
-            .push(Effect::After(grace, Alarm::Interrupt(task)));
+            .push(Effect::After(grace, Alarm::Interrupt(attempt)));
     }
 
     /// The keeper is connected and its log is decoded up to now; `turn` is the task that the
@@ -165,12 +166,16 @@ impl Core {
                     pid: Some(pid),
                 }
             };
+            if let Some(by) = core.session.facts.ending.clone() {
+                // The order may have been lost together with the one who was to carry it out.
+                step.effects.push(Effect::End(Force::Ladder, by));
+            }
             let Some(fact) = core.session.facts.turn else {
                 return;
             };
             if turn == Some(fact.task) {
                 if fact.phase == TurnPhase::Stopping {
-                    core.press_interrupt(fact.task, step);
+                    core.press_interrupt((fact.task, fact.since), step);
                 }
                 return;
             }
@@ -214,16 +219,17 @@ impl Core {
     /// A timer rang.
     pub(super) fn alarm(&mut self, alarm: &Alarm, now: Timestamp) -> Step {
         self.run(now, |core, step| match alarm {
-            Alarm::Interrupt(task) => {
-                if core.is_stopping(*task) {
+            Alarm::Interrupt(attempt) => {
+                if core.is_stopping(*attempt) {
                     core.end_process(Force::Ladder, "interrupt", step);
                 }
             }
             // A shell defers what comes before its command has taken the terminal.
-            Alarm::Again(task) => {
-                if core.is_stopping(*task) {
+            Alarm::Again(attempt) => {
+                if core.is_stopping(*attempt) {
                     step.effects.push(Effect::Command(Command::Interrupt, None));
-                    step.effects.push(Effect::After(AGAIN, Alarm::Again(*task)));
+                    step.effects
+                        .push(Effect::After(AGAIN, Alarm::Again(*attempt)));
                 }
             }
             Alarm::Start(incarnation) => {
@@ -232,13 +238,9 @@ impl Core {
                     core.end_process(Force::Kill, START_TIMEOUT, step);
                 }
             }
-            Alarm::Deadline(task) => {
-                if core
-                    .session
-                    .facts
-                    .turn
-                    .is_some_and(|turn| turn.task == *task)
-                {
+            Alarm::Deadline((task, since)) => {
+                let turn = core.session.facts.turn;
+                if turn.is_some_and(|turn| turn.task == *task && turn.since == *since) {
                     let reason = Some("deadline".to_owned());
                     let end = TurnEnd {
                         task: *task,
@@ -256,9 +258,10 @@ impl Core {
         })
     }
 
-    fn is_stopping(&self, task: TaskId) -> bool {
+    fn is_stopping(&self, (task, since): Attempt) -> bool {
         let turn = self.session.facts.turn;
-        turn.is_some_and(|turn| turn.task == task && turn.phase == TurnPhase::Stopping)
+        let same = |turn: TurnFact| turn.task == task && turn.since == since;
+        turn.is_some_and(|turn| same(turn) && turn.phase == TurnPhase::Stopping)
     }
 
     /// Whether this question can still be answered.

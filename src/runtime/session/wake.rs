@@ -4,6 +4,7 @@
 //! Never says that something runs before the operating system was asked.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::fut::wrap_future;
@@ -13,6 +14,7 @@ use crate::domain::{Incarnation, Process};
 use crate::keeper;
 
 use super::super::clock::now;
+use super::super::context::Shared;
 use super::step::{Alarm, Effect, Step};
 use super::{Committing, SessionActor};
 
@@ -46,7 +48,7 @@ impl super::core::Core {
             let ms = i64::try_from(deadline.as_millis()).unwrap_or(i64::MAX);
             due.push(Effect::After(
                 wait(turn.since.plus_ms(ms)),
-                Alarm::Deadline(turn.task),
+                Alarm::Deadline((turn.task, turn.since)),
             ));
         }
         if let Process::Starting { since, .. } = self.session.facts.process {
@@ -99,7 +101,10 @@ impl SessionActor {
                     session.place = Arc::clone(&session.shared.places).try_acquire_owned().ok();
                     session.core.found_alive(pid, now())
                 }
-                Ok((true, None) | (false, _)) | Err(_) => session.core.found_dead(now()),
+                Ok((true, None) | (false, _)) | Err(_) => {
+                    session.unread_end = true;
+                    session.core.found_dead(now())
+                }
             };
             session.commit(step)
         }))
@@ -108,5 +113,21 @@ impl SessionActor {
     /// Where the keeper of an incarnation has its files.
     pub(super) fn keeper_dir(&self, incarnation: Incarnation) -> keeper::Dir {
         keeper::Dir::new(&self.shared.keepers, self.core.session.id.0, incarnation.0)
+    }
+}
+
+/// Counts a session among those that wait, until it is dropped.
+pub(super) struct Counted(Arc<Shared>);
+
+impl Counted {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        shared.waiting.fetch_add(1, Ordering::Relaxed);
+        Self(shared)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }

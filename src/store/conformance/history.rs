@@ -199,7 +199,10 @@ pub async fn tasks_move_along_legal_arrows_only(store: Store) {
     ];
     let illegal = [
         step(&one, to(TaskState::Completed, 9)),
-        step(&two, to(TaskState::Dispatching, 9)),
+        Batch {
+            first_seq: 2,
+            ..step(&two, to(TaskState::Dispatching, 9))
+        },
         step(
             &one,
             TaskMove::new(TaskId::generate(), TaskState::Stopped, Timestamp(9)),
@@ -278,6 +281,13 @@ pub async fn lives_begin_advance_and_end_once(store: Store) {
     let never_ran = exit(2, ExitReason::SpawnFailed);
     for report in [crashed.clone(), later, never_ran.clone()] {
         let ended = only(&one, vec![Change::Ended(report.into())]);
+        // A batch without events must go on where the session is, too: it carries facts.
+        let stale = commit(&store, 1, vec![ended.clone()]).await;
+        assert!(matches!(stale, Err(StoreError::OutOfOrder { .. })));
+        let ended = Batch {
+            first_seq: 2,
+            ..ended
+        };
         commit(&store, 1, vec![ended]).await.unwrap();
     }
     let (first, second, last) = store
@@ -293,7 +303,10 @@ pub async fn lives_begin_advance_and_end_once(store: Store) {
     assert_eq!(first.exit, Some(crashed), "the first report stays");
     assert_eq!(second.unwrap().exit, Some(never_ran));
     assert_eq!(last.unwrap().incarnation, Incarnation(2));
-    let again = only(&one, vec![Change::Started(life(1).into())]);
+    let again = Batch {
+        first_seq: 2,
+        ..only(&one, vec![Change::Started(life(1).into())])
+    };
     assert!(matches!(
         commit(&store, 1, vec![again]).await,
         Err(StoreError::Conflict(_))

@@ -28,6 +28,7 @@ pub async fn prompts_are_accepted_in_order_up_to_the_limit(store: Store) {
                 created_at: Timestamp(7),
                 busy,
                 offered: None,
+                refused: None,
             };
             tasks::accept(conn, &new, 3, None)
         })
@@ -92,6 +93,7 @@ pub async fn a_repeated_key_gets_the_first_placement(store: Store) {
                 created_at: Timestamp(7),
                 busy: true,
                 offered: None,
+                refused: None,
             };
             tasks::accept(conn, &new, 1, Some(&key))
         })

@@ -228,12 +228,33 @@ fn resolve(conn: &mut Connection, id: ApprovalId, answer: &Answer<'_>) -> Result
     Ok(())
 }
 
+/// Takes a session out of the lists and ends whatever of it is still open.
 fn archive(conn: &mut Connection, session: SessionId, at: Timestamp) -> Result<(), StoreError> {
     let open = sessions::table
         .find(session.to_string())
         .filter(sessions::archived_at.is_null());
     diesel::update(open)
         .set(sessions::archived_at.eq(at.0))
+        .execute(conn)?;
+    let tasks = tasks::table
+        .filter(tasks::session_id.eq(session.to_string()))
+        .filter(tasks::ended_at.is_null());
+    diesel::update(tasks)
+        .set((
+            tasks::state.eq(TaskState::Stopped.name()),
+            tasks::reason.eq("deleted"),
+            tasks::ended_at.eq(at.0),
+        ))
+        .execute(conn)?;
+    let questions = approvals::table
+        .filter(approvals::session_id.eq(session.to_string()))
+        .filter(approvals::state.eq(ApprovalState::Pending.name()));
+    diesel::update(questions)
+        .set((
+            approvals::state.eq(ApprovalState::Cancelled.name()),
+            approvals::resolved_by.eq("deleted"),
+            approvals::resolved_at.eq(at.0),
+        ))
         .execute(conn)?;
     Ok(())
 }

@@ -58,9 +58,6 @@ fn places(
     let mut places = Vec::with_capacity(batches.len());
     for (index, batch) in batches.iter().enumerate() {
         places.push(CommittedBatch { first_pos });
-        if batch.events.is_empty() {
-            continue;
-        }
         let last = match last_seqs.get(&batch.session) {
             Some(last) => *last,
             None => last_seq(conn, index, batch.session)?,

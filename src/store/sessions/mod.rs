@@ -207,6 +207,7 @@ pub fn unsettled(conn: &mut Connection) -> Result<Vec<Session>, StoreError> {
                 .or(sessions::id.eq_any(open))
                 .or(sessions::id.eq_any(asked)),
         )
+        .filter(sessions::archived_at.is_null())
         .order((sessions::updated_at.desc(), sessions::id.asc()))
         .select(COLUMNS)
         .load(conn)?;

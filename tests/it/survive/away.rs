@@ -15,7 +15,7 @@ async fn two_hundred_megabytes_are_caught_up_with() {
     let turns = json!([[{"sleep_ms": 1_000}, {"flood": {"lines": LINES, "bytes": BYTES}}]]);
     let id = player(&app, &ada, &turns).await;
     let task = send(&ada, &id, "go").await;
-    agent_until(&ada, &id, |now| now["detail"] == "busy").await;
+    started(&ada, &id, &task).await;
     let dir = keeper_dir(&app, &id);
     let keeper = recorded(&dir, "keeper_pid");
     app.kill9();

@@ -5,6 +5,7 @@ mod agent;
 mod away;
 mod chaos;
 mod drain;
+mod edges;
 mod keeper;
 mod queue;
 mod readers;
