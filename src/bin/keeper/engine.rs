@@ -25,6 +25,8 @@ use crate::wire::spec::Limits;
 
 /// Connections at a time; the next ones are closed at once.
 const MAX_CLIENTS: usize = 16;
+/// Between looks at a terminal that nobody has open.
+const PARKED_MS: u64 = 200;
 /// Between attempts at a disk that refuses: the first and the last waiting time.
 const RETRY_FIRST_MS: u64 = 250;
 const RETRY_LAST_MS: u64 = 1_000;
@@ -50,6 +52,9 @@ pub struct Engine {
     pub stdin: Option<File>,
     pub stdout: Option<File>,
     pub stderr: Option<File>,
+    /// A terminal that nobody has open while the program runs. Closing our side would hang it up and
+    /// kill a program that is about to exit; whoever opens it again is read again.
+    pub parked: Option<Parked>,
     pub log: Log,
     pub stderr_log: Stderr,
     pub input: Input,
@@ -62,6 +67,13 @@ pub struct Engine {
     scratch: Vec<u8>,
     retry: Option<Retry>,
     _lock: File,
+}
+
+/// See [`Engine::parked`].
+pub struct Parked {
+    terminal: File,
+    /// When it is looked at again.
+    pub at: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -89,6 +101,7 @@ impl Engine {
             stdin: parts.program.stdin,
             stdout: parts.program.stdout,
             stderr: parts.program.stderr,
+            parked: None,
             log: parts.log,
             stderr_log: Stderr::default(),
             input: parts.input,
@@ -110,6 +123,7 @@ impl Engine {
             for (source, events) in self.wait() {
                 self.serve(source, events);
             }
+            self.unpark();
             self.try_again();
             if self.advance() {
                 break;
@@ -199,9 +213,25 @@ impl Engine {
         let open = match self.log.take_from(&mut output) {
             Ok(open) => open,
             // EIO: the terminal's last user has gone.
+            Err(error) if self.terminal && !is_later(&error) && !self.life.has_exited() => {
+                let at = self.clock.now() + PARKED_MS;
+                let terminal = output;
+                self.parked = Some(Parked { terminal, at });
+                return;
+            }
             Err(error) => is_later(&error),
         };
         self.stdout = open.then_some(output);
+    }
+
+    /// Reads a parked terminal again: it is time, or the program has ended.
+    pub fn unpark(&mut self) {
+        let due = |parked: &Parked| self.life.has_exited() || parked.at <= self.clock.now();
+        if self.parked.as_ref().is_some_and(due)
+            && let Some(parked) = self.parked.take()
+        {
+            self.stdout = Some(parked.terminal);
+        }
     }
 
     fn take_errors(&mut self) {

@@ -12,8 +12,8 @@ use crate::wire::frame::{InputOutcome, InputState, Refusal};
 use crate::wire::input::{Entry, Step, state_of};
 use crate::wire::{MAX_INPUT, MAX_INPUT_ID, file};
 
-/// Bytes and inputs that may wait for the program to read.
-const QUEUE_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes and inputs that may wait for the program to read; at least one of the largest.
+const QUEUE_BYTES: usize = 8 * 1024 * 1024;
 const QUEUE_INPUTS: usize = 1024;
 
 /// The queue in front of the program's input.

@@ -170,6 +170,7 @@ impl Engine {
         self.save_exit();
         self.input.shut();
         self.stdin = None;
+        self.unpark();
         self.life.phase = Phase::Draining {
             until: self.clock.now() + DRAIN_MS,
         };
@@ -248,7 +249,8 @@ impl Engine {
             .loneliness_ends()
             .map(|(at, _)| at)
             .filter(|at| *at > now);
-        phase.into_iter().chain(lonely).min()
+        let parked = self.parked.as_ref().map(|parked| parked.at);
+        phase.into_iter().chain(lonely).chain(parked).min()
     }
 
     fn mind_loneliness(&mut self, now: u64) {

@@ -26,6 +26,7 @@ use crate::wire::{MAX_SPEC_BODY, VERSION, file, identity, segments};
 /// `Ok(None)` in the process that the server started, which has nothing more to do.
 pub fn begin() -> Result<Option<Engine>, StartFailure> {
     sys::close_inherited();
+    sys::settle_heap();
     umask(FileMode::from_bits_truncate(0o077));
     let spec = read_spec()?;
     let lock = enter(&spec.dir)?;

@@ -21,6 +21,18 @@ pub fn close_inherited() {
     unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
 }
 
+/// Blocks from this size on are given back to the system when they are freed, bytes.
+#[cfg(target_env = "gnu")]
+const LARGE: i32 = 128 * 1024;
+
+/// Makes the heap give large blocks back at once: glibc raises its own bound to the largest block
+/// that was ever freed, and a keeper that once held a prompt of some MiB would keep them.
+pub fn settle_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: the call takes two numbers and touches the heap's own settings alone.
+    let _taken = unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE) };
+}
+
 /// Locks the file for the life of its open description. `Ok(false)`: another keeper holds it.
 /// An open-file-description lock, because it can be tested without being taken.
 pub fn lock(file: &File) -> io::Result<bool> {

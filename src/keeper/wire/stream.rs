@@ -4,6 +4,9 @@
 /// Bytes before a body.
 pub const HEADER: usize = 5;
 
+/// Memory that a decoder keeps between frames, bytes.
+const HELD: usize = 4096;
+
 /// A frame as it stands on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawFrame {
@@ -57,8 +60,8 @@ impl Decoder {
         };
         let body = body.to_vec();
         self.buffer.drain(..HEADER + length);
-        if self.buffer.is_empty() {
-            self.buffer.shrink_to(4096);
+        if self.buffer.capacity() > HELD && self.buffer.len() < HELD {
+            self.buffer.shrink_to(HELD);
         }
         Ok(Some(RawFrame { kind, body }))
     }

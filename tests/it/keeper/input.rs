@@ -90,14 +90,14 @@ async fn a_program_that_does_not_read_lets_its_input_wait() {
         .await;
     let mut link = agent.attach(0).await;
     let big = vec![b'a'; 1024 * 1024];
-    for number in 0..4 {
+    for number in 0..8 {
         link.writer
             .input(format!("big-{number}").as_bytes(), big.clone())
             .await
             .unwrap();
     }
     assert_eq!(
-        outcomes(&mut link, b"big-3", InputOutcome::Accepted)
+        outcomes(&mut link, b"big-7", InputOutcome::Accepted)
             .await
             .len(),
         1
@@ -106,7 +106,7 @@ async fn a_program_that_does_not_read_lets_its_input_wait() {
     let full = InputOutcome::Refused(Refusal::Full);
     assert_eq!(outcomes(&mut link, b"extra", full).await, [full]);
     link.writer
-        .input(b"large", vec![b'a'; 1024 * 1024 + 1])
+        .input(b"large", vec![b'a'; 7 * 1024 * 1024 + 1])
         .await
         .unwrap();
     let large = InputOutcome::Refused(Refusal::TooLarge);
@@ -124,14 +124,14 @@ async fn a_program_that_does_not_read_lets_its_input_wait() {
     let mut link = agent.attach(0).await;
     assert_eq!(status(&mut link, b"big-0").await, InputState::Accepted);
     assert_eq!(status(&mut link, b"extra").await, InputState::None);
-    assert_eq!(agent.dir.input_state(b"big-3"), InputState::Accepted);
+    assert_eq!(agent.dir.input_state(b"big-7"), InputState::Accepted);
     let signal = callboard::keeper::Target::Program;
     link.writer.signal(libc::SIGUSR1, signal).await.unwrap();
-    outcomes(&mut link, b"big-3", InputOutcome::Written).await;
+    outcomes(&mut link, b"big-7", InputOutcome::Written).await;
     link.writer.close_stdin().await.unwrap();
     link.until_exit().await;
     assert!(
-        link.text().ends_with(&format!("{}\n", 4 * 1024 * 1024)),
+        link.text().ends_with(&format!("{}\n", 8 * 1024 * 1024)),
         "no byte twice, none lost"
     );
     let kib = super::private_kib(agent.keeper_pid());
@@ -184,7 +184,8 @@ async fn a_terminal_echoes_and_ends() {
     // Once as echo, once from cat; the terminal turns each line end into two bytes.
     link.until_output("hello\r\nhello\r\n").await;
     link.writer.close_stdin().await.unwrap();
-    assert_eq!(link.until_exit().await.code, Some(0));
+    let exit = link.until_exit().await;
+    assert_eq!(exit.code, Some(0), "{exit:?}");
 }
 
 #[tokio::test]
