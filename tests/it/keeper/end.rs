@@ -50,7 +50,7 @@ async fn a_real_time_signal_is_an_end_too() {
 async fn the_record_comes_first_then_the_drain_then_the_tree() {
     let rig = Rig::new();
     let agent = rig
-        .start(rig.shell("(while :; do echo tick; sleep 0.05; done) & echo $!; exit 5"))
+        .start(rig.shell("(while :; do echo tick; sleep 0.05; done) & echo pid $!; exit 5"))
         .await;
     let mut seen = None;
     until("the exit record", || {
@@ -61,7 +61,11 @@ async fn the_record_comes_first_then_the_drain_then_the_tree() {
     let first = seen.unwrap();
     let mut link = agent.attach(0).await;
     link.until_output("tick").await;
-    let child: u32 = link.text().lines().next().unwrap().parse().unwrap();
+    link.until_output("pid ").await;
+    let text = link.text();
+    let mut lines = text.lines();
+    let child = lines.find_map(|line| line.strip_prefix("pid "));
+    let child: u32 = child.unwrap().parse().unwrap();
     assert!(!first.drained, "{first:?}");
     assert_eq!(first.code, Some(5));
     let last = link.until_exit().await;
