@@ -208,6 +208,10 @@ impl House {
         if detached.await.is_err() {
             tracing::error!("the supervisor tree did not end in time");
         }
+        let flushed = tokio::time::timeout(Duration::from_secs(5), self.runtime.flush_log());
+        if flushed.await.is_err() {
+            tracing::error!("the supervisor's log was not written in time");
+        }
         let store = self.store;
         let closed = tokio::task::spawn_blocking(move || store.close()).await;
         if let Err(error) = closed {

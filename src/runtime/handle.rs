@@ -285,6 +285,11 @@ impl Runtime {
         serde_json::to_value(node).map_err(Error::internal)
     }
 
+    /// Waits until the supervisor's log is written as far as it goes; before the rows are closed.
+    pub async fn flush_log(&self) {
+        self.shared.ledger.flush().await;
+    }
+
     /// From now on new work is refused with `draining`.
     pub fn drain(&self) {
         self.shared.draining.store(true, Ordering::Release);

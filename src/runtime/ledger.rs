@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::{Incarnation, SessionId, Timestamp};
 use crate::store::{self, Store};
@@ -88,20 +88,36 @@ pub(super) fn session_of(path: &str) -> Option<SessionId> {
         .ok()
 }
 
+/// What waits to be written.
+enum Entry {
+    /// A line, and when it was.
+    Line(Timestamp, Line),
+    /// Tells when everything before it is written.
+    Mark(oneshot::Sender<()>),
+}
+
 /// See the module. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Ledger {
-    lines: mpsc::Sender<(Timestamp, Line)>,
+    entries: mpsc::Sender<Entry>,
     lost: Arc<AtomicU64>,
 }
 
 impl Ledger {
     /// Starts the task that writes the rows.
     pub(super) fn start(store: Store) -> Self {
-        let (lines, queue) = mpsc::channel(WAITING);
+        let (entries, queue) = mpsc::channel(WAITING);
         let lost = Arc::new(AtomicU64::new(0));
         actix::spawn(write_rows(store, queue));
-        Self { lines, lost }
+        Self { entries, lost }
+    }
+
+    /// Waits until the lines so far are rows, or could not be.
+    pub(super) async fn flush(&self) {
+        let (told, heard) = oneshot::channel();
+        if self.entries.send(Entry::Mark(told)).await.is_ok() {
+            let _written = heard.await;
+        }
     }
 
     /// Takes a line.
@@ -117,7 +133,7 @@ impl Ledger {
             next_at = line.next_at.map(Timestamp::rfc3339),
             "supervisor"
         );
-        if self.lines.try_send((now(), line)).is_err() {
+        if self.entries.try_send(Entry::Line(now(), line)).is_err() {
             let lost = self.lost.fetch_add(1, Ordering::Relaxed).saturating_add(1);
             tracing::warn!(lost, "a line of the supervisor's log has no row");
         }
@@ -130,16 +146,25 @@ impl Observer for Ledger {
     }
 }
 
-async fn write_rows(store: Store, mut queue: mpsc::Receiver<(Timestamp, Line)>) {
-    let mut lines = Vec::new();
-    while queue.recv_many(&mut lines, AT_ONCE).await > 0 {
-        let rows: Vec<store::supervisor_log::Row> =
-            lines.drain(..).map(|(at, line)| row(at, line)).collect();
+async fn write_rows(store: Store, mut queue: mpsc::Receiver<Entry>) {
+    let mut entries = Vec::new();
+    while queue.recv_many(&mut entries, AT_ONCE).await > 0 {
+        let (mut rows, mut marks) = (Vec::new(), Vec::new());
+        for entry in entries.drain(..) {
+            match entry {
+                Entry::Line(at, line) => rows.push(row(at, line)),
+                Entry::Mark(told) => marks.push(told),
+            }
+        }
         let written = store
             .write(move |conn| store::supervisor_log::append(conn, &rows))
             .await;
         if let Err(error) = written {
             tracing::warn!(%error, "lines of the supervisor's log could not be stored");
+        }
+        for told in marks {
+            // Who has gone away needs no answer.
+            let _told = told.send(());
         }
     }
 }

@@ -25,6 +25,9 @@ const AT_ONCE: usize = 32;
 /// Until sessions that lost their actors are looked for: the first time, and from then on.
 const FIRST_LOOK: Duration = Duration::from_millis(500);
 const LOOK: Duration = Duration::from_secs(10);
+/// How many of these looks also go through the keepers' directories: a keeper that was starting when
+/// the last server died answers within seconds or never. Later looks would only grow with the past.
+const STRAY_LOOKS: u64 = 3;
 
 /// What the sweep found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -68,7 +71,7 @@ async fn wake_all(shared: &Arc<Shared>, trunk: &Arc<Trunk>, ids: Vec<SessionId>)
 pub(super) async fn keep_awake(shared: Arc<Shared>, trunk: Arc<Trunk>, sessions: Addr<Supervisor>) {
     // The first look is soon: before it, nobody reads what the agents of lost actors say.
     let mut wait = FIRST_LOOK;
-    loop {
+    for look in 1_u64.. {
         tokio::time::sleep(wait).await;
         wait = LOOK;
         if !sessions.connected() {
@@ -89,7 +92,9 @@ pub(super) async fn keep_awake(shared: Arc<Shared>, trunk: Arc<Trunk>, sessions:
             tracing::warn!(sessions = lost.len(), "sessions without actors are woken");
             wake_all(&shared, &trunk, lost).await;
         }
-        end_strays(&shared).await;
+        if look <= STRAY_LOOKS {
+            end_strays(&shared).await;
+        }
         shared.directory.sweep();
     }
 }

@@ -252,9 +252,14 @@ impl Handler<Archive> for SessionActor {
     type Result = AtomicResponse<Self, Result<()>>;
 
     fn handle(&mut self, _archive: Archive, _ctx: &mut Self::Context) -> Self::Result {
-        self.settle_answers();
         let step = self.core.archive(now());
-        AtomicResponse::new(self.commit(step))
+        let committing = self.commit(step);
+        AtomicResponse::new(Box::pin(committing.map(
+            |committed, session: &mut Self, _| {
+                session.settle_answers();
+                committed
+            },
+        )))
     }
 }
 

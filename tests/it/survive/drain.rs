@@ -40,8 +40,16 @@ async fn agents_live_on_through_a_restart() {
     assert_eq!(app.ended().await, Some(0));
     assert!(held.await.unwrap().is_ok(), "the held request was cut off");
     assert!(lives(pid_of(&before)), "the agent ended with its server");
+    assert!(!app.log().contains("could not be stored"), "{}", app.log());
     app.agents = Agents::End;
     app.boot().await;
+    let admin = app.sign_in("admin").await;
+    let said = admin.get("/api/supervisor/events?after=0").await.ok(200);
+    let ended = |line: &Value| line["path"] == "root" && line["event"] == "ended";
+    assert!(
+        said["events"].as_array().unwrap().iter().any(ended),
+        "{said}"
+    );
     let ada = ada.at(&app);
     assert_eq!(settled(&ada, &id, &task).await["state"], "completed");
     assert_eq!(agent(&ada, &id).await["pid"], before["pid"]);
