@@ -186,7 +186,8 @@ fn kinds(
 fn absolute(key: &str, path: &Path, home: Option<&Path>) -> Result<PathBuf, ConfigError> {
     let path = match path.strip_prefix("~") {
         Ok(rest) => match home {
-            Some(home) => home.join(rest),
+            // Joining nothing would end the path in a slash.
+            Some(home) => home.components().chain(rest.components()).collect(),
             None => {
                 let message = "HOME is not set, so `~` means nothing";
                 return Err(ConfigError::bad(key, message, "an absolute path"));
