@@ -17,15 +17,14 @@ async fn a_killed_agent_is_restarted_and_its_task_is_not_sent_again() {
     let first = send(&ada, &id, "first").await;
     let second = send(&ada, &id, "second").await;
     let events = format!("/api/agents/{id}/events?after=0&types=assistant_message");
-    let end = Instant::now() + LONG;
-    while ada.get(&events).await.json()["events"]
-        .as_array()
-        .unwrap()
-        .is_empty()
-    {
-        assert!(Instant::now() < end);
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    answer(async || {
+        let page = ada.get(&events).await.json();
+        if page["events"] != json!([]) {
+            return Ok(());
+        }
+        Err(page.to_string())
+    })
+    .await;
     let before = agent(&ada, &id).await;
     kill9(pid_of(&before));
     let waits = agent_until(&ada, &id, |now| now["detail"] == "backoff").await;
@@ -103,12 +102,7 @@ async fn a_killed_shell_is_fresh_at_the_next_message() {
     ada.turn(&id, "MINE=kept").await;
     let task = send(&ada, &id, "echo begun; sleep 60").await;
     let busy = agent_until(&ada, &id, |now| now["detail"] == "busy").await;
-    let log = format!("/api/agents/{id}/log");
-    let end = Instant::now() + LONG;
-    while !ada.get(&log).await.text.contains("begun") {
-        assert!(Instant::now() < end);
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    printed(&ada, &id, "begun").await;
     kill9(pid_of(&busy));
     let lost = settled(&ada, &id, &task).await;
     assert_eq!(lost["state"], "interrupted", "{lost}");

@@ -56,20 +56,9 @@ async fn a_stop_works_on_a_full_disk() {
     let keeper = keeper_dir(&app, &id);
     let filler = place.join("filler");
     fill(&filler);
-    let begun = Instant::now();
-    let reply = ada
-        .post(&format!("/api/agents/{id}/stop"), &json!({}))
-        .await;
-    let took = begun.elapsed();
-    assert!(
-        !lives(pid_of(&busy)),
-        "it runs on after {took:?}: {}",
-        reply.text
-    );
-    assert_eq!(reply.ok(200)["stopped"], true);
+    let took = stopped(&ada, &id, pid_of(&busy)).await;
     assert!(took < Duration::from_secs(15), "{took:?}");
-    let record = std::fs::read_to_string(keeper.join("exit")).unwrap();
-    assert!(record.lines().any(|line| line == "by ada"), "{record}");
+    by_ada(&keeper);
     std::fs::remove_file(&filler).unwrap();
     follows(&ada, &id, &task).await;
     eprintln!("stopped on a full disk in {took:?}");
@@ -97,25 +86,31 @@ async fn a_stop_goes_past_a_session_that_hangs() {
     started(&ada, &id, &task).await;
     let busy = agent(&ada, &id).await;
     let keeper = keeper_dir(&app, &id);
-    let begun = Instant::now();
-    let reply = ada
-        .post(&format!("/api/agents/{id}/stop"), &json!({}))
-        .await;
-    let took = begun.elapsed();
-    assert!(
-        !lives(pid_of(&busy)),
-        "it runs on after {took:?}: {}",
-        reply.text
-    );
-    assert_eq!(reply.ok(200)["stopped"], true);
+    let took = stopped(&ada, &id, pid_of(&busy)).await;
     assert!(
         took < Duration::from_secs(12),
         "it waited for the session: {took:?}"
     );
-    let record = std::fs::read_to_string(keeper.join("exit")).unwrap();
-    assert!(record.lines().any(|line| line == "by ada"), "{record}");
+    by_ada(&keeper);
     follows(&ada, &id, &task).await;
     eprintln!("stopped past a session that hangs in {took:?}");
+}
+
+/// Stops the agent: when it says so, the process is gone. How long that took.
+async fn stopped(who: &Caller, id: &str, pid: i32) -> Duration {
+    let begun = Instant::now();
+    let path = format!("/api/agents/{id}/stop");
+    let reply = who.post(&path, &json!({})).await;
+    let took = begun.elapsed();
+    assert!(!lives(pid), "it runs on after {took:?}: {}", reply.text);
+    assert_eq!(reply.ok(200)["stopped"], true);
+    took
+}
+
+/// The keeper's own record says who asked.
+fn by_ada(keeper: &Path) {
+    let record = std::fs::read_to_string(keeper.join("exit")).unwrap();
+    assert!(record.lines().any(|line| line == "by ada"), "{record}");
 }
 
 /// The rows say what happened once they can.
