@@ -3,6 +3,7 @@
 //!
 //! Never sends a task again by itself; each session decides as after any other crash.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -141,16 +142,14 @@ pub(super) async fn clear(shared: &Shared, id: SessionId) {
     let agents = shared.config.data_dir.join("agents");
     let clearing = tokio::task::spawn_blocking(move || -> std::io::Result<()> {
         let name = id.to_string();
-        for (session, _, dir) in Dir::all(&keepers)? {
-            if session == name {
-                dir.remove()?;
+        for incarnation in entries(&keepers.join(&name))? {
+            if let Ok(number) = incarnation.parse() {
+                Dir::new(&keepers, id.0, number).remove()?;
             }
         }
-        for entry in std::fs::read_dir(agents)? {
-            let entry = entry?;
-            let own = entry.file_name().to_string_lossy().starts_with(&name);
-            if own {
-                std::fs::remove_dir_all(entry.path())?;
+        for entry in entries(&agents)? {
+            if entry.starts_with(&name) {
+                std::fs::remove_dir_all(agents.join(entry))?;
             }
         }
         Ok(())
@@ -158,6 +157,17 @@ pub(super) async fn clear(shared: &Shared, id: SessionId) {
     if let Ok(Err(error)) = clearing.await {
         tracing::warn!(session.id = %id, %error, "files of a deleted session are left");
     }
+}
+
+/// The names in a directory; none where it is not there.
+fn entries(dir: &Path) -> std::io::Result<Vec<String>> {
+    let found = match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    found
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect()
 }
 
 /// Open questions do not grow older while the server is down.

@@ -228,6 +228,8 @@ impl Core {
             core.turn_lost(&report, handed_over, now, step);
             core.ended(report, now, step);
             if core.begin_again(now, step) {
+                // A task that was given back waits again.
+                step.effects.push(Effect::Reload);
                 return;
             }
             let facts = &mut core.session.facts;

@@ -253,6 +253,24 @@ fn a_death_before_the_hand_over_gives_the_task_back() {
 }
 
 #[test]
+fn a_start_that_follows_the_end_takes_the_given_back_task_along() {
+    let mut core = core();
+    ready(&mut core);
+    let task = task(&core);
+    core.offer(task, 0, T);
+    core.halt(Force::Ladder, "ann", T);
+    core.start_after_the_end(T);
+    let step = died(&mut core, false, later(500));
+    assert_eq!(moves(&step), [TaskState::Queued]);
+    assert!(step.effects.contains(&Effect::Admit));
+    assert!(
+        step.effects.contains(&Effect::Reload),
+        "it would wait unseen"
+    );
+    assert!(!core.session.facts.again);
+}
+
+#[test]
 fn a_death_after_the_hand_over_holds_the_queue_and_asks() {
     for (to, end, told) in [
         (ApprovalState::Approved, TaskState::Queued, 0),
