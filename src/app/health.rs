@@ -49,6 +49,10 @@ pub struct Health {
     pub supervisor: Service,
     /// The keeper's program, by file name, when it was found.
     pub keeper: Option<String>,
+    /// The means that hold the trees of agents together: `namespaces`, `user_namespaces`, `group`.
+    pub isolation: &'static str,
+    /// What this machine lacks for better ones, and the mend.
+    pub isolation_missing: Option<String>,
 }
 
 /// Whether new work is welcome.
@@ -97,6 +101,8 @@ impl App {
             },
             supervisor,
             keeper: self.inner.base.keeper.clone(),
+            isolation: self.inner.base.isolation,
+            isolation_missing: self.inner.base.isolation_missing.clone(),
         }
     }
 

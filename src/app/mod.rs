@@ -70,6 +70,10 @@ pub struct Foundation {
     pub epoch: String,
     /// File name of the keeper's program, for health.
     pub keeper: Option<String>,
+    /// The means that hold the trees of agents together, by name.
+    pub isolation: &'static str,
+    /// What this machine lacks for better ones.
+    pub isolation_missing: Option<String>,
 }
 
 struct Inner {

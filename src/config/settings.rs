@@ -82,6 +82,16 @@ pub struct Limits {
     pub polls_per_token: usize,
 }
 
+/// How an agent's processes are held together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IsolationSetting {
+    /// By the process group alone.
+    None,
+    /// By the best means of the machine.
+    Tree,
+}
+
 /// Agent processes.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -128,6 +138,8 @@ pub struct Agents {
     pub linger: Duration,
     /// Directories below which working directories must be; at least one.
     pub roots: Vec<PathBuf>,
+    /// How an agent's processes are held together.
+    pub isolation: IsolationSetting,
     /// Where scenarios are looked up by name besides the built-in ones.
     #[serde(default)]
     pub scenarios_dir: Option<PathBuf>,

@@ -17,6 +17,7 @@ mod binary;
 mod connection;
 mod dir;
 mod logreader;
+mod means;
 pub mod pidfd;
 mod spawner;
 mod stop;
@@ -31,6 +32,7 @@ pub use binary::{BinaryError, KeeperBinary};
 pub use connection::{ConnectError, ProtocolError, Reader, SendError, Writer, connect};
 pub use dir::Dir;
 pub use logreader::{Chunk, LogReader};
+pub use means::Means;
 pub use spawner::{ProcessId, SpawnError, Spawner, Started};
 pub use stop::{Outcome, Path as StopPath, stop_past};
 pub use sweep::{Swept, sweep};
@@ -38,4 +40,4 @@ pub use wire::frame::{
     BlockReason, ClientFrame, Hello, InputOutcome, InputState, KeeperFrame, Refusal, Status, Target,
 };
 pub use wire::record::{ExitRecord, Record};
-pub use wire::spec::{Limits, Mode, OnServerLoss, Spec, StartCode, StartFailure};
+pub use wire::spec::{Isolation, Limits, Mode, OnServerLoss, Spec, StartCode, StartFailure};

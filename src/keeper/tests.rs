@@ -9,7 +9,8 @@ use super::wire::frame::{
 use super::wire::input::{Entry, Step, entries, state_of};
 use super::wire::record::{ExitRecord, Record};
 use super::wire::spec::{
-    Begun, Limits, Mode, OnServerLoss, Spec, StartCode, StartFailure, decode_reply, encode_reply,
+    Begun, Isolation, Limits, Mode, OnServerLoss, Spec, StartCode, StartFailure, decode_reply,
+    encode_reply,
 };
 use super::wire::stream::{Decoder, RawFrame};
 use super::wire::{MAX_CLIENT_BODY, MAX_KEEPER_BODY, MAX_SPEC_BODY, segments};
@@ -284,6 +285,7 @@ proptest! {
             cwd: "/tmp".into(),
             mode: size.map_or(Mode::Pipes, |(rows, cols)| Mode::Pty { rows, cols }),
             limits: Limits { orphan_ttl_s: numbers.1, on_server_loss: OnServerLoss::Stop, ..Limits::default() },
+            isolation: Isolation::UserNamespaces,
         };
         let frames = decode_in_pieces(&spec.encode(), 7, MAX_SPEC_BODY);
         prop_assert_eq!(Spec::decode(&frames[0]), Ok(spec.clone()));

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::config::Config;
-use crate::keeper::Spawner;
+use crate::keeper::{Isolation, Spawner};
 use crate::secrets::Secrets;
 use crate::store::Store;
 
@@ -39,6 +39,8 @@ pub struct Shared {
     pub(super) directory: Directory,
     /// The supervisor's log.
     pub(super) ledger: Ledger,
+    /// What holds an agent's tree together here.
+    pub(super) isolation: Isolation,
     /// Places for live agents, first come first served.
     pub(super) places: Arc<Semaphore>,
     /// Places in the start gate.
@@ -70,6 +72,8 @@ pub struct Parts {
     pub spawner: Spawner,
     /// The server's own executable.
     pub server_exe: String,
+    /// What holds an agent's tree together here.
+    pub isolation: Isolation,
     /// Names this history.
     pub epoch: String,
 }
@@ -86,6 +90,7 @@ impl Shared {
             secrets: parts.secrets,
             spawner: parts.spawner,
             server_exe: parts.server_exe,
+            isolation: parts.isolation,
             epoch: parts.epoch,
             directory: Directory::default(),
             ledger,

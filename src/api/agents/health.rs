@@ -7,6 +7,11 @@ use serde_json::{Value, json};
 
 use crate::app::{App, Readiness, Service};
 
+/// How a machine is made to give namespaces.
+const NAMESPACES: &str = "run the server as root, or let its user make user namespaces: sysctl \
+    user.max_user_namespaces=15000, and where they exist kernel.unprivileged_userns_clone=1 and \
+    kernel.apparmor_restrict_unprivileged_userns=0; the server's log says what was refused";
+
 /// `GET /health`, `/health/detailed`, `/health/ready`, `/health/live`.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
@@ -46,6 +51,10 @@ async fn detailed(app: web::Data<App>) -> HttpResponse {
                 "status": if health.keeper.is_some() { "healthy" } else { "unhealthy" },
                 "binary": health.keeper,
             },
+        },
+        "isolation": {
+            "means": health.isolation,
+            "mend": health.isolation_missing.is_some().then_some(NAMESPACES),
         },
     }))
 }

@@ -14,6 +14,7 @@ use crate::client::{Client, Flow, News};
 use crate::clock::Clock;
 use crate::exitfile::ExitFile;
 use crate::input::{Input, Pumped};
+use crate::isolate::Leash;
 use crate::launch::Program;
 use crate::life::Life;
 use crate::log::Log;
@@ -42,6 +43,7 @@ pub struct Parts {
     pub listener: UnixListener,
     pub signals: SignalFd,
     pub lock: File,
+    pub leash: Option<Leash>,
 }
 
 /// The whole keeper.
@@ -67,6 +69,7 @@ pub struct Engine {
     scratch: Vec<u8>,
     retry: Option<Retry>,
     _lock: File,
+    _leash: Option<Leash>,
 }
 
 /// See [`Engine::parked`].
@@ -114,6 +117,7 @@ impl Engine {
             scratch: Vec::new(),
             retry: None,
             _lock: parts.lock,
+            _leash: parts.leash,
         }
     }
 

@@ -14,8 +14,9 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode as FileMode, umask};
 use nix::unistd;
 
+use crate::isolate;
 use crate::sys;
-use crate::wire::spec::{Mode, Spec, StartCode, StartFailure};
+use crate::wire::spec::{Isolation, Mode, Spec, StartCode, StartFailure};
 use crate::wire::{MARK_VAR, identity};
 
 /// Where a name without a slash is looked for when the environment has no `PATH`.
@@ -55,11 +56,13 @@ struct Plan {
     env: Vec<CString>,
     cwd: CString,
     umask: u32,
+    isolated: bool,
 }
 
 #[derive(Clone, Copy)]
 enum Stage {
     Session,
+    Isolation,
     Cwd,
     Exec,
 }
@@ -78,7 +81,7 @@ pub fn hold(spec: &Spec, mark: &str) -> Result<Held, StartFailure> {
         drop(gate);
         let (stage, errno) = become_program(&plan, &ends, (File::from(gate_read), keeper));
         let mut report = vec![stage.code()];
-        report.extend_from_slice(&raw(errno).to_be_bytes());
+        report.extend_from_slice(&isolate::raw(errno).to_be_bytes());
         let _sent = File::from(errors_write).write_all(&report);
         sys::leave(127);
     };
@@ -123,13 +126,17 @@ fn explain(stage: Stage, errno: Errno) -> StartFailure {
         (Stage::Exec, Errno::EACCES | Errno::ENOEXEC | Errno::EISDIR) => {
             (StartCode::NotExecutable, "the program cannot be executed")
         }
+        (Stage::Isolation, _) => (
+            StartCode::SpawnFailed,
+            "the system refused mounts and a /proc of its own",
+        ),
         (Stage::Exec | Stage::Session, _) => {
             (StartCode::SpawnFailed, "the program could not be started")
         }
     };
     StartFailure {
         code,
-        errno: raw(errno),
+        errno: isolate::raw(errno),
         text: format!("{text}: {}", errno.desc()),
     }
 }
@@ -189,6 +196,11 @@ fn become_program(plan: &Plan, ends: &Ends, gate: (File, unistd::Pid)) -> (Stage
     if let Err(errno) = enter_session(plan, ends, gate) {
         return (Stage::Session, errno);
     }
+    if plan.isolated
+        && let Err(errno) = isolate::enter()
+    {
+        return (Stage::Isolation, errno);
+    }
     if let Err(errno) = unistd::chdir(plan.cwd.as_c_str()) {
         return (Stage::Cwd, errno);
     }
@@ -210,7 +222,13 @@ fn enter_session(plan: &Plan, ends: &Ends, gate: (File, unistd::Pid)) -> Result<
     unistd::setsid()?;
     // Sound here: the keeper has one thread, so the end of that thread is the end of the keeper.
     prctl::set_pdeathsig(Signal::SIGKILL)?;
-    if unistd::getppid() != keeper {
+    // From inside a namespace a parent outside is 0, and a keeper that has died is the init.
+    let parent = if plan.isolated {
+        unistd::Pid::from_raw(0)
+    } else {
+        keeper
+    };
+    if unistd::getppid() != parent {
         return Err(Errno::ESRCH);
     }
     if ends.terminal {
@@ -259,6 +277,7 @@ impl Plan {
             env,
             cwd: c(spec.cwd.as_os_str().as_bytes(), "the working directory")?,
             umask: spec.limits.umask,
+            isolated: spec.isolation != Isolation::Group,
         })
     }
 }
@@ -287,6 +306,7 @@ impl Stage {
             Self::Session => 0,
             Self::Cwd => 1,
             Self::Exec => 2,
+            Self::Isolation => 3,
         }
     }
 
@@ -294,6 +314,7 @@ impl Stage {
         match code {
             1 => Self::Cwd,
             2 => Self::Exec,
+            3 => Self::Isolation,
             _ => Self::Session,
         }
     }
@@ -302,19 +323,11 @@ impl Stage {
 fn system(errno: Errno, text: &str) -> StartFailure {
     StartFailure {
         code: StartCode::SpawnFailed,
-        errno: raw(errno),
+        errno: isolate::raw(errno),
         text: format!("{text}: {}", errno.desc()),
     }
 }
 
 fn errno_of(error: &std::io::Error) -> Errno {
     Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
-}
-
-#[expect(
-    clippy::as_conversions,
-    reason = "the discriminants of Errno are the numbers of libc"
-)]
-fn raw(errno: Errno) -> i32 {
-    errno as i32
 }

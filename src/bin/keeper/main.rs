@@ -15,6 +15,7 @@ mod commands;
 mod engine;
 mod exitfile;
 mod input;
+mod isolate;
 mod launch;
 mod life;
 mod log;
@@ -23,6 +24,13 @@ mod stderr;
 mod sys;
 
 fn main() {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == "probe")
+    {
+        print!("{}", isolate::probe());
+        return;
+    }
     let code = match setup::begin() {
         Ok(Some(engine)) => {
             engine.run();

@@ -15,6 +15,7 @@ use crate::clock::wall_ms;
 use crate::engine::{Engine, Parts};
 use crate::exitfile::ExitFile;
 use crate::input::Input;
+use crate::isolate;
 use crate::launch;
 use crate::log::Log;
 use crate::sys;
@@ -137,6 +138,15 @@ fn live(spec: &Spec, mut lock: File) -> Result<Engine, StartFailure> {
     let input = Input::create().map_err(on_disk)?;
     let exit_file = ExitFile::reserve().map_err(on_disk)?;
 
+    let leash = isolate::prepare(spec.isolation).map_err(|refused| StartFailure {
+        code: StartCode::SpawnFailed,
+        errno: isolate::raw(refused.errno),
+        text: format!(
+            "the system refused {}: {}",
+            refused.step,
+            refused.errno.desc()
+        ),
+    })?;
     let held = launch::hold(spec, &record.mark)?;
     record.program_pid = held.program.pid;
     record.program_start_ticks = held.program.start_ticks;
@@ -158,6 +168,7 @@ fn live(spec: &Spec, mut lock: File) -> Result<Engine, StartFailure> {
         listener,
         signals,
         lock,
+        leash,
     }))
 }
 

@@ -17,7 +17,8 @@ use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocma
 
 /// Closes everything but standard input, output and error.
 pub fn close_inherited() {
-    // SAFETY: runs first in `main`; nothing in this process owns a descriptor above 2 yet.
+    // SAFETY: runs first in `main`, where nothing owns a descriptor above 2 yet, and in a forked
+    // child that leaves without dropping anything.
     unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
 }
 
@@ -125,6 +126,13 @@ pub fn restore_signals() {
         // SAFETY: the default action is no handler. SIGKILL and SIGSTOP refuse, which is right.
         let _refused = unsafe { signal(signo, SigHandler::SigDfl) };
     }
+    let _kept = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
+}
+
+/// Lets the kernel collect the calling process's dead children.
+pub fn collect_by_itself() {
+    // SAFETY: ignoring runs no handler.
+    let _refused = unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) };
     let _kept = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
 }
 

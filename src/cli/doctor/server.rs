@@ -16,7 +16,11 @@ pub fn checks(url: Option<&str>) -> Vec<Check> {
         Err(failure) => return vec![refused("server", &failure)],
     };
     match client.json::<Value>(&Request::get("/health/detailed")) {
-        Ok(health) => vec![answers(&client, &health), signed_in(&client)],
+        Ok(health) => vec![
+            answers(&client, &health),
+            isolation(&health),
+            signed_in(&client),
+        ],
         Err(failure) => vec![refused("server", &failure)],
     }
 }
@@ -37,6 +41,23 @@ fn answers(client: &Client, health: &Value) -> Check {
             format!("{at} answers, but not as Callboard"),
             "name the right address with --url or CALLBOARD_URL",
         ),
+    }
+}
+
+/// What holds the trees of the server's agents together.
+fn isolation(health: &Value) -> Check {
+    let name = "isolation";
+    let means = render::field(health, &["isolation", "means"]).unwrap_or_default();
+    let mend = render::field(health, &["isolation", "mend"]);
+    match (means.as_str(), mend) {
+        ("", _) => Check::warning(name, "the server does not say", "use one of this version"),
+        ("group", Some(mend)) => Check::warning(
+            name,
+            "agents are held together by their process groups alone",
+            mend,
+        ),
+        ("group", None) => Check::ok(name, "none, as the server's settings say"),
+        (means, _) => Check::ok(name, format!("agents live in {}", means.replace('_', " "))),
     }
 }
 

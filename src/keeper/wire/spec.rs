@@ -31,6 +31,54 @@ pub struct Spec {
     pub mode: Mode,
     /// Bounds and habits; the defaults are the server's.
     pub limits: Limits,
+    /// By what means the tree is held together.
+    pub isolation: Isolation,
+}
+
+/// By what means a tree is held together, so that it can be ended for sure.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Isolation {
+    /// The process group, and a keeper that adopts orphans.
+    #[default]
+    Group,
+    /// Pid, mount and ipc namespaces, by the rights of the keeper's user.
+    Namespaces,
+    /// The same within a user namespace, for a user without these rights.
+    UserNamespaces,
+}
+
+impl Isolation {
+    const ALL: [(Self, u8, &'static str); 3] = [
+        (Self::Group, 0, "group"),
+        (Self::Namespaces, 1, "namespaces"),
+        (Self::UserNamespaces, 2, "user_namespaces"),
+    ];
+
+    /// The word in replies, and in the answers of `callboard-keeper probe`.
+    pub fn name(self) -> &'static str {
+        let own = Self::ALL
+            .iter()
+            .find(|(isolation, _, _)| *isolation == self);
+        own.map_or("group", |(_, _, name)| name)
+    }
+
+    /// The means of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        let found = Self::ALL.iter().find(|(_, _, known)| *known == name);
+        found.map(|(isolation, _, _)| *isolation)
+    }
+
+    fn code(self) -> u8 {
+        let own = Self::ALL
+            .iter()
+            .find(|(isolation, _, _)| *isolation == self);
+        own.map_or(0, |(_, code, _)| *code)
+    }
+
+    fn from_code(code: u8) -> Result<Self, Malformed> {
+        let found = Self::ALL.iter().find(|(_, known, _)| *known == code);
+        found.map(|(isolation, _, _)| *isolation).ok_or(Malformed)
+    }
 }
 
 /// How the program's input and output are connected.
@@ -177,6 +225,7 @@ impl std::fmt::Debug for Spec {
             .field("cwd", &self.cwd)
             .field("mode", &self.mode)
             .field("limits", &self.limits)
+            .field("isolation", &self.isolation)
             .finish()
     }
 }
@@ -216,6 +265,7 @@ impl Spec {
         for (name, value) in &self.env {
             body = body.block(name.as_bytes()).block(value.as_bytes());
         }
+        body = body.u8(self.isolation.code());
         frame(START, &body.0)
     }
 
@@ -254,6 +304,10 @@ impl Spec {
         for _ in 0..body.u32()? {
             env.push((os(body.block()?), os(body.block()?)));
         }
+        // Servers of the first days sent nothing here.
+        let isolation = body
+            .u8()
+            .map_or(Ok(Isolation::Group), Isolation::from_code)?;
         if argv.is_empty() || limits.segment_bytes == 0 || limits.segments == 0 {
             return Err(Malformed);
         }
@@ -266,6 +320,7 @@ impl Spec {
             cwd,
             mode,
             limits,
+            isolation,
         })
     }
 }

@@ -168,6 +168,7 @@ fn spec(
             on_server_loss: OnServerLoss::Keep,
             umask: 0o077,
         },
+        isolation: shared.isolation,
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod end;
 mod input;
+mod kill;
 mod start;
 mod stream;
 mod survive;
@@ -15,8 +16,8 @@ use std::time::{Duration, Instant};
 use callboard::keeper::pidfd::Pidfd;
 use callboard::keeper::wire::identity;
 use callboard::keeper::{
-    Dir, ExitRecord, Hello, KeeperBinary, KeeperFrame, Limits, Mode, Reader, SpawnError, Spawner,
-    Spec, Started, Writer, connect, sweep,
+    Dir, ExitRecord, Hello, Isolation, KeeperBinary, KeeperFrame, Limits, Mode, Reader, SpawnError,
+    Spawner, Spec, Started, Writer, connect, sweep,
 };
 use tempfile::TempDir;
 
@@ -50,8 +51,13 @@ pub fn size(bytes: &[u8]) -> u64 {
     u64::try_from(bytes.len()).unwrap()
 }
 
+/// Names another place of the keeper's program, for a test that runs itself as another user.
+pub const KEEPER: &str = "CALLBOARD_TEST_KEEPER";
+
 pub fn binary() -> KeeperBinary {
-    KeeperBinary::resolve(Some(Path::new(env!("CARGO_BIN_EXE_callboard-keeper")))).unwrap()
+    let named = std::env::var_os(KEEPER).map(PathBuf::from);
+    let built = || PathBuf::from(env!("CARGO_BIN_EXE_callboard-keeper"));
+    KeeperBinary::resolve(Some(&named.unwrap_or_else(built))).unwrap()
 }
 
 impl Rig {
@@ -78,6 +84,7 @@ impl Rig {
             cwd: PathBuf::from("/"),
             mode: Mode::Pipes,
             limits: Limits::default(),
+            isolation: Isolation::Group,
         }
     }
 

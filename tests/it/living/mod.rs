@@ -48,6 +48,7 @@ pub async fn open(dir: &Path, adapt: impl FnOnce(&mut Config)) -> House {
         secrets: Arc::new(Secrets::open(dir).unwrap()),
         spawner: Spawner::start(binary).unwrap(),
         server_exe: env!("CARGO_BIN_EXE_callboard").to_owned(),
+        isolation: callboard::keeper::Isolation::Group,
         epoch,
     };
     let (runtime, tree, _) = Runtime::start(parts).await.unwrap();
