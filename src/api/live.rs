@@ -9,8 +9,10 @@ pub mod cutter;
 pub mod dialect;
 pub mod follow;
 pub mod gaps;
+pub mod keys;
 pub mod outbox;
 pub mod paced;
+pub mod screen;
 pub mod serve;
 pub mod sip;
 
@@ -29,7 +31,8 @@ use crate::app::Registration;
 
 use close::Close;
 use dialect::{Command, Dialect, Refusal, Reply};
-use outbox::{Next, Outbox};
+use keys::Keys;
+use outbox::{Body, Next, Outbox};
 use paced::{Paced, Window};
 use sip::{Sip, Unhandled};
 
@@ -41,6 +44,7 @@ pub struct Socket<D: Dialect> {
     outbox: Arc<Outbox>,
     dialect: Arc<D>,
     commands: mpsc::Sender<Command>,
+    keys: Keys,
     window: Window,
     unhandled: Unhandled,
     fragments: Option<BytesMut>,
@@ -55,6 +59,8 @@ pub struct Parts<D: Dialect> {
     pub dialect: Arc<D>,
     /// Where its commands go.
     pub commands: mpsc::Sender<Command>,
+    /// Where typed bytes go.
+    pub keys: Keys,
     /// Its place in the list of connections; dropped with the actor.
     pub registration: Registration,
 }
@@ -71,11 +77,12 @@ impl<D: Dialect> Socket<D> {
             + 'static,
     {
         let window = Window::default();
-        let unhandled = Unhandled::default();
+        let unhandled = parts.keys.unhandled();
         let socket = Self {
             outbox: parts.outbox,
             dialect: parts.dialect,
             commands: parts.commands,
+            keys: parts.keys,
             window: window.clone(),
             unhandled: unhandled.clone(),
             fragments: None,
@@ -88,11 +95,31 @@ impl<D: Dialect> Socket<D> {
         Paced::new(WebsocketContext::with_codec(socket, input, codec), window)
     }
 
-    fn text(&self, text: &str) {
-        let command = match self.dialect.command(text) {
-            Ok(command) => command,
-            Err(refusal) => return self.refuse(refusal),
-        };
+    /// Takes a text frame. Whether it is handled, or waits with its bytes.
+    fn text(&self, text: &str, owed: usize) -> Taken {
+        match self.dialect.command(text) {
+            Ok(Command::Keys { bytes }) => return self.typed(&bytes, owed),
+            Ok(command) => self.act(command),
+            Err(refusal) => self.refuse(refusal),
+        }
+        Taken::Handled
+    }
+
+    fn binary(&self, bytes: &Bytes, owed: usize) -> Taken {
+        match self.dialect.binary(bytes) {
+            Ok(Command::Keys { bytes }) => return self.typed(&bytes, owed),
+            Ok(command) => self.act(command),
+            Err(refusal) => self.refuse(refusal),
+        }
+        Taken::Handled
+    }
+
+    fn typed(&self, bytes: &[u8], owed: usize) -> Taken {
+        self.keys.push(bytes, owed);
+        Taken::Waits
+    }
+
+    fn act(&self, command: Command) {
         if let Err(error) = self.commands.try_send(command) {
             let command = match error {
                 mpsc::error::TrySendError::Full(command)
@@ -107,10 +134,6 @@ impl<D: Dialect> Socket<D> {
         self.outbox.push(frame, None);
     }
 
-    fn binary(&self) {
-        self.refuse(Refusal::new("bad_json", "only text frames are understood"));
-    }
-
     fn fragment(&mut self, item: Item) {
         match item {
             Item::FirstText(bytes) => self.fragments = Some(BytesMut::from(bytes.as_ref())),
@@ -122,7 +145,8 @@ impl<D: Dialect> Socket<D> {
                 self.collect(&bytes);
                 let whole = self.fragments.take().map(BytesMut::freeze);
                 match whole.map(ByteString::try_from) {
-                    Some(Ok(text)) => self.text(&text),
+                    // Its parts are counted one by one.
+                    Some(Ok(text)) => drop(self.text(&text, 0)),
                     Some(Err(_)) | None => self.outbox.close(Close::Protocol),
                 }
             }
@@ -168,8 +192,10 @@ impl<D: Dialect> StreamHandler<Result<Message, ProtocolError>> for Socket<D> {
         self.outbox.heard();
         match message {
             Ok(message) => {
-                self.unhandled.handled(payload_len(&message));
-                self.message(message);
+                let owed = payload_len(&message);
+                if self.message(message, owed) == Taken::Handled {
+                    self.unhandled.handled(owed);
+                }
             }
             Err(ProtocolError::Overflow) => self.outbox.close(Close::TooLarge),
             Err(_) => self.outbox.close(Close::Protocol),
@@ -178,10 +204,10 @@ impl<D: Dialect> StreamHandler<Result<Message, ProtocolError>> for Socket<D> {
 }
 
 impl<D: Dialect> Socket<D> {
-    fn message(&mut self, message: Message) {
+    fn message(&mut self, message: Message, owed: usize) -> Taken {
         match message {
-            Message::Text(text) => self.text(&text),
-            Message::Binary(_) => self.binary(),
+            Message::Text(text) => return self.text(&text, owed),
+            Message::Binary(bytes) => return self.binary(&bytes, owed),
             Message::Ping(payload) => self.outbox.pong(payload),
             Message::Pong(_) | Message::Nop => {}
             Message::Continuation(item) => self.fragment(item),
@@ -190,7 +216,17 @@ impl<D: Dialect> Socket<D> {
                 self.outbox.close(Close::Echo(code));
             }
         }
+        Taken::Handled
     }
+}
+
+/// What became of a message.
+#[derive(PartialEq, Eq)]
+enum Taken {
+    /// It is done with.
+    Handled,
+    /// Its bytes wait to be typed.
+    Waits,
 }
 
 fn payload_len(message: &Message) -> usize {
@@ -232,7 +268,11 @@ impl<D: Dialect> ActorFuture<Socket<D>> for Pull {
                 return Poll::Pending;
             };
             match next {
-                Next::Text(text) => write(socket, ctx, text),
+                Next::Frame(Body::Text(text)) => write(socket, ctx, text),
+                Next::Frame(Body::Binary(bytes)) => {
+                    socket.window.spend(bytes.len().saturating_add(4));
+                    ctx.binary(bytes);
+                }
                 Next::Gap(gap) => {
                     let text = socket.dialect.gap(&gap);
                     write(socket, ctx, text);

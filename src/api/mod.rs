@@ -8,6 +8,7 @@ mod control;
 pub mod live;
 mod operator;
 mod shared;
+mod terminals;
 
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
@@ -45,5 +46,6 @@ fn routes(config: &mut web::ServiceConfig) {
     config
         .configure(control::routes)
         .configure(operator::routes)
+        .configure(terminals::routes)
         .configure(agents::routes);
 }

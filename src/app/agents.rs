@@ -251,7 +251,8 @@ impl StatusWord {
                 | Status::CrashLoop
                 | Status::Uncertain
                 | Status::Failed
-                | Status::Stopped => status.lifecycle(&crate::domain::Facts::default()) == coarse,
+                | Status::Stopped
+                | Status::Completed => status.lifecycle(&crate::domain::Facts::default()) == coarse,
             })
             .collect()
     }

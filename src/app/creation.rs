@@ -146,7 +146,12 @@ impl App {
         prompt: Option<Prompt>,
     ) -> Result<Option<Placement>> {
         let id = session.id;
+        let started = match request.lazy {
+            Lazy::Yes => Ok(()),
+            Lazy::No => self.runtime().start_agent(id).await,
+        };
         let done = match prompt {
+            _ if started.is_err() => started.map(|()| None),
             Some(prompt) => {
                 let message = MessageRequest {
                     on_uncertain: prompt.on_uncertain,
@@ -156,8 +161,7 @@ impl App {
                 };
                 self.message(who, id, message).await.map(Some)
             }
-            None if request.lazy == Lazy::Yes => Ok(None),
-            None => self.runtime().start_agent(id).await.map(|()| None),
+            None => Ok(None),
         };
         if let Err(Error::Invalid { .. }) = &done
             && let Err(error) = self.runtime().archive(id, &who.username).await

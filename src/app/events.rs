@@ -76,6 +76,22 @@ impl App {
         })
     }
 
+    /// The number before the first event that the ring of an agent holds.
+    ///
+    /// # Errors
+    /// When the session cannot be woken.
+    pub async fn before_ring(&self, session: &Session) -> Result<u64> {
+        let poll = Poll {
+            after: After::Oldest,
+            limit: 1,
+            kinds: None,
+            wait: Duration::ZERO,
+        };
+        let page = self.runtime().poll(session, poll).await?;
+        let first = page.events.first().map(|event| event.event.seq);
+        Ok(first.map_or(page.latest, |seq| seq.saturating_sub(1)))
+    }
+
     /// A page of one agent's events after `seq`, for a replay.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ mod housekeeping;
 mod place;
 mod supervisor;
 mod tasks;
+mod terminals;
 mod why;
 
 use std::sync::Arc;
@@ -35,11 +36,12 @@ pub use creation::{AgentRequest, Created, Lazy};
 pub use events::Bounds;
 pub use health::{Health, Readiness, Service};
 pub use tasks::{MessageRequest, Queue, TaskFilter, TaskView};
+pub use terminals::{CompletionRequest, ScreenStart, TtyPlace};
 pub use why::{Fact, Why};
 
 pub use crate::runtime::{
     Attach, Figures, Force, Gap, Interrupt, LogSlice, Page as EventPage, Paused, Poll, Published,
-    Sink, WhenBusy,
+    Sink, TtyMark, WhenBusy,
 };
 pub use crate::store::sessions::SessionOverview;
 pub use crate::store::supervisor_log::Row as SupervisorRow;

@@ -16,7 +16,7 @@ use crate::drivers::script::scenario::{self, Scenario, ScenarioError};
 /// Most bytes of all variables together.
 const MAX_ENV_BYTES: usize = 64 * 1024;
 /// Most characters of a name.
-const MAX_NAME: usize = 64;
+const MAX_NAME: usize = 128;
 /// Longest path that the kernel takes (PATH_MAX).
 const MAX_PATH: usize = 4_096;
 
@@ -156,7 +156,7 @@ pub(super) fn name(text: &str) -> Result<()> {
         "bad_name",
         "name",
         "the name is not allowed",
-        "1 to 64 of A-Z a-z 0-9 . _ -",
+        "1 to 128 of A-Z a-z 0-9 . _ -",
     ))
 }
 
@@ -211,7 +211,7 @@ mod tests {
         for good in ["a", "build-1", "A_b.c", &"x".repeat(64)] {
             assert!(name(good).is_ok(), "{good}");
         }
-        for bad in ["", ".", "..", "a b", "a/b", "ä", "a\n", &"x".repeat(65)] {
+        for bad in ["", ".", "..", "a b", "a/b", "ä", "a\n", &"x".repeat(129)] {
             assert_eq!(name(bad).unwrap_err().code(), "bad_name", "{bad}");
         }
     }

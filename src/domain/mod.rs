@@ -31,6 +31,6 @@ pub use permission::PermissionMode;
 pub use principal::{Principal, Role};
 pub use prompt::{OnUncertain, Placement, Prompt};
 pub use session::{NewSession, Session};
-pub use status::{Facts, Lifecycle, Process, Status, TurnFact, TurnPhase, status};
+pub use status::{Completion, Facts, Lifecycle, Process, Status, TurnFact, TurnPhase, status};
 pub use task::{Outcome, Task, TaskState};
 pub use user::User;

@@ -91,6 +91,21 @@ pub struct TurnFact {
     pub since: Timestamp,
 }
 
+/// A person's word that the work of a session is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Completion {
+    /// How it went: `success`, `failed`, `cancelled`, `partial`, or a word of theirs.
+    pub status: String,
+    /// Their comment.
+    pub comment: Option<String>,
+    /// What it cost, as they say.
+    pub cost_usd: Option<serde_json::Number>,
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// Everything that the status of a session follows from. One owner: the session's actor, or the
 /// recovery sweep before there is one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -133,6 +148,12 @@ pub struct Facts {
     pub ending: Option<String>,
     /// A person asked for a start while the process was being ended: it follows the end.
     pub again: bool,
+    /// A person said that the work is done; forgotten when somebody goes on.
+    pub completed: Option<Completion>,
+    /// Who wants it from the beginning; until then it takes no work.
+    pub resetting: Option<String>,
+    /// The next process takes nothing over from the one before.
+    pub fresh: bool,
 }
 
 /// The one word that every door derives its own from.
@@ -169,6 +190,8 @@ pub enum Status {
     Failed,
     /// Ended as it was wanted, can go on.
     Stopped,
+    /// A person said that the work is done.
+    Completed,
 }
 
 /// The coarse word of the agents door, shared by every stored `status` event.
@@ -191,7 +214,7 @@ pub enum Lifecycle {
 
 impl Status {
     /// Every status, for stored words and tests.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Created,
         Self::Waiting,
         Self::Starting,
@@ -207,6 +230,7 @@ impl Status {
         Self::Uncertain,
         Self::Failed,
         Self::Stopped,
+        Self::Completed,
     ];
 
     /// The stored and shown word.
@@ -228,6 +252,7 @@ impl Status {
             Self::Uncertain => "uncertain",
             Self::Failed => "failed",
             Self::Stopped => "stopped",
+            Self::Completed => "completed",
         }
     }
 
@@ -257,6 +282,7 @@ impl Status {
                 Lifecycle::Stopped
             }
             Self::CrashLoop | Self::Failed => Lifecycle::Failed,
+            Self::Completed => Lifecycle::Completed,
         }
     }
 }
@@ -308,6 +334,9 @@ impl Process {
 /// Computes the status. The order of the questions is the order of precedence.
 #[must_use]
 pub fn status(facts: &Facts) -> Status {
+    if facts.completed.is_some() && !facts.process.held() {
+        return Status::Completed;
+    }
     match &facts.process {
         Process::CrashLoop => return Status::CrashLoop,
         Process::Failed { .. } => return Status::Failed,

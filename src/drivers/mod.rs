@@ -209,6 +209,11 @@ pub trait Driver: Send + Sync {
     /// itself.
     fn resumable(&self) -> bool;
 
+    /// Whether its streams are a terminal that people may sit at.
+    fn has_terminal(&self) -> bool {
+        false
+    }
+
     /// Whether the terminal watch applies: the program's prompt can be lost (see
     /// `process::terminal`).
     fn has_prompt(&self) -> bool {

@@ -79,6 +79,10 @@ impl Driver for Shell {
         false
     }
 
+    fn has_terminal(&self) -> bool {
+        true
+    }
+
     fn has_prompt(&self) -> bool {
         true
     }

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::domain::SessionId;
 
+use super::agent::AgentActor;
 use super::feed::Feed;
 use super::queue::Queue;
 use super::session::SessionActor;
@@ -20,12 +21,16 @@ pub(super) struct Handles {
     pub feed: Addr<Feed>,
     pub session: Addr<SessionActor>,
     pub queue: Addr<Queue>,
+    pub agent: Addr<AgentActor>,
 }
 
 impl Handles {
-    /// Whether all three still take messages.
+    /// Whether all of them still take messages.
     pub(super) fn connected(&self) -> bool {
-        self.feed.connected() && self.session.connected() && self.queue.connected()
+        self.feed.connected()
+            && self.session.connected()
+            && self.queue.connected()
+            && self.agent.connected()
     }
 }
 

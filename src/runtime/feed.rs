@@ -2,12 +2,14 @@
 //!
 //! Never shows an event before its batch is committed, and never gives a number twice.
 
+mod terminal;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::domain::{Batch, Error, EventKind, Incarnation, Progress, Result, SessionId, UserId};
 use crate::domain::{Change, Draft};
@@ -19,6 +21,9 @@ use super::facade::Attach;
 use super::journal::{Append, Committed, Journal};
 use super::published::{Published, Sink};
 use super::ring::{RING_EVENTS, Ring};
+use super::tty::{TtyMark, TtyRing};
+
+pub(super) use terminal::{Printed, ReadTty, TtyNews};
 
 /// Commit these events and rows. Answers after the commit.
 #[derive(Message)]
@@ -102,6 +107,8 @@ pub(super) struct Feed {
     next_seq: u64,
     waiters: Vec<oneshot::Sender<()>>,
     sinks: Vec<Arc<dyn Sink>>,
+    tty: TtyRing,
+    tty_news: watch::Sender<TtyMark>,
 }
 
 /// Whose feed it is.
@@ -143,6 +150,8 @@ impl Feed {
             next_seq: latest.saturating_add(1),
             waiters: Vec::new(),
             sinks: Vec::new(),
+            tty: TtyRing::default(),
+            tty_news: watch::Sender::default(),
         })
     }
 

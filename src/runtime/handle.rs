@@ -320,7 +320,7 @@ impl Runtime {
     }
 
     /// Asks a session, once more when it was about to go to sleep.
-    async fn ask_session<M, T>(&self, id: SessionId, message: impl Fn() -> M) -> Result<T>
+    pub(super) async fn ask_session<M, T>(&self, id: SessionId, message: impl Fn() -> M) -> Result<T>
     where
         SessionActor: Handler<M>,
         M: Message<Result = Result<T>> + Send + 'static,
@@ -338,7 +338,11 @@ impl Runtime {
         Err(busy())
     }
 
-    async fn wake(&self, id: SessionId) -> Result<Handles> {
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(super) async fn wake(&self, id: SessionId) -> Result<Handles> {
         if let (Some(handles), _) = self.shared.directory.look(id) {
             return Ok(handles);
         }
@@ -355,7 +359,7 @@ impl Runtime {
             .unwrap_or_else(|_late| Err(busy()))
     }
 
-    fn open(&self) -> Result<()> {
+    pub(super) fn open(&self) -> Result<()> {
         if self.draining() {
             return Err(Error::draining());
         }
@@ -372,7 +376,7 @@ impl Runtime {
 }
 
 /// Asks an actor, with a bound on the wait.
-async fn ask<A, M>(actor: &Addr<A>, message: M) -> Result<M::Result>
+pub(super) async fn ask<A, M>(actor: &Addr<A>, message: M) -> Result<M::Result>
 where
     A: Actor + Handler<M>,
     A::Context: ToEnvelope<A, M>,

@@ -4,6 +4,7 @@
 
 mod agent;
 mod clock;
+mod closing;
 mod context;
 mod crash;
 mod directory;
@@ -23,7 +24,9 @@ mod recovery;
 mod ring;
 mod session;
 mod sleep;
+mod terminal;
 mod tree;
+mod tty;
 
 pub use clock::now;
 pub use context::Parts;
@@ -34,3 +37,4 @@ pub use facade::{
 pub use handle::{Runtime, Tree};
 pub use published::{Published, Sink};
 pub use recovery::Recovered;
+pub use tty::{TTY_RING, TtyMark};

@@ -140,6 +140,42 @@ pub(super) async fn wait_task(
     (session, task): (&Session, TaskId),
     within: Duration,
 ) -> Result<bool> {
+    wait_rows(runtime, session, within, async || {
+        let row = shared
+            .store
+            .read(move |conn| store::tasks::by_id(conn, task))
+            .await?;
+        let state = row.map(|task| task.state);
+        Ok(state.is_none_or(|state| state.ended() || state == TaskState::Uncertain))
+    })
+    .await
+}
+
+/// Waits until the row of a session is as wanted, or gone. Returns whether it is.
+pub(super) async fn wait_session(
+    runtime: &Runtime,
+    shared: &Shared,
+    (session, within): (&Session, Duration),
+    wanted: impl Fn(&Session) -> bool,
+) -> Result<bool> {
+    let id = session.id;
+    wait_rows(runtime, session, within, async || {
+        let row = shared
+            .store
+            .read(move |conn| store::sessions::by_id(conn, id))
+            .await?;
+        Ok(row.is_none_or(|row| row.archived_at.is_some() || wanted(&row)))
+    })
+    .await
+}
+
+/// Looks at rows again with every event of a session.
+async fn wait_rows(
+    runtime: &Runtime,
+    session: &Session,
+    within: Duration,
+    done: impl AsyncFn() -> Result<bool>,
+) -> Result<bool> {
     let end = Instant::now() + within;
     loop {
         let tail = Poll {
@@ -149,12 +185,7 @@ pub(super) async fn wait_task(
             wait: Duration::ZERO,
         };
         let latest = runtime.poll(session, tail).await?.latest;
-        let row = shared
-            .store
-            .read(move |conn| store::tasks::by_id(conn, task))
-            .await?;
-        let state = row.map(|task| task.state);
-        if state.is_none_or(|state| state.ended() || state == TaskState::Uncertain) {
+        if done().await? {
             return Ok(true);
         }
         let left = end.saturating_duration_since(Instant::now());

@@ -340,8 +340,8 @@ fn agent(shared: &Arc<Shared>, (id, links): (SessionId, Arc<Links>)) -> ChildSpe
                 let feed = get(&links.feed).ok_or_else(|| failed("no feed"))?;
                 let session = get(&links.session).ok_or_else(|| failed("no session"))?;
                 let queue = get(&links.queue).ok_or_else(|| failed("no queue"))?;
-                let address =
-                    AgentActor::new(Arc::clone(&shared), session.clone(), lifeline).start();
+                let around = (session.clone(), feed.clone());
+                let address = AgentActor::new(Arc::clone(&shared), around, lifeline).start();
                 let settled = session
                     .send(AgentIs {
                         agent: address.clone(),
@@ -355,6 +355,7 @@ fn agent(shared: &Arc<Shared>, (id, links): (SessionId, Arc<Links>)) -> ChildSpe
                         feed,
                         session,
                         queue,
+                        agent: address.clone(),
                     },
                 );
                 Ok(Child::worker(address.recipient()))

@@ -23,7 +23,7 @@ async fn bad_bodies_of_a_creation_name_their_field() {
         (json!({"agentType": 5}), "bad_field", "agentType"),
         (json!({"name": "a b"}), "bad_name", "name"),
         (json!({"name": ""}), "bad_name", "name"),
-        (json!({"name": "x".repeat(65)}), "bad_name", "name"),
+        (json!({"name": "x".repeat(129)}), "bad_name", "name"),
         (json!({"name": ["x"]}), "bad_field", "name"),
         (json!({"cwd": "/no/such/dir"}), "cwd_missing", "cwd"),
         (json!({"cwd": file}), "cwd_not_a_directory", "cwd"),

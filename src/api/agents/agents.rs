@@ -5,9 +5,10 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value, json};
 
-use super::tasks::{has_more, on_uncertain};
 use super::wire;
 use crate::api::shared::body::bad_field;
+use crate::api::shared::work::wire::accepted;
+use crate::api::shared::work::{has_more, on_uncertain};
 use crate::api::shared::{Fault, Fields, Query, Reply, Who, idempotency, path_id};
 use crate::app::{
     AgentFilter, AgentRequest, App, Created, Fact, Force, Interrupt, Lazy, Overview, Paused,
@@ -108,7 +109,7 @@ fn requested(request: &HttpRequest, body: &Fields) -> Result<AgentRequest, Fault
 
 fn worded(agent: &Overview, placement: Option<&Placement>, now: Timestamp) -> String {
     let mut value = crate::domain::event::json(&wire::agent(agent, now));
-    let more = placement.map(|placement| crate::domain::event::json(&wire::accepted(placement)));
+    let more = placement.map(|placement| crate::domain::event::json(&accepted(placement)));
     if let (Some(all), Some(Value::Object(more))) = (value.as_object_mut(), more) {
         let names = ["taskId", "queued", "position", "queueDepth"];
         all.extend(

@@ -11,12 +11,14 @@ mod approvals;
 mod auth;
 mod events;
 mod health;
-mod queue;
-mod tasks;
+mod target;
 mod wire;
 mod ws;
 
 use actix_web::web;
+
+use crate::api::shared::work;
+use target::AgentInPath;
 
 /// The door's table of contents.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -26,7 +28,6 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .configure(approvals::routes)
         .configure(ws::routes)
         .configure(events::routes)
-        .configure(queue::routes)
-        .configure(tasks::routes)
+        .configure(|config| work::routes::<AgentInPath>(config, "/api/agents/{id}"))
         .configure(agents::routes);
 }

@@ -1,14 +1,13 @@
-//! The door's JSON: agents, tasks, questions.
+//! The door's JSON: agents, questions, people.
 //!
 //! Never a value that is not in a row: what is not known is null or absent.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::app::{Overview, TaskView};
+use crate::app::Overview;
 use crate::domain::{
-    Approval, ExitReport, Lifecycle, Placement, Process, Session, SessionId, TaskId, Timestamp,
-    User,
+    Approval, ExitReport, Lifecycle, Process, Session, SessionId, TaskId, Timestamp, User,
 };
 
 /// An agent (contract/octipus.md 2).
@@ -169,117 +168,6 @@ fn exit(exit: &ExitReport) -> Value {
         "lifetimeMs": exit.lifetime_ms(),
         "stderrTail": exit.stderr_tail,
     })
-}
-
-/// A task (WIRE: task object).
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Task<'a> {
-    task_id: TaskId,
-    id: TaskId,
-    agent_id: SessionId,
-    session_id: SessionId,
-    status: &'static str,
-    state: &'static str,
-    message: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    outcome: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<&'a Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    position: Option<usize>,
-    attempt: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    incarnation: Option<u64>,
-    on_uncertain: &'static str,
-    metadata: &'a Value,
-    created_at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    started_at: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ended_at: Option<String>,
-}
-
-/// Words a task.
-pub fn task(view: &TaskView) -> Task<'_> {
-    let mut worded = bare_task(&view.session, &view.task);
-    worded.position = view.position;
-    worded
-}
-
-/// Words a task without a place.
-pub fn bare_task<'a>(session: &Session, task: &'a crate::domain::Task) -> Task<'a> {
-    Task {
-        task_id: task.id,
-        id: task.id,
-        agent_id: task.session,
-        session_id: session.group,
-        status: task.state.coarse(),
-        state: task.state.name(),
-        message: &task.prompt,
-        outcome: task.state.ended().then(|| task.state.name()),
-        reason: task.reason.as_deref(),
-        text: task.text.as_deref(),
-        usage: task.usage.as_ref(),
-        position: None,
-        attempt: task.attempt,
-        incarnation: task.incarnation.map(|n| n.0),
-        on_uncertain: task.on_uncertain.name(),
-        metadata: &task.metadata,
-        created_at: task.created_at.rfc3339(),
-        started_at: task.started_at.map(Timestamp::rfc3339),
-        ended_at: task.ended_at.map(Timestamp::rfc3339),
-    }
-}
-
-/// Words a queue.
-pub fn queue(queue: &crate::app::Queue) -> Value {
-    let session = &queue.session;
-    let place = |(index, task): (usize, _)| {
-        let mut worded = bare_task(session, task);
-        worded.position = index.checked_add(1);
-        worded
-    };
-    let waiting: Vec<Task<'_>> = queue.waiting.iter().enumerate().map(place).collect();
-    json!({
-        "current": queue.current.as_ref().map(|task| bare_task(session, task)),
-        "queue": waiting,
-        "depth": queue.waiting.len(),
-        "paused": session.facts.paused,
-    })
-}
-
-/// The answer to an accepted prompt: a function of the placement alone, so that a repeated key
-/// gets the same bytes.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Accepted {
-    task_id: TaskId,
-    id: TaskId,
-    status: &'static str,
-    queued: bool,
-    position: u32,
-    queue_depth: u32,
-}
-
-/// Words a placement.
-pub fn accepted(placement: &Placement) -> Accepted {
-    Accepted {
-        task_id: placement.task,
-        id: placement.task,
-        status: if placement.queued {
-            "queued"
-        } else {
-            "running"
-        },
-        queued: placement.queued,
-        position: placement.position,
-        queue_depth: placement.depth,
-    }
 }
 
 /// Words a question.

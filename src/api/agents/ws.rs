@@ -103,7 +103,10 @@ impl Dialect for Words {
     }
 
     fn reply(&self, reply: &Said) -> ByteString {
-        said(reply).to_string().into()
+        match said(reply) {
+            Value::Null => ByteString::new(),
+            frame => frame.to_string().into(),
+        }
     }
 
     fn gap(&self, gap: &Gap) -> ByteString {
@@ -147,6 +150,11 @@ fn said(reply: &Said) -> Value {
         }),
         Said::HelloAll { epoch, latest } => {
             json!({"type": "hello", "epoch": epoch, "latestPos": latest})
+        }
+        // This door's connections are about no single agent.
+        Said::Opened(_) => Value::Null,
+        Said::Interrupted { id, task } => {
+            marked(json!({"type": "interrupting", "taskId": task}), id)
         }
         Said::Accepted {
             id,

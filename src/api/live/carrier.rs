@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytestring::ByteString;
 use tokio::sync::Notify;
 
 use crate::app::{Attach, Published, Sink};
-use crate::domain::{Error, Session, SessionId, UserId};
+use crate::domain::{Error, EventKind, Session, SessionId, UserId};
 
 use super::dialect::{Dialect, Refusal, Reply};
 use super::follow::Follows;
 use super::gaps::{Gap, Origin};
+use super::screen::Deferred;
 
 /// Events of a page of replay.
 const PAGE: usize = 200;
@@ -110,7 +112,55 @@ impl<D: Dialect> Carrier<D> {
         true
     }
 
+    /// A page of the replay that a connection to one agent opens with, in one frame where the
+    /// dialect has one for it.
+    async fn replay(&self, events: &[Arc<Published>], opening: &mut bool) -> bool {
+        if !std::mem::take(opening) {
+            return self.send(events).await;
+        }
+        let Some(frame) = self.follows.dialect.replay(events) else {
+            return self.send(events).await;
+        };
+        *opening = true;
+        if let Some(last) = events.last() {
+            self.cursor.fetch_max(last.event.seq, Ordering::AcqRel);
+        }
+        self.room().await && self.follows.outbox.push(frame, None)
+    }
+
+    /// Pushes the frame of an event, behind the bytes of a terminal that came before it. `false`:
+    /// the connection is over.
+    fn deliver(&self, event: &Published, frame: Option<ByteString>) -> bool {
+        let follows = &self.follows;
+        let close = follows.dialect.close(event);
+        let last = event.event.kind == EventKind::Exit || close.is_some();
+        if let (true, Some(behind)) = (last, follows.behind.get()) {
+            let deferred = frame.map(Deferred::Frame).into_iter();
+            deferred
+                .chain(close.map(Deferred::Close))
+                .for_each(|one| behind.put(one));
+            return true;
+        }
+        let origin = Origin {
+            agent: event.event.agent,
+            seq: event.event.seq,
+            pos: event.event.pos,
+        };
+        let open = frame.is_none_or(|frame| follows.outbox.push(frame, Some(origin)));
+        match close {
+            Some(close) => {
+                follows.outbox.close_after(close);
+                false
+            }
+            None => open,
+        }
+    }
+
     fn fail(&self, error: &Error) {
+        if let (Error::NotFound { .. }, Some(close)) = (error, self.follows.dialect.gone()) {
+            self.life.end();
+            return self.follows.outbox.close_after(close);
+        }
         let mut refusal = Refusal::of(error, None);
         if let Some(agent) = self.agent {
             refusal
@@ -143,15 +193,7 @@ impl<D: Dialect> Sink for Carrier<D> {
         if !wanted.meets(follows.dialect.channels(event.event.kind)) {
             return true;
         }
-        let Some(frame) = follows.dialect.frame(event) else {
-            return true;
-        };
-        let origin = Origin {
-            agent: event.event.agent,
-            seq: event.event.seq,
-            pos: event.event.pos,
-        };
-        follows.outbox.push(frame, Some(origin))
+        self.deliver(event, follows.dialect.frame(event))
     }
 
     fn detached(&self) {
@@ -171,6 +213,7 @@ pub(super) async fn replay_agent<D: Dialect>(
     mut seq: u64,
 ) {
     let app = carrier.follows.app.clone();
+    let mut opening = true;
     loop {
         let page = match app.after(&session, seq, PAGE).await {
             Ok(page) => page,
@@ -187,13 +230,14 @@ pub(super) async fn replay_agent<D: Dialect>(
             let frame = carrier.follows.dialect.gap(&gap);
             carrier.follows.outbox.push(frame, None);
         }
-        if !carrier.send(&page.events).await {
+        if !carrier.replay(&page.events, &mut opening).await {
             return;
         }
         seq = page.next.max(seq);
         if page.more {
             continue;
         }
+        opening = false;
         if !carrier.room().await {
             return;
         }

@@ -17,6 +17,11 @@ pub enum Close {
     Draining,
     /// Two pings stayed without an answer: 1001.
     Silent,
+    /// The process of the one session that the connection is about is gone, and no other comes by
+    /// itself: 1000.
+    SessionEnded,
+    /// A person ended that session: 1000.
+    SessionKilled,
     /// The client closed; its code is echoed.
     Echo(u16),
 }
@@ -31,6 +36,7 @@ impl Close {
             Self::TooLarge => 1009,
             Self::Protocol => 1002,
             Self::Draining | Self::Silent => 1001,
+            Self::SessionEnded | Self::SessionKilled => 1000,
             Self::Echo(code) => code,
         }
     }
@@ -45,6 +51,8 @@ impl Close {
             Self::Protocol => "protocol error",
             Self::Draining => "server is stopping",
             Self::Silent => "no answer to pings",
+            Self::SessionEnded => "Session ended",
+            Self::SessionKilled => "Session killed",
             Self::Echo(_) => "",
         }
     }

@@ -40,8 +40,13 @@ impl Line {
     }
 }
 
-/// Watches one connection to its end.
-pub async fn watch(outbox: Arc<Outbox>, line: Weak<Line>, token_ends: Instant) {
+/// Watches one connection to its end; `beat` goes with every ping.
+pub async fn watch(
+    outbox: Arc<Outbox>,
+    line: Weak<Line>,
+    token_ends: Instant,
+    beat: impl Fn(),
+) {
     let mut ping_at = Instant::now() + PING_EVERY;
     loop {
         let changed = outbox.changed();
@@ -65,6 +70,7 @@ pub async fn watch(outbox: Arc<Outbox>, line: Weak<Line>, token_ends: Instant) {
                     close_if_slow(&outbox, now);
                 } else {
                     ping_at = now + PING_EVERY;
+                    beat();
                     if outbox.ping() >= MISSES {
                         outbox.close(Close::Silent);
                     }
@@ -95,6 +101,8 @@ mod tests {
     use std::io::Read;
     use std::net::TcpListener;
 
+    use bytestring::ByteString;
+
     use super::super::gaps::Origin;
     use super::*;
     use crate::domain::SessionId;
@@ -121,7 +129,7 @@ mod tests {
                 seq,
                 pos: seq,
             };
-            outbox.push("x".into(), Some(origin));
+            outbox.push(ByteString::from("x"), Some(origin));
         }
     }
 
@@ -132,7 +140,7 @@ mod tests {
         let far = Instant::now() + Duration::from_secs(3_600);
         let weak = Arc::downgrade(&line);
         let started = Instant::now();
-        let watching = tokio::spawn(watch(Arc::clone(&outbox), weak, far));
+        let watching = tokio::spawn(watch(Arc::clone(&outbox), weak, far, || {}));
         overflow(&outbox);
         watching.await.unwrap();
         assert_eq!(outbox.standing(), Standing::Closing(Close::TooSlow));
@@ -146,7 +154,7 @@ mod tests {
         let outbox = Arc::new(Outbox::new());
         let started = Instant::now();
         let ends = started + Duration::from_secs(20);
-        watch(Arc::clone(&outbox), Arc::downgrade(&line), ends).await;
+        watch(Arc::clone(&outbox), Arc::downgrade(&line), ends, || {}).await;
         assert_eq!(outbox.standing(), Standing::Closing(Close::AuthEnded));
         assert!(started.elapsed() <= Duration::from_secs(21));
         assert!(is_cut(client));
@@ -156,7 +164,7 @@ mod tests {
     async fn silence_over_two_pings_ends_it_and_a_sign_of_life_does_not() {
         let outbox = Arc::new(Outbox::new());
         let far = Instant::now() + Duration::from_secs(36_000);
-        let watching = tokio::spawn(watch(Arc::clone(&outbox), Weak::new(), far));
+        let watching = tokio::spawn(watch(Arc::clone(&outbox), Weak::new(), far, || {}));
         for _ in 0..10 {
             tokio::time::sleep(Duration::from_secs(45)).await;
             outbox.heard();

@@ -2,13 +2,17 @@
 //!
 //! Never does anything: a dialect translates, the connection's session acts.
 
+use std::sync::Arc;
+
 use bytestring::ByteString;
 use serde_json::Value;
 
-use crate::app::Published;
-use crate::domain::{ApprovalId, Error, EventKind, SessionId, TaskId};
+use crate::app::{Overview, Published, ScreenStart, TtyPlace};
+use crate::domain::{ApprovalId, Error, EventKind, SessionId, TaskId, Timestamp};
 
+use super::close::Close;
 use super::gaps::Gap;
+use super::outbox::Body;
 
 /// A set of channels, one bit each; their meaning is the dialect's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,6 +52,8 @@ impl Channels {
 pub enum Start {
     /// What comes from now on.
     Now,
+    /// What the ring holds, and then what comes.
+    Ring,
     /// After this number (seq of the agent, pos for all), of this epoch when one is named.
     After {
         /// The last number that the client has.
@@ -121,6 +127,36 @@ pub enum Command {
         /// Mark.
         id: Mark,
     },
+    /// Show the agent that the connection is about; its first command, from the dialect itself.
+    Open(Opening),
+    /// Type at the terminal of that agent. Never refused for its pace: the input waits instead.
+    Keys {
+        /// As they came.
+        bytes: Vec<u8>,
+    },
+    /// The terminal has a new size.
+    Resize {
+        /// Lines.
+        rows: u16,
+        /// Characters of a line.
+        cols: u16,
+    },
+    /// End the running turn of that agent.
+    Interrupt {
+        /// Mark.
+        id: Mark,
+    },
+}
+
+/// The one agent that a connection is about, and from where it is shown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Opening {
+    /// Which.
+    pub agent: SessionId,
+    /// Its events.
+    pub events: Start,
+    /// Its terminal; `None`: not shown.
+    pub screen: Option<ScreenStart>,
 }
 
 impl Command {
@@ -132,7 +168,9 @@ impl Command {
             | Self::Unsubscribe { id, .. }
             | Self::Message { id, .. }
             | Self::Approve { id, .. }
-            | Self::Ping { id } => id.clone(),
+            | Self::Ping { id }
+            | Self::Interrupt { id } => id.clone(),
+            Self::Open(_) | Self::Keys { .. } | Self::Resize { .. } => None,
         }
     }
 }
@@ -164,6 +202,15 @@ pub enum Reply {
         epoch: String,
         /// Last committed number of the server.
         latest: u64,
+    },
+    /// The agent that the connection is about, as it stands.
+    Opened(Box<Opened>),
+    /// Its running turn is being ended.
+    Interrupted {
+        /// Mark.
+        id: Mark,
+        /// The turn's task.
+        task: TaskId,
     },
     /// The channels are left.
     Unsubscribed {
@@ -205,6 +252,53 @@ pub enum Reply {
     },
     /// A refused command; the connection goes on.
     Error(Refusal),
+}
+
+/// An agent at the moment when a connection to it opens.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Opened {
+    /// Its row.
+    pub row: Overview,
+    /// Epoch of the numbers.
+    pub epoch: String,
+    /// Oldest number that can be read.
+    pub oldest: u64,
+    /// Last committed number.
+    pub latest: u64,
+    /// Where its terminal is shown from.
+    pub place: TtyPlace,
+    /// Whether the client may drive it.
+    pub writable: bool,
+}
+
+/// News of a terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScreenNews {
+    /// Bytes.
+    Bytes {
+        /// Which life of the process.
+        incarnation: u64,
+        /// Of the first byte, in its log.
+        offset: u64,
+        /// As the program wrote them; cut anywhere.
+        bytes: Vec<u8>,
+        /// When they went out.
+        at: Timestamp,
+    },
+    /// Another process begins; its bytes are counted from 0.
+    Start {
+        /// Which life of the process.
+        incarnation: u64,
+    },
+    /// Bytes that are no longer in the log; it goes on at `to`.
+    Gap {
+        /// Which life of the process.
+        incarnation: u64,
+        /// First missing offset.
+        from: u64,
+        /// First offset that comes.
+        to: u64,
+    },
 }
 
 /// Why a command was refused.
@@ -292,8 +386,48 @@ pub trait Dialect: Send + Sync + Unpin + 'static {
     /// # Errors
     /// The reply to a frame that is no command.
     fn command(&self, text: &str) -> Result<Command, Refusal>;
-    /// Words a reply.
+    /// Words a reply; empty where the dialect has no words for it.
     fn reply(&self, reply: &Reply) -> ByteString;
     /// Tells of missing events.
     fn gap(&self, gap: &Gap) -> ByteString;
+
+    /// What the connection does by itself when it opens.
+    fn opening(&self) -> Option<Command> {
+        None
+    }
+
+    /// Reads a binary frame.
+    ///
+    /// # Errors
+    /// The reply to one that is no command.
+    fn binary(&self, _bytes: &[u8]) -> Result<Command, Refusal> {
+        let text = "only text frames are understood";
+        Err(Refusal::new("bad_json", text))
+    }
+
+    /// The frame of a page of the replay that a connection opens with; `None`: its events come one
+    /// by one.
+    fn replay(&self, _events: &[Arc<Published>]) -> Option<ByteString> {
+        None
+    }
+
+    /// The frame of news of a terminal.
+    fn screen(&self, _news: ScreenNews) -> Option<Body> {
+        None
+    }
+
+    /// How the connection closes behind this event.
+    fn close(&self, _event: &Published) -> Option<Close> {
+        None
+    }
+
+    /// How it closes when the agent that it is about is deleted; `None`: it goes on.
+    fn gone(&self) -> Option<Close> {
+        None
+    }
+
+    /// A sign of life beside the protocol's own ping.
+    fn heartbeat(&self, _at: Timestamp) -> Option<ByteString> {
+        None
+    }
 }

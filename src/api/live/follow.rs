@@ -5,14 +5,15 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::app::App;
+use crate::app::{App, Bounds};
 use crate::domain::{After, Error, Principal, Result, SessionId};
 
 use super::carrier::{Carrier, Life, replay_agent, replay_all};
 use super::dialect::{Channels, Dialect, Reply, Start};
 use super::outbox::Outbox;
+use super::screen::Behind;
 
 /// Most agents that one connection names (contract/octipus.md 4 has 50 resources; ours 200).
 const MAX_NAMED: usize = 200;
@@ -23,6 +24,8 @@ pub struct Follows<D: Dialect> {
     pub(super) who: Principal,
     pub(super) dialect: Arc<D>,
     pub(super) outbox: Arc<Outbox>,
+    /// What has to wait for the bytes of a terminal; set when one is shown.
+    pub(super) behind: OnceLock<Arc<Behind>>,
     state: Mutex<State>,
 }
 
@@ -52,6 +55,7 @@ impl<D: Dialect> Follows<D> {
             who,
             dialect,
             outbox,
+            behind: OnceLock::new(),
             state: Mutex::default(),
         })
     }
@@ -88,7 +92,7 @@ impl<D: Dialect> Follows<D> {
         Ok(())
     }
 
-    /// Follows one agent. Says hello, then replays, then goes live.
+    /// Follows one agent. Says `hello` of its numbers, then replays, then goes live.
     ///
     /// # Errors
     /// `not_found`, `epoch_changed`, `too_many_subscriptions`.
@@ -97,22 +101,21 @@ impl<D: Dialect> Follows<D> {
         id: SessionId,
         channels: Channels,
         start: &Start,
+        hello: impl FnOnce(&Bounds) -> Reply,
     ) -> Result<()> {
         let session = self.app.readable(&self.who, id).await?;
         let at = match start {
-            Start::Now => After::Latest,
+            Start::Now | Start::Ring => After::Latest,
             Start::After { number, .. } => After::Seq(*number),
         };
         let bounds = self.app.bounds(&session, at).await?;
-        let from = self.number(start, bounds.latest)?;
+        let from = match start {
+            Start::Ring => Some(self.app.before_ring(&session).await?),
+            Start::Now | Start::After { .. } => self.number(start, bounds.latest)?,
+        };
         let life = Arc::new(Life::new());
         let carries = self.name(id, channels, from, &life)?;
-        self.say(&Reply::HelloAgent {
-            agent: id,
-            epoch: self.app.epoch().to_owned(),
-            oldest: bounds.oldest,
-            latest: bounds.latest,
-        });
+        self.say(&hello(&bounds));
         if carries {
             let carrier = self.carrier(Some(id), life);
             let from = from.unwrap_or(bounds.latest);
@@ -217,7 +220,10 @@ impl<D: Dialect> Follows<D> {
     }
 
     pub(super) fn say(&self, reply: &Reply) {
-        self.outbox.push(self.dialect.reply(reply), None);
+        let frame = self.dialect.reply(reply);
+        if !frame.is_empty() {
+            self.outbox.push(frame, None);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -26,11 +26,35 @@ pub const OVERFLOW_GRACE: Duration = Duration::from_secs(10);
 /// Free frames that a replay waits for: one ring fits (websockets.md).
 const ROOM_FRAMES: usize = 200;
 
+/// A frame as it goes out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// Of text.
+    Text(ByteString),
+    /// Of bytes.
+    Binary(Bytes),
+}
+
+impl Body {
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+}
+
+impl From<ByteString> for Body {
+    fn from(text: ByteString) -> Self {
+        Self::Text(text)
+    }
+}
+
 /// The next thing to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
     /// A frame.
-    Text(ByteString),
+    Frame(Body),
     /// Tell of a gap.
     Gap(Gap),
     /// Answer the newest ping.
@@ -72,12 +96,14 @@ struct Inner {
     ping: bool,
     close: Option<Close>,
     close_taken: bool,
+    /// How it closes when everything before is written.
+    farewell: Option<Close>,
     over: bool,
     waker: Option<Waker>,
 }
 
 struct Frame {
-    text: ByteString,
+    body: Body,
     origin: Option<Origin>,
 }
 
@@ -95,6 +121,7 @@ impl Outbox {
                 ping: false,
                 close: None,
                 close_taken: false,
+                farewell: None,
                 over: false,
                 waker: None,
             }),
@@ -106,13 +133,14 @@ impl Outbox {
     }
 
     /// Puts a frame behind the others. `false`: the connection is over or about to close.
-    pub fn push(&self, text: ByteString, origin: Option<Origin>) -> bool {
+    pub fn push(&self, body: impl Into<Body>, origin: Option<Origin>) -> bool {
+        let body = body.into();
         let mut inner = self.lock();
-        if inner.over || inner.close.is_some() {
+        if inner.ends() {
             return false;
         }
-        inner.bytes = inner.bytes.saturating_add(text.len());
-        inner.frames.push_back(Frame { text, origin });
+        inner.bytes = inner.bytes.saturating_add(body.len());
+        inner.frames.push_back(Frame { body, origin });
         let mut overflow = false;
         while inner.frames.len() > MAX_FRAMES || inner.bytes > MAX_BYTES {
             overflow = true;
@@ -137,9 +165,14 @@ impl Outbox {
         let next = inner.next();
         match next {
             Some(next) => {
-                if inner.has_room() {
-                    drop(inner);
+                let room = inner.has_room();
+                drop(inner);
+                if room {
                     self.room.notify_waiters();
+                }
+                if let Next::Close(_) = next {
+                    self.changed.notify_one();
+                    self.ended.notify_waiters();
                 }
                 Poll::Ready(next)
             }
@@ -179,6 +212,21 @@ impl Outbox {
         self.changed.notify_one();
         self.ended.notify_waiters();
         self.room.notify_waiters();
+    }
+
+    /// Closes when everything that waits is written; nothing is taken any more.
+    pub fn close_after(&self, close: Close) {
+        self.change(|inner| {
+            if inner.farewell.is_none() {
+                inner.farewell = Some(close);
+            }
+        });
+        self.room.notify_waiters();
+    }
+
+    /// Asks the connection's body to look for input again.
+    pub fn nudge(&self) {
+        self.change(|_| {});
     }
 
     /// Says that the connection's actor is gone: nothing is taken any more.
@@ -233,7 +281,7 @@ impl Outbox {
             notified.as_mut().enable();
             {
                 let inner = self.lock();
-                if inner.over || inner.close.is_some() {
+                if inner.ends() {
                     return false;
                 }
                 if inner.has_room() {
@@ -284,12 +332,25 @@ impl Inner {
         }
         let frame = self.frames.pop_front();
         if let Some(frame) = &frame {
-            self.bytes = self.bytes.saturating_sub(frame.text.len());
+            self.bytes = self.bytes.saturating_sub(frame.body.len());
         }
         if self.frames.is_empty() {
             self.behind_since = None;
         }
-        frame.map(|frame| Next::Text(frame.text))
+        match (frame, self.farewell) {
+            (Some(frame), _) => Some(Next::Frame(frame.body)),
+            (None, Some(close)) => {
+                self.close = Some(close);
+                self.close_taken = true;
+                Some(Next::Close(close))
+            }
+            (None, None) => None,
+        }
+    }
+
+    /// Whether nothing is taken any more.
+    fn ends(&self) -> bool {
+        self.over || self.close.is_some() || self.farewell.is_some()
     }
 
     /// Drops the oldest event; a reply only when there is no event.
@@ -300,7 +361,7 @@ impl Inner {
             .position(|frame| frame.origin.is_some())
             .unwrap_or(0);
         if let Some(frame) = self.frames.remove(place) {
-            self.bytes = self.bytes.saturating_sub(frame.text.len());
+            self.bytes = self.bytes.saturating_sub(frame.body.len());
             if let Some(origin) = frame.origin {
                 self.lost.add(origin);
             }

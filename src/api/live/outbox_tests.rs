@@ -28,7 +28,7 @@ fn event(outbox: &Outbox, n: u8, seq: u64, bytes: usize) -> bool {
         seq,
         pos: seq * 10,
     };
-    outbox.push(text.into(), Some(origin))
+    outbox.push(ByteString::from(text), Some(origin))
 }
 
 #[derive(Debug, Clone)]
@@ -58,12 +58,12 @@ struct Reader {
 impl Reader {
     fn read(&mut self, next: Next) {
         match next {
-            Next::Text(text) if text.starts_with("reply") => {
+            Next::Frame(Body::Text(text)) if text.starts_with("reply") => {
                 let number: u64 = text.split(' ').nth(1).unwrap().parse().unwrap();
                 assert!(number > self.replies, "replies out of order");
                 self.replies = number;
             }
-            Next::Text(text) => {
+            Next::Frame(Body::Text(text)) => {
                 let mut words = text.split(' ');
                 let agent: u8 = words.next().unwrap().parse().unwrap();
                 let seq: u64 = words.next().unwrap().parse().unwrap();
@@ -78,7 +78,11 @@ impl Reader {
                 assert_eq!(gap.dropped, gap.last - gap.first + 1, "agent {n}: count");
                 *known = gap.last;
             }
-            other @ (Next::Pong(_) | Next::Ping | Next::Close(_) | Next::Over) => {
+            other @ (Next::Frame(Body::Binary(_))
+            | Next::Pong(_)
+            | Next::Ping
+            | Next::Close(_)
+            | Next::Over) => {
                 panic!("unexpected {other:?}")
             }
         }
@@ -103,7 +107,7 @@ proptest! {
                 }
                 Step::Reply => {
                     replies += 1;
-                    let taken = outbox.push(format!("reply {replies}").into(), None);
+                    let taken = outbox.push(ByteString::from(format!("reply {replies}")), None);
                     prop_assert!(taken);
                 }
                 Step::Take(count) => {
@@ -115,7 +119,7 @@ proptest! {
             }
             let inner = outbox.lock();
             prop_assert!(inner.frames.len() <= MAX_FRAMES && inner.bytes <= MAX_BYTES);
-            let sum: usize = inner.frames.iter().map(|f| f.text.len()).sum();
+            let sum: usize = inner.frames.iter().map(|f| f.body.len()).sum();
             prop_assert_eq!(sum, inner.bytes);
         }
         while let Some(next) = take(&outbox) {
@@ -133,7 +137,7 @@ fn the_newest_ping_is_answered_before_frames() {
     outbox.pong(Bytes::from_static(b"a"));
     outbox.pong(Bytes::from_static(b"b"));
     assert_eq!(take(&outbox), Some(Next::Pong(Bytes::from_static(b"b"))));
-    assert!(matches!(take(&outbox), Some(Next::Text(_))));
+    assert!(matches!(take(&outbox), Some(Next::Frame(Body::Text(_)))));
     assert_eq!(take(&outbox), None);
 }
 
@@ -159,17 +163,21 @@ fn gaps_of_very_many_agents_become_one() {
             seq: 1,
             pos: n,
         };
-        assert!(outbox.push("x".into(), Some(origin)));
+        assert!(outbox.push(ByteString::from("x"), Some(origin)));
     }
     let (mut shown, mut missing, mut gaps) = (0, 0, 0u64);
     while let Some(next) = take(&outbox) {
         match next {
-            Next::Text(_) => shown += 1,
+            Next::Frame(Body::Text(_)) => shown += 1,
             Next::Gap(gap) => {
                 missing += gap.dropped;
                 gaps += 1;
             }
-            other @ (Next::Pong(_) | Next::Ping | Next::Close(_) | Next::Over) => {
+            other @ (Next::Frame(Body::Binary(_))
+            | Next::Pong(_)
+            | Next::Ping
+            | Next::Close(_)
+            | Next::Over) => {
                 panic!("unexpected {other:?}")
             }
         }

@@ -10,14 +10,18 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::app::{App, Connection, Ending, MessageRequest, Visit, WhenBusy};
+use crate::app::{App, Bounds, Connection, Ending, MessageRequest, Visit, WhenBusy};
 use crate::domain::prompt::IdempotencyKey;
 use crate::domain::{Error, Result, SessionId};
 
 use super::close::Close;
 use super::cutter::{Line, watch};
-use super::dialect::{Command, Dialect, Mark, Refusal, Reply, Scope};
+use super::dialect::{
+    Channels, Command, Dialect, Mark, Opened, Opening, Refusal, Reply, Scope,
+};
 use super::follow::Follows;
+use super::keys::Keys;
+use super::screen::{Behind, Screen};
 use super::outbox::Outbox;
 use super::{Parts, Socket};
 
@@ -49,11 +53,21 @@ pub fn accept<D: Dialect>(
     let registration = app.register(&visit, listed)?;
     let dialect = Arc::new(dialect);
     let (commands, waiting) = mpsc::channel(MAX_COMMANDS);
+    let keys = Keys::new(Arc::clone(&outbox));
     let line = request
         .conn_data::<Arc<Line>>()
         .map_or_else(Weak::new, Arc::downgrade);
     let remaining = app.remaining(&visit).unwrap_or(Duration::ZERO);
-    actix_web::rt::spawn(watch(Arc::clone(&outbox), line, Instant::now() + remaining));
+    let beat = {
+        let (app, dialect, outbox) = (app.clone(), Arc::clone(&dialect), Arc::clone(&outbox));
+        move || {
+            if let Some(frame) = dialect.heartbeat(app.now()) {
+                outbox.push(frame, None);
+            }
+        }
+    };
+    let token_ends = Instant::now() + remaining;
+    actix_web::rt::spawn(watch(Arc::clone(&outbox), line, token_ends, beat));
     let session = ConnectionSession {
         app: app.clone(),
         follows: Follows::new(
@@ -66,11 +80,17 @@ pub fn accept<D: Dialect>(
         dialect: Arc::clone(&dialect),
         outbox: Arc::clone(&outbox),
     };
+    if let Some(Command::Open(opening)) = dialect.opening() {
+        let (app, visit) = (app.clone(), session.visit.clone());
+        let say = (Arc::clone(&dialect), Arc::clone(&outbox));
+        actix_web::rt::spawn(typing(app, visit, (opening.agent, keys.clone()), say));
+    }
     actix_web::rt::spawn(session.run(waiting));
     let parts = Parts {
         outbox,
         dialect,
         commands,
+        keys,
         registration,
     };
     Ok(response.streaming(Socket::body(parts, payload)))
@@ -87,14 +107,21 @@ struct ConnectionSession<D: Dialect> {
 impl<D: Dialect> ConnectionSession<D> {
     /// Ends when the actor is gone: it holds the only sender.
     async fn run(self, mut commands: mpsc::Receiver<Command>) {
+        if let Some(opening) = self.dialect.opening() {
+            self.answer(opening).await;
+        }
         while let Some(command) = commands.recv().await {
-            let id = command.id();
-            if let Err(error) = self.act(command).await {
-                if let Error::Internal(text) = &error {
-                    tracing::error!(connection = %self.visit.who.user, error = %text, "a command of a socket failed");
-                }
-                self.say(&Reply::Error(Refusal::of(&error, id)));
+            self.answer(command).await;
+        }
+    }
+
+    async fn answer(&self, command: Command) {
+        let id = command.id();
+        if let Err(error) = self.act(command).await {
+            if let Error::Internal(text) = &error {
+                tracing::error!(connection = %self.visit.who.user, error = %text, "a command of a socket failed");
             }
+            self.say(&Reply::Error(Refusal::of(&error, id)));
         }
     }
 
@@ -117,7 +144,15 @@ impl<D: Dialect> ConnectionSession<D> {
                     Scope::All(start) => self.follows.all(channels, &start)?,
                     Scope::Agents(agents) => {
                         for (agent, start) in agents {
-                            self.follows.agent(agent, channels, &start).await?;
+                            let epoch = self.app.epoch().to_owned();
+                            let hello = |bounds: &Bounds| Reply::HelloAgent {
+                                agent,
+                                epoch,
+                                oldest: bounds.oldest,
+                                latest: bounds.latest,
+                            };
+                            let follows = &self.follows;
+                            follows.agent(agent, channels, &start, hello).await?;
                         }
                     }
                 }
@@ -152,12 +187,74 @@ impl<D: Dialect> ConnectionSession<D> {
                     status,
                 });
             }
+            Command::Open(opening) => self.open(opening).await?,
+            // The actor hands these to whoever types.
+            Command::Keys { .. } => {}
+            Command::Resize { rows, cols } => {
+                let agent = self.agent()?;
+                self.app.resize(&self.visit.who, agent, (rows, cols)).await?;
+            }
+            Command::Interrupt { id } => {
+                let task = self.app.interrupt(&self.visit.who, self.agent()?).await?;
+                self.say(&Reply::Interrupted { id, task });
+            }
             Command::Ping { id } => {
                 let at = self.app.now().rfc3339();
                 self.say(&Reply::Pong { id, at });
             }
         }
         Ok(())
+    }
+
+    /// Shows the agent that the connection is about.
+    async fn open(&self, opening: Opening) -> Result<()> {
+        let Opening {
+            agent,
+            events,
+            screen,
+        } = opening;
+        let who = &self.visit.who;
+        let session = self.app.readable(who, agent).await?;
+        let row = self.app.agent(who, agent).await?;
+        let place = self.app.tty_place(&session, screen).await?;
+        let opened = |bounds: &Bounds| {
+            Reply::Opened(Box::new(Opened {
+                writable: who.may_write(row.session.owner),
+                row,
+                epoch: self.app.epoch().to_owned(),
+                oldest: bounds.oldest,
+                latest: bounds.latest,
+                place,
+            }))
+        };
+        let behind = Arc::new(Behind::default());
+        if screen.is_some() {
+            let _first = self.follows.behind.set(Arc::clone(&behind));
+        }
+        let follows = &self.follows;
+        follows
+            .agent(agent, Channels::ALL, &events, opened)
+            .await?;
+        if screen.is_some() {
+            let screen = Screen {
+                app: self.app.clone(),
+                session,
+                dialect: Arc::clone(&self.dialect),
+                outbox: Arc::clone(&self.outbox),
+                behind,
+                place,
+            };
+            actix_web::rt::spawn(screen.run());
+        }
+        Ok(())
+    }
+
+    /// The agent that the connection is about.
+    fn agent(&self) -> Result<SessionId> {
+        match self.dialect.opening() {
+            Some(Command::Open(opening)) => Ok(opening.agent),
+            Some(_) | None => Err(Error::internal("a connection that is about no agent")),
+        }
     }
 
     async fn message(
@@ -199,7 +296,22 @@ impl<D: Dialect> ConnectionSession<D> {
     }
 
     fn say(&self, reply: &Reply) {
-        self.outbox.push(self.dialect.reply(reply), None);
+        self.follows.say(reply);
+    }
+}
+
+/// Types what a client typed, until the connection is over.
+async fn typing<D: Dialect>(
+    app: App,
+    visit: Visit,
+    (agent, keys): (SessionId, Keys),
+    (dialect, outbox): (Arc<D>, Arc<Outbox>),
+) {
+    while let Some(bytes) = keys.take().await {
+        if let Err(error) = app.type_in(&visit.who, agent, bytes).await {
+            let refusal = Refusal::of(&error, None);
+            outbox.push(dialect.reply(&Reply::Error(refusal)), None);
+        }
     }
 }
 

@@ -21,13 +21,23 @@ pub struct Unhandled(Rc<Cell<usize>>);
 impl Unhandled {
     /// Counts a handled message by its payload, as a masked frame (RFC 6455 5.2).
     pub fn handled(&self, payload: usize) {
+        self.done(Self::size(payload));
+    }
+
+    /// Bytes of a masked frame with this payload.
+    #[must_use]
+    pub fn size(payload: usize) -> usize {
         let head = match payload {
             0..=125 => 6,
             126..=65_535 => 8,
             _ => 14,
         };
-        let left = self.0.get().saturating_sub(payload.saturating_add(head));
-        self.0.set(left);
+        payload.saturating_add(head)
+    }
+
+    /// Counts so many bytes as handled.
+    pub fn done(&self, bytes: usize) {
+        self.0.set(self.0.get().saturating_sub(bytes));
     }
 }
 

@@ -95,6 +95,18 @@ impl Fields {
             .ok_or_else(|| bad_field(name, "true or false"))
     }
 
+    /// A number under one of these names.
+    ///
+    /// # Errors
+    /// `bad_field`.
+    pub fn number(&self, names: &[&str]) -> Result<Option<serde_json::Number>, Error> {
+        match self.first(names) {
+            None => Ok(None),
+            Some((_, Value::Number(number))) => Ok(Some(number.clone())),
+            Some((name, _)) => Err(bad_field(name, "a number")),
+        }
+    }
+
     /// An id under one of these names.
     ///
     /// # Errors

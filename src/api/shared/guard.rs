@@ -24,8 +24,10 @@ const OPEN: [&str; 5] = [
 ];
 /// Paths that anyone may POST to.
 const OPEN_POST: [&str; 1] = ["/api/auth/login"];
-/// Paths of WebSockets.
-const SOCKETS: [&str; 1] = ["/ws"];
+/// The path of the agents' WebSocket.
+const SOCKET: &str = "/ws";
+/// Where the paths of the terminals' WebSockets begin.
+const TERMINALS: &str = "/api/agents/sessions/";
 
 /// Who asks.
 pub struct Who(pub Principal);
@@ -67,12 +69,13 @@ async fn identify(request: &ServiceRequest) -> domain::Result<Visit> {
     if let Some(token) = header_token(request)? {
         return app.authenticate(&token).await;
     }
-    if SOCKETS.contains(&request.path()) {
+    if socket(request) {
         let query = Query::parse(request.query_string());
         if let Some(ticket) = query.text("ticket") {
             return app.redeem(ticket).await;
         }
-        if let Some(token) = query.text("token") {
+        let named = ["token", "access_token", "api_key"];
+        if let Some(token) = named.into_iter().find_map(|name| query.text(name)) {
             // A signed token has dots, a ticket has none.
             return if token.contains('.') {
                 app.authenticate(token).await
@@ -82,6 +85,19 @@ async fn identify(request: &ServiceRequest) -> domain::Result<Visit> {
         }
     }
     Err(missing())
+}
+
+/// Whether this is the handshake of a WebSocket, by its path and its headers.
+fn socket(request: &ServiceRequest) -> bool {
+    let path = request.path();
+    path == SOCKET || (path.starts_with(TERMINALS) && upgrades(request.headers()))
+}
+
+/// Whether these headers ask for a WebSocket.
+#[must_use]
+pub fn upgrades(headers: &header::HeaderMap) -> bool {
+    let upgrade = headers.get(header::UPGRADE);
+    upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
 fn header_token(request: &ServiceRequest) -> domain::Result<Option<String>> {

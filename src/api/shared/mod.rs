@@ -9,6 +9,7 @@ pub mod idempotency;
 pub mod origin;
 pub mod query;
 pub mod request;
+pub mod work;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;

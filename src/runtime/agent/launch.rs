@@ -21,6 +21,7 @@ use crate::store;
 
 use super::super::context::Shared;
 use super::super::crash;
+use super::super::feed::Feed;
 use super::super::session::{START_CANCELLED, START_TIMEOUT, SessionActor};
 use super::AgentActor;
 use super::life::Life;
@@ -82,6 +83,7 @@ pub(super) fn context(
 /// Starts the keeper and the program, or says why not: a stable code and words.
 pub(super) async fn start(
     shared: &Arc<Shared>,
+    feed: Addr<Feed>,
     launching: Launching,
 ) -> Result<Begun, (String, String)> {
     let Launching {
@@ -122,7 +124,7 @@ pub(super) async fn start(
         offset: 0,
         snapshot: String::new(),
     };
-    let mut life = Life::resume(shared, &session, nonce, progress, None);
+    let mut life = Life::resume(shared, feed, &session, (nonce, progress, None));
     life.fresh(started.program.pid, driver.codec(&context));
     Ok(Begun {
         pid: started.program.pid,

@@ -5,6 +5,7 @@
 
 mod commit;
 mod end;
+mod terminal;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,11 +21,14 @@ use crate::process::terminal::{Verdict, Watch};
 use super::super::context::Shared;
 use super::super::crash;
 use super::super::facade::Force;
+use super::super::feed::Feed;
 use super::super::session::{PromptLost, SessionActor};
 use super::AgentActor;
 use super::launch;
 use super::outbox::Outbox;
 use super::pump::Pump;
+
+pub(super) use terminal::no_process;
 
 /// Pause before the second connection after one that broke; doubled while they break at once.
 const RECONNECT: Duration = Duration::from_millis(10);
@@ -35,6 +39,8 @@ const HANGUP_GRACE: Duration = Duration::from_secs(2);
 pub(super) struct Life {
     pub incarnation: Incarnation,
     driver: &'static dyn Driver,
+    /// Where the bytes of a terminal go; `None` for pipes.
+    screen: Option<Addr<Feed>>,
     codec: Box<dyn Codec>,
     place: PathBuf,
     dir: Dir,
@@ -64,10 +70,9 @@ impl Life {
     /// An incarnation as it was committed; not connected yet.
     pub(super) fn resume(
         shared: &Arc<Shared>,
+        feed: Addr<Feed>,
         session: &Session,
-        nonce: String,
-        progress: Progress,
-        input: Option<String>,
+        (nonce, progress, input): (String, Progress, Option<String>),
     ) -> Self {
         let incarnation = progress.incarnation;
         let context = launch::context(shared, session, (incarnation, nonce));
@@ -78,6 +83,7 @@ impl Life {
         Self {
             incarnation,
             driver,
+            screen: driver.has_terminal().then_some(feed),
             codec,
             place: PathBuf::from(context.dir),
             dir: Dir::new(&shared.keepers, session.id.0, incarnation.0),

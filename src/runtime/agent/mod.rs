@@ -3,6 +3,7 @@
 //! Never owns the process: when this actor goes, in order or by a panic, the connection goes and
 //! the process lives on below its keeper.
 
+mod keys;
 mod launch;
 mod life;
 mod outbox;
@@ -20,10 +21,13 @@ use crate::drivers::Command;
 use crate::keeper::KeeperFrame;
 use crate::supervision::{Exit, Lifeline, Stop};
 
+pub(super) use self::keys::{Keys, Resize};
+
 use self::launch::Launching;
 use self::life::Life;
 use super::context::Shared;
 use super::facade::Force;
+use super::feed::Feed;
 use super::session::{LaunchFailed, Launched, SessionActor};
 
 /// How often progress without events is committed, refused input is tried again, and the
@@ -73,6 +77,7 @@ pub(super) struct Heard {
 pub(super) struct AgentActor {
     shared: Arc<Shared>,
     session: Addr<SessionActor>,
+    feed: Addr<Feed>,
     lifeline: Lifeline,
     life: Option<Life>,
 }
@@ -82,12 +87,13 @@ type Acting<T> = AtomicResponse<AgentActor, T>;
 impl AgentActor {
     pub(super) fn new(
         shared: Arc<Shared>,
-        session: Addr<SessionActor>,
+        (session, feed): (Addr<SessionActor>, Addr<Feed>),
         lifeline: Lifeline,
     ) -> Self {
         Self {
             shared,
             session,
+            feed,
             lifeline,
             life: None,
         }
@@ -129,9 +135,9 @@ impl AgentActor {
     ) -> ResponseActFuture<Self, ()> {
         let me = ctx.address();
         let (incarnation, session) = (launching.incarnation, self.session.clone());
-        let shared = Arc::clone(&self.shared);
+        let (shared, feed) = (Arc::clone(&self.shared), self.feed.clone());
         let starting = async move {
-            match launch::start(&shared, launching).await {
+            match launch::start(&shared, feed, launching).await {
                 Ok(begun) => {
                     let pid = begun.pid;
                     // An error means that the session is being replaced: the next generation finds
@@ -199,8 +205,10 @@ impl Handler<Order> for AgentActor {
             } => {
                 self.life = None;
                 let (shared, me) = (Arc::clone(&self.shared), ctx.address());
+                let feed = self.feed.clone();
                 self.with_life(move |_, to| async move {
-                    let life = Life::resume(&shared, &session, nonce, progress, input);
+                    let from = (nonce, progress, input);
+                    let life = Life::resume(&shared, feed, &session, from);
                     (life.attach(&to, me).await, ())
                 })
             }

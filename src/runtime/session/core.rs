@@ -69,6 +69,7 @@ impl Core {
         let stood = self.readiness();
         let mut step = Step::default();
         act(self, &mut step);
+        self.pursue_reset(now, &mut step);
         self.settle(&before, now, &mut step);
         let stands = self.readiness();
         let told = step
@@ -136,7 +137,8 @@ impl Core {
         let free = !facts.paused
             && facts.uncertain.is_none()
             && facts.intent == Intent::Run
-            && facts.ending.is_none();
+            && facts.ending.is_none()
+            && facts.resetting.is_none();
         if live && free {
             Readiness::Ready
         } else {

@@ -7,7 +7,7 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use crate::domain::{
-    ApprovalId, ApprovalState, Error, Incarnation, Progress, Result, Task, TaskId, Timestamp,
+    ApprovalId, ApprovalState, Completion, Error, Incarnation, Progress, Result, Task, TaskId, Timestamp,
 };
 use crate::drivers::Output;
 
@@ -50,6 +50,10 @@ message!(/// End the running turn.
     InterruptTurn {} -> "Result<TaskId>");
 message!(/// End the process. Answers once that is committed and ordered.
     Halt { force: Force, by: String } -> "Result<Halting>");
+message!(/// A person says that the work is done. Answers with the record that stands.
+    Complete { completion: Completion } -> "Result<Completion>");
+message!(/// Begin from the beginning. Answers once that is committed and ordered.
+    Reset { by: String } -> "Result<()>");
 message!(/// Take the session out of the lists.
     Archive {} -> "Result<()>");
 message!(/// A person answers a question.
@@ -245,6 +249,40 @@ impl Handler<Halt> for SessionActor {
             self.commit(step)
                 .map(move |committed, _, _| committed.map(|()| halting)),
         ))
+    }
+}
+
+impl Handler<Complete> for SessionActor {
+    type Result = AtomicResponse<Self, Result<Completion>>;
+
+    fn handle(&mut self, complete: Complete, _ctx: &mut Self::Context) -> Self::Result {
+        if self.asleep {
+            let away = async { Err(super::moved()) };
+            return AtomicResponse::new(Box::pin(wrap_future::<_, Self>(away)));
+        }
+        let step = self.core.complete(complete.completion, now());
+        let committing = self.commit(step);
+        AtomicResponse::new(Box::pin(committing.map(
+            |committed, session: &mut Self, _| {
+                committed?;
+                let stands = session.core.session.facts.completed.clone();
+                // A prompt may have reopened it meanwhile.
+                stands.ok_or_else(|| Error::conflict("reopened", "the session goes on"))
+            },
+        )))
+    }
+}
+
+impl Handler<Reset> for SessionActor {
+    type Result = AtomicResponse<Self, Result<()>>;
+
+    fn handle(&mut self, reset: Reset, _ctx: &mut Self::Context) -> Self::Result {
+        if self.asleep {
+            let away = async { Err(super::moved()) };
+            return AtomicResponse::new(Box::pin(wrap_future::<_, Self>(away)));
+        }
+        let step = self.core.reset(&reset.by, now());
+        AtomicResponse::new(self.commit(step))
     }
 }
 

@@ -4,6 +4,7 @@
 //! Never handles a message while a step waits for its commit, so what is in memory at the start
 //! of any handler is what is committed.
 
+mod closing;
 mod core;
 mod load;
 mod messages;
@@ -34,8 +35,9 @@ use self::questions::Resolution;
 use self::step::{Alarm, Effect, Step};
 use self::wake::Counted;
 pub(super) use messages::{
-    AgentIs, Archive, CaughtUp, Decode, Exited, Halt, Halting, InterruptTurn, LaunchFailed,
-    Launched, Offer, Pause, PromptLost, QueueIs, Respond, Resume, Start, Wanted,
+    AgentIs, Archive, CaughtUp, Complete, Decode, Exited, Halt, Halting, InterruptTurn, LaunchFailed,
+    Launched, Offer, Pause, PromptLost, QueueIs, Reset, Respond, Resume,
+    Start, Wanted,
 };
 pub(super) use process::{Ending, SERVER, START_CANCELLED, START_TIMEOUT};
 
@@ -260,7 +262,11 @@ impl SessionActor {
                     ctx,
                 );
             }
-            Alarm::Interrupt(_) | Alarm::Again(_) | Alarm::Start(_) | Alarm::Deadline(_) => {
+            Alarm::Interrupt(_)
+            | Alarm::Again(_)
+            | Alarm::Start(_)
+            | Alarm::Deadline(_)
+            | Alarm::Reset(_) => {
                 let step = self.core.alarm(alarm, now());
                 self.commit_now(step, ctx);
             }

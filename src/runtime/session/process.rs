@@ -71,6 +71,7 @@ impl Core {
         let facts = &mut self.session.facts;
         facts.intent = Intent::Run;
         facts.down_at = None;
+        facts.completed = None;
         if matches!(facts.process, Process::CrashLoop | Process::Failed { .. }) {
             facts.process = Process::None;
             facts.short_lives = 0;
@@ -107,8 +108,10 @@ impl Core {
     pub(super) fn launch(&mut self, nonce: String, now: Timestamp) -> Step {
         self.run(now, |core, step| {
             let incarnation = core.session.facts.incarnation.next();
-            let resume = (core.rules.resumable && !core.progress.snapshot.is_empty())
+            let takes_over = core.rules.resumable && !core.session.facts.fresh;
+            let resume = (takes_over && !core.progress.snapshot.is_empty())
                 .then(|| core.progress.snapshot.clone());
+            core.session.facts.fresh = false;
             core.session.facts.incarnation = incarnation;
             core.session.facts.process = Process::Starting {
                 since: now,
@@ -250,20 +253,33 @@ impl Core {
     pub(super) fn halt(&mut self, force: Force, by: &str, now: Timestamp) -> (Step, bool) {
         let mut ends = false;
         let step = self.run(now, |core, step| {
-            core.session.facts.intent = Intent::Stop;
-            core.session.facts.down_at = Some(now);
-            core.session.facts.again = false;
-            ends = core.session.facts.process.held();
-            if ends {
-                core.end_process(force, by, step);
-            } else {
-                core.session.facts.process = Process::None;
-                step.effects.push(Effect::Leave);
-            }
-            step.effects
-                .push(Effect::Log(core.line("stop_asked", Some(by.to_owned()))));
+            ends = core.put_down(force, by, now, step);
         });
         (step, ends)
+    }
+
+    /// It is to be down until the next prompt or start. Whether a process ends now.
+    pub(super) fn put_down(
+        &mut self,
+        force: Force,
+        by: &str,
+        now: Timestamp,
+        step: &mut Step,
+    ) -> bool {
+        let facts = &mut self.session.facts;
+        facts.intent = Intent::Stop;
+        facts.down_at = Some(now);
+        facts.again = false;
+        let ends = facts.process.held();
+        if ends {
+            self.end_process(force, by, step);
+        } else {
+            facts.process = Process::None;
+            step.effects.push(Effect::Leave);
+        }
+        step.effects
+            .push(Effect::Log(self.line("stop_asked", Some(by.to_owned()))));
+        ends
     }
 
     /// Asks for the end of the process; until it is there, it gets no new work.

@@ -76,6 +76,8 @@ pub(super) enum Alarm {
     Approval(ApprovalId),
     /// The turn takes too long.
     Deadline(Attempt),
+    /// The turn that a reset waits for takes too long.
+    Reset(Attempt),
 }
 
 impl Step {

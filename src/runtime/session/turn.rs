@@ -125,26 +125,13 @@ impl Core {
     pub(super) fn interrupt(&mut self, now: Timestamp) -> (Step, Option<TaskId>) {
         let running = self.session.facts.turn.map(|turn| turn.task);
         let step = self.run(now, |core, step| {
-            let Some(turn) = core.session.facts.turn.as_mut() else {
-                return;
-            };
-            if turn.phase == TurnPhase::Stopping {
-                return;
-            }
-            turn.phase = TurnPhase::Stopping;
-            let (task, attempt) = (turn.task, (turn.task, turn.since));
-            step.changes.push(Change::Task(Box::new(TaskMove::new(
-                task,
-                TaskState::Stopping,
-                now,
-            ))));
-            core.press_interrupt(attempt, step);
+            core.stop_turn(now, step);
         });
         (step, running)
     }
 
     /// Interrupts now, once more if that was not heard, and ends the process if that was not either.
-    fn press_interrupt(&mut self, attempt: Attempt, step: &mut Step) {
+    pub(super) fn press_interrupt(&mut self, attempt: Attempt, step: &mut Step) {
         step.effects.push(Effect::Command(Command::Interrupt, None));
         step.effects
             .push(Effect::After(AGAIN, Alarm::Again(attempt)));
@@ -158,6 +145,7 @@ impl Core {
     pub(super) fn caught_up(&mut self, pid: u32, turn: Option<TaskId>, now: Timestamp) -> Step {
         self.run(now, |core, step| {
             let since = core.started_at;
+            core.watch_reset(step);
             core.session.facts.process = if core.session.facts.ready {
                 Process::Live { pid, since }
             } else {
@@ -253,6 +241,7 @@ impl Core {
                     core.end_process(Force::Ladder, "deadline", step);
                 }
             }
+            Alarm::Reset(attempt) => core.hurry_reset(*attempt, now, step),
             // The actor handles these itself: they need a place, or the codec.
             Alarm::Backoff(_) | Alarm::Approval(_) => {}
         })

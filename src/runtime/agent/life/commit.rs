@@ -24,6 +24,7 @@ impl Life {
         bytes: &[u8],
         session: Session_<'_>,
     ) -> Option<Self> {
+        self.show(at, bytes).await;
         let mut outputs = Vec::new();
         let end = self.seen();
         if at > end {

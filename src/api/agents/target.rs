@@ -1,0 +1,31 @@
+//! An agent in a path of this door: its UUID.
+//!
+//! Never a name: those are the terminals' way.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+
+use crate::api::shared::work::Target;
+use crate::api::shared::{Fault, path_id};
+use crate::domain::SessionId;
+
+/// The agent of the path's `{id}`.
+pub struct AgentInPath(SessionId);
+
+impl Target for AgentInPath {
+    fn session(&self) -> SessionId {
+        self.0
+    }
+}
+
+impl FromRequest for AgentInPath {
+    type Error = Fault;
+    type Future = Ready<Result<Self, Fault>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let text = request.match_info().get("id").unwrap_or_default();
+        ready(path_id("agent", text).map(Self))
+    }
+}

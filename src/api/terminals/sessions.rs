@@ -1,0 +1,194 @@
+//! `/api/agents/sessions` and what is below a session's name, but its socket and its work.
+//!
+//! Never two sessions of one name: the row is the reservation.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::{Value, json};
+
+use super::target::SessionInPath;
+use super::wire;
+use crate::api::shared::work::wire::accepted;
+use crate::api::shared::{Fault, Fields, Query, Reply, Who, idempotency};
+use crate::app::{AgentFilter, AgentRequest, App, CompletionRequest, Created, Poll};
+use crate::domain::event::json;
+use crate::domain::{After, Error, Principal, Session};
+
+/// Sessions of a list, unless the client asks for fewer.
+const PAGE: usize = 1_000;
+/// Events of a detail: the ring's.
+const EVENTS: usize = 200;
+
+/// Names that stand for this machine in `host`.
+const HERE: [&str; 3] = ["local", "localhost", "127.0.0.1"];
+
+pub async fn list(app: web::Data<App>, Who(who): Who, query: Query) -> Reply {
+    let filter = AgentFilter {
+        kind: query.text("agentType").map(str::to_owned),
+        limit: query.limit(PAGE, PAGE)?,
+        offset: query.offset()?,
+        ..AgentFilter::default()
+    };
+    let page = app.agents(&who, filter).await?;
+    let entries: Vec<Value> = page
+        .items
+        .iter()
+        .map(|row| wire::entry(&app, &who, row))
+        .collect();
+    Ok(HttpResponse::Ok()
+        .insert_header(("X-Total-Count", page.total.to_string()))
+        .json(entries))
+}
+
+pub async fn create(
+    app: web::Data<App>,
+    Who(who): Who,
+    request: HttpRequest,
+    body: Fields,
+) -> Reply {
+    let asked = requested(&request, &body)?;
+    let key = asked.key.clone();
+    let reply = match app.create_agent(&who, asked).await? {
+        Created::Before(reply) => reply,
+        Created::Now { agent, placement } => {
+            let mut made = wire::entry(&app, &who, &agent);
+            let more = placement.map(|placement| json(&accepted(&placement)));
+            if let (Some(all), Some(Value::Object(more))) = (made.as_object_mut(), more) {
+                let names = ["taskId", "queued", "position", "queueDepth"];
+                all.extend(more.into_iter().filter(|(name, _)| names.contains(&name.as_str())));
+            }
+            let reply = made.to_string();
+            if let Some(key) = &key {
+                app.keep_reply(&who, key, &reply).await?;
+            }
+            reply
+        }
+    };
+    Ok(HttpResponse::Created()
+        .content_type("application/json")
+        .body(reply))
+}
+
+fn requested(request: &HttpRequest, body: &Fields) -> Result<AgentRequest, Fault> {
+    let name = body.required_text(&["name"])?;
+    if let Some(host) = body.text(&["host", "machine"])?
+        && !HERE.contains(&host.as_str())
+    {
+        let message = "there is no machine of this name";
+        return Err(Error::invalid("unknown_machine", "host", message, "no host, or local").into());
+    }
+    Ok(AgentRequest {
+        kind: body.text(&["agentType", "agent"])?,
+        name: Some(name.trim().to_owned()),
+        topic: body.text(&["label", "topic"])?,
+        model: body.text(&["model"])?,
+        message: body.text(&["prompt", "task"])?,
+        cwd: body.text(&["workingDirectory", "cwd"])?,
+        permission_mode: body.text(&["permissionMode", "mode"])?,
+        scenario: body.text(&["scenario"])?,
+        env: body.texts("env")?,
+        metadata: body.object("metadata")?,
+        key: idempotency::key(request, body)?,
+        ..AgentRequest::default()
+    })
+}
+
+pub async fn show(
+    app: web::Data<App>,
+    Who(who): Who,
+    SessionInPath(session): SessionInPath,
+) -> Reply {
+    let row = app.agent(&who, session.id).await?;
+    let ring = Poll {
+        after: After::Oldest,
+        limit: EVENTS,
+        kinds: None,
+        wait: std::time::Duration::ZERO,
+    };
+    let (_, page) = app.events(&who, session.id, None, ring).await?;
+    Ok(HttpResponse::Ok().json(wire::detail(&app, &who, (&row, &page))))
+}
+
+pub async fn remove(
+    app: web::Data<App>,
+    Who(who): Who,
+    SessionInPath(session): SessionInPath,
+) -> Reply {
+    app.remove(&who, session.id).await?;
+    Ok(HttpResponse::Ok().json(json!({"killed": true})))
+}
+
+pub async fn reset(
+    app: web::Data<App>,
+    Who(who): Who,
+    SessionInPath(session): SessionInPath,
+) -> Reply {
+    let name = wire::name(&who, &session).into_owned();
+    let row = app.reset(&who, session.id).await?;
+    Ok(HttpResponse::Ok().json(json!({
+        "reset": true,
+        "name": name,
+        "sessionName": name,
+        "pid": row.session.facts.process.pid().unwrap_or(0),
+        "status": wire::status(&row.session),
+        "lastSeq": row.last_seq,
+    })))
+}
+
+pub async fn complete(
+    app: web::Data<App>,
+    Who(who): Who,
+    SessionInPath(session): SessionInPath,
+    body: Fields,
+) -> Reply {
+    let request = CompletionRequest {
+        status: body.text(&["status"])?,
+        comment: body.text(&["comment", "finalComment"])?,
+        cost_usd: body.number(&["costUsd", "cost_usd"])?,
+    };
+    let record = app.complete(&who, session.id, request).await?;
+    Ok(HttpResponse::Ok().json(completed(&who, &session, &record)))
+}
+
+fn completed(who: &Principal, session: &Session, record: &crate::domain::Completion) -> Value {
+    json!({
+        "name": wire::name(who, session),
+        "completed": true,
+        "status": record.status,
+        "result": wire::result(record),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(text: &str) -> Result<AgentRequest, Fault> {
+        let request = actix_web::test::TestRequest::post().to_http_request();
+        let body = Fields::parse(bytes::Bytes::copy_from_slice(text.as_bytes())).unwrap();
+        requested(&request, &body)
+    }
+
+    #[test]
+    fn both_spellings_of_a_creation_are_read() {
+        let seed = asked(
+            r#"{"name":"a","agentType":"shell","workingDirectory":"/x","permissionMode":"plan","prompt":"p"}"#,
+        );
+        let source = asked(
+            r#"{"name":" a ","agentType":"shell","cwd":"/x","mode":"plan","task":"p","host":null}"#,
+        );
+        for read in [seed.unwrap(), source.unwrap()] {
+            assert_eq!(read.name.as_deref(), Some("a"));
+            assert_eq!(read.cwd.as_deref(), Some("/x"));
+            assert_eq!(read.permission_mode.as_deref(), Some("plan"));
+            assert_eq!(read.message.as_deref(), Some("p"));
+        }
+    }
+
+    #[test]
+    fn a_creation_needs_a_name_and_this_machine() {
+        let code = |text: &str| asked(text).unwrap_err().0.code().to_owned();
+        assert_eq!(code("{}"), "bad_field");
+        assert_eq!(code(r#"{"name":"a","prompt":5}"#), "bad_field");
+        assert_eq!(code(r#"{"name":"a","host":"mars"}"#), "unknown_machine");
+    }
+}

@@ -1,0 +1,64 @@
+//! Completing and resetting sessions, for the floor above.
+//!
+//! Never done before the rows say so.
+
+use std::time::Duration;
+
+use crate::domain::{Completion, Error, Result, Session};
+
+use super::facade::Force;
+use super::handle::Runtime;
+use super::reading;
+use super::session::{Complete, Reset};
+
+/// How long the end of a completed session's process may take before it is ended past its actors.
+const END_WITHIN: Duration = Duration::from_secs(8);
+/// Longest wait for the end of a reset: its patience with the turn, both graces, the new start.
+const RESET_WITHIN: Duration = Duration::from_secs(60);
+
+impl Runtime {
+    /// Ends the process and keeps the record; returns the one that stands, which is an earlier one
+    /// if there is.
+    ///
+    /// # Errors
+    /// `still_running`, `reopened`.
+    pub async fn complete(
+        &self,
+        session: &Session,
+        completion: Completion,
+    ) -> Result<Completion> {
+        let id = session.id;
+        let by = completion.by.clone();
+        let stands = self
+            .ask_session(id, || Complete {
+                completion: completion.clone(),
+            })
+            .await?;
+        let over = |session: &Session| {
+            session.facts.completed.is_none() || !session.facts.process.held()
+        };
+        if !reading::wait_session(self, self.shared(), (session, END_WITHIN), over).await? {
+            self.stop(id, Force::Ladder, &by).await?;
+        }
+        Ok(stands)
+    }
+
+    /// Begins a session from the beginning: waits for its running turn (30 s, then it is
+    /// interrupted), ends its process, and starts one that takes nothing over if there was one.
+    /// Waiting tasks stay.
+    ///
+    /// # Errors
+    /// `draining`, `timeout` when it goes on still.
+    pub async fn reset(&self, session: &Session, by: &str) -> Result<()> {
+        self.open()?;
+        let id = session.id;
+        self.ask_session(id, || Reset { by: by.to_owned() }).await?;
+        let done = |session: &Session| session.facts.resetting.is_none();
+        if reading::wait_session(self, self.shared(), (session, RESET_WITHIN), done).await? {
+            return Ok(());
+        }
+        Err(Error::Timeout {
+            message: "the reset goes on; its session event tells its end".into(),
+        })
+    }
+}
