@@ -18,6 +18,7 @@ mod doors_events;
 mod doors_input;
 mod doors_owner;
 mod doors_tasks;
+mod doors_terminals;
 mod doors_ws;
 mod doors_ws_slow;
 mod keeper;
