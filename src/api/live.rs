@@ -183,6 +183,7 @@ impl<D: Dialect> Actor for Socket<D> {
 
 impl<D: Dialect> Drop for Socket<D> {
     fn drop(&mut self) {
+        self.keys.finish();
         self.outbox.finish();
     }
 }

@@ -11,6 +11,7 @@
 )]
 
 mod app;
+mod browser;
 mod demo;
 mod doors_auth;
 mod doors_drain;

@@ -11,13 +11,19 @@ use super::step::{Failed, Step, root, say};
 const DENY: &str = "0.20.2";
 
 /// Programs that tests run, and the Debian packages that hold them.
-const PROGRAMS: [(&str, &str); 5] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("bash", "bash"),
+    ("chromium", "chromium"),
     ("git", "git"),
     ("mount", "mount"),
+    ("perl", "perl"),
     ("ps", "procps"),
+    ("setpriv", "util-linux"),
     ("unshare", "util-linux"),
 ];
+
+/// Packages of the npm registry that tests use.
+const PACKAGES: [(&str, &str); 1] = [("@xterm/xterm", "6.0.0")];
 
 /// Makes sure of the programs. As root on Debian the missing ones are installed.
 pub fn programs() -> Result<(), Failed> {
@@ -41,6 +47,40 @@ pub fn programs() -> Result<(), Failed> {
     let mut install = vec!["install", "-y", "-q", "--no-install-recommends"];
     install.extend(&missing);
     apt(&install)
+}
+
+/// The packages of the npm registry that tests use, pinned, in `.cache/npm`.
+pub fn packages() -> Result<(), Failed> {
+    let place = root().join(".cache/npm");
+    let missing: Vec<String> = PACKAGES
+        .iter()
+        .filter(|(name, version)| !installed(&place, name, version))
+        .map(|(name, version)| format!("{name}@{version}"))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let words = missing.join(" ");
+    let Some(npm) = find("npm") else {
+        let text = format!("npm is missing; install Node.js with npm, which brings {words}");
+        return Err(Failed::step(text));
+    };
+    say(&format!("    installing {words} into .cache/npm"));
+    std::fs::create_dir_all(&place)
+        .map_err(|error| Failed::step(format!("{}: {error}", place.display())))?;
+    let flags = ["install", "--no-audit", "--no-fund", "--no-save", "--ignore-scripts"];
+    Step::program("npm", &npm)
+        .args(&flags.map(String::from))
+        .arg("--prefix")
+        .arg(&place)
+        .args(&missing)
+        .run()
+}
+
+fn installed(place: &Path, name: &str, version: &str) -> bool {
+    let manifest = place.join("node_modules").join(name).join("package.json");
+    let text = std::fs::read_to_string(manifest).unwrap_or_default();
+    text.contains(&format!("\"version\": \"{version}\""))
 }
 
 /// The checker, installed into `.cache/tools` when it is not there in the pinned version. Built

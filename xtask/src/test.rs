@@ -9,6 +9,7 @@ use super::step::{Failed, Step, now, say};
 pub fn all() -> Result<(), Failed> {
     let began = now();
     means::programs()?;
+    means::packages()?;
     Step::cargo("format", &["fmt", "--all", "--check"]).run()?;
     Step::cargo(
         "lints",

@@ -11,12 +11,12 @@ use callboard::keeper::{Isolation, Means, Mode, stop_past};
 use super::{Rig, binary};
 
 /// How long the end of a tree may take, with its grace (the issue's own bound).
-const BOUND: Duration = Duration::from_secs(15);
+pub const BOUND: Duration = Duration::from_secs(15);
 /// An ordinary user: nobody, everywhere.
 const NOBODY: u32 = 65_534;
 
 /// Trees by name: the words of a shell that makes one and says `up` when it stands.
-const TREES: [(&str, &str); 6] = [
+pub const TREES: [(&str, &str); 6] = [
     (
         "a daemon of two forks without an environment",
         "(env -i setsid sh -c 'sleep 1000 & exec sleep 1000' >/dev/null 2>&1 </dev/null &); echo up; wait; sleep 1000",
@@ -44,7 +44,7 @@ const TREES: [(&str, &str); 6] = [
 ];
 
 /// Everything that works in this directory and is not dead: the trees of one test.
-fn standing_in(dir: &Path) -> Vec<u32> {
+pub fn standing_in(dir: &Path) -> Vec<u32> {
     let numbers = std::fs::read_dir("/proc").unwrap().flatten();
     let pids = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     pids.filter(|pid| std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == dir))

@@ -3,7 +3,7 @@
 
 mod end;
 mod input;
-mod kill;
+pub mod kill;
 mod start;
 mod stream;
 mod survive;

@@ -11,6 +11,7 @@ mod queue;
 mod readers;
 mod server;
 mod stop;
+mod trees;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
