@@ -48,6 +48,8 @@ pub struct Socket<D: Dialect> {
     window: Window,
     unhandled: Unhandled,
     fragments: Option<BytesMut>,
+    /// Bytes of the frames that carried the fragments so far.
+    owed: usize,
     _registration: Registration,
 }
 
@@ -86,6 +88,7 @@ impl<D: Dialect> Socket<D> {
             window: window.clone(),
             unhandled: unhandled.clone(),
             fragments: None,
+            owed: 0,
             _registration: parts.registration,
         };
         let outbox = Arc::clone(&socket.outbox);
@@ -134,7 +137,9 @@ impl<D: Dialect> Socket<D> {
         self.outbox.push(frame, None);
     }
 
-    fn fragment(&mut self, item: Item) {
+    /// Takes a part of a message; what carried it is owed until the whole is handled.
+    fn fragment(&mut self, item: Item, owed: usize) -> Taken {
+        self.owed = self.owed.saturating_add(owed);
         match item {
             Item::FirstText(bytes) => self.fragments = Some(BytesMut::from(bytes.as_ref())),
             Item::FirstBinary(_) => self.outbox.close(Close::Protocol),
@@ -144,13 +149,17 @@ impl<D: Dialect> Socket<D> {
             Item::Last(bytes) => {
                 self.collect(&bytes);
                 let whole = self.fragments.take().map(BytesMut::freeze);
+                let owed = std::mem::take(&mut self.owed);
                 match whole.map(ByteString::try_from) {
-                    // Its parts are counted one by one.
-                    Some(Ok(text)) => drop(self.text(&text, 0)),
+                    Some(Ok(text)) if self.text(&text, owed) == Taken::Handled => {
+                        self.unhandled.done(owed);
+                    }
+                    Some(Ok(_)) => {}
                     Some(Err(_)) | None => self.outbox.close(Close::Protocol),
                 }
             }
         }
+        Taken::Waits
     }
 
     fn collect(&mut self, bytes: &Bytes) {
@@ -193,9 +202,9 @@ impl<D: Dialect> StreamHandler<Result<Message, ProtocolError>> for Socket<D> {
         self.outbox.heard();
         match message {
             Ok(message) => {
-                let owed = payload_len(&message);
+                let owed = Unhandled::size(payload_len(&message));
                 if self.message(message, owed) == Taken::Handled {
-                    self.unhandled.handled(owed);
+                    self.unhandled.done(owed);
                 }
             }
             Err(ProtocolError::Overflow) => self.outbox.close(Close::TooLarge),
@@ -211,7 +220,7 @@ impl<D: Dialect> Socket<D> {
             Message::Binary(bytes) => return self.binary(&bytes, owed),
             Message::Ping(payload) => self.outbox.pong(payload),
             Message::Pong(_) | Message::Nop => {}
-            Message::Continuation(item) => self.fragment(item),
+            Message::Continuation(item) => return self.fragment(item, owed),
             Message::Close(reason) => {
                 let code = reason.map_or(1000, |reason| u16::from(reason.code));
                 self.outbox.close(Close::Echo(code));

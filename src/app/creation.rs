@@ -151,7 +151,9 @@ impl App {
             Lazy::No => self.runtime().start_agent(id).await,
         };
         let done = match prompt {
-            _ if started.is_err() => started.map(|()| None),
+            // What would fail again is told at once; else the prompt is durable, and the start is
+            // tried again for it.
+            Some(_) if matches!(started, Err(Error::Invalid { .. })) => started.map(|()| None),
             Some(prompt) => {
                 let message = MessageRequest {
                     on_uncertain: prompt.on_uncertain,
@@ -161,7 +163,7 @@ impl App {
                 };
                 self.message(who, id, message).await.map(Some)
             }
-            None => Ok(None),
+            None => started.map(|()| None),
         };
         if let Err(Error::Invalid { .. }) = &done
             && let Err(error) = self.runtime().archive(id, &who.username).await

@@ -230,12 +230,22 @@ fn completion(request: CompletionRequest, by: &str, at: Timestamp) -> Result<Com
         Err(Error::invalid("bad_field", field, message, expected))
     };
     if word.is_empty() || word.len() > MAX_WORD || word.contains(char::is_control) {
-        return bad("status", "success, failed, cancelled, partial, or a short word of your own");
+        return bad(
+            "status",
+            "success, failed, cancelled, partial, or a short word of your own",
+        );
     }
-    if request.comment.as_ref().is_some_and(|text| text.len() > MAX_COMMENT) {
+    if request
+        .comment
+        .as_ref()
+        .is_some_and(|text| text.len() > MAX_COMMENT)
+    {
         return bad("comment", "at most 64 KiB");
     }
-    let cost = request.cost_usd.as_ref().and_then(serde_json::Number::as_f64);
+    let cost = request
+        .cost_usd
+        .as_ref()
+        .and_then(serde_json::Number::as_f64);
     if cost.is_some_and(|cost| cost < 0.0) {
         return bad("costUsd", "a number that is not negative");
     }

@@ -317,6 +317,13 @@ impl Process {
         }
     }
 
+    /// Whether no start is on its way.
+    #[must_use]
+    pub fn settled(&self) -> bool {
+        let starting = matches!(self, Self::Starting { pid: None, .. });
+        !starting && !matches!(self, Self::Waiting { .. })
+    }
+
     /// Whether a keeper holds, or is about to hold, a process.
     #[must_use]
     pub fn held(&self) -> bool {

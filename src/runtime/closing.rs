@@ -11,8 +11,11 @@ use super::handle::Runtime;
 use super::reading;
 use super::session::{Complete, Reset};
 
-/// How long the end of a completed session's process may take before it is ended past its actors.
-const END_WITHIN: Duration = Duration::from_secs(8);
+/// How long, beyond its grace, the end of a completed session's process may take before it is ended
+/// past its actors.
+const END_MARGIN: Duration = Duration::from_secs(5);
+/// How long the process behind a reset may take to be there before the answer goes without it.
+const START_WITHIN: Duration = Duration::from_secs(5);
 /// Longest wait for the end of a reset: its patience with the turn, both graces, the new start.
 const RESET_WITHIN: Duration = Duration::from_secs(60);
 
@@ -22,11 +25,7 @@ impl Runtime {
     ///
     /// # Errors
     /// `still_running`, `reopened`.
-    pub async fn complete(
-        &self,
-        session: &Session,
-        completion: Completion,
-    ) -> Result<Completion> {
+    pub async fn complete(&self, session: &Session, completion: Completion) -> Result<Completion> {
         let id = session.id;
         let by = completion.by.clone();
         let stands = self
@@ -34,10 +33,10 @@ impl Runtime {
                 completion: completion.clone(),
             })
             .await?;
-        let over = |session: &Session| {
-            session.facts.completed.is_none() || !session.facts.process.held()
-        };
-        if !reading::wait_session(self, self.shared(), (session, END_WITHIN), over).await? {
+        let over =
+            |session: &Session| session.facts.completed.is_none() || !session.facts.process.held();
+        let within = self.shared().config.agents.stop_grace + END_MARGIN;
+        if !reading::wait_session(self, self.shared(), (session, within), over).await? {
             self.stop(id, Force::Ladder, &by).await?;
         }
         Ok(stands)
@@ -55,6 +54,9 @@ impl Runtime {
         self.ask_session(id, || Reset { by: by.to_owned() }).await?;
         let done = |session: &Session| session.facts.resetting.is_none();
         if reading::wait_session(self, self.shared(), (session, RESET_WITHIN), done).await? {
+            let stands = |session: &Session| session.facts.process.settled();
+            let wait = (session, START_WITHIN);
+            let _there = reading::wait_session(self, self.shared(), wait, stands).await?;
             return Ok(());
         }
         Err(Error::Timeout {

@@ -117,6 +117,8 @@ pub(super) struct FeedOf {
     pub id: SessionId,
     pub owner: UserId,
     pub group: SessionId,
+    /// The latest process, of which a terminal may have bytes in its log.
+    pub incarnation: Incarnation,
 }
 
 impl Feed {
@@ -151,7 +153,10 @@ impl Feed {
             waiters: Vec::new(),
             sinks: Vec::new(),
             tty: TtyRing::default(),
-            tty_news: watch::Sender::default(),
+            tty_news: watch::Sender::new(TtyMark {
+                incarnation: of.incarnation,
+                end: 0,
+            }),
         })
     }
 

@@ -320,7 +320,11 @@ impl Runtime {
     }
 
     /// Asks a session, once more when it was about to go to sleep.
-    pub(super) async fn ask_session<M, T>(&self, id: SessionId, message: impl Fn() -> M) -> Result<T>
+    pub(super) async fn ask_session<M, T>(
+        &self,
+        id: SessionId,
+        message: impl Fn() -> M,
+    ) -> Result<T>
     where
         SessionActor: Handler<M>,
         M: Message<Result = Result<T>> + Send + 'static,

@@ -258,6 +258,7 @@ fn feed(
                     id,
                     owner: session.owner,
                     group: session.group,
+                    incarnation: session.facts.incarnation,
                 };
                 let feed = Feed::load(&shared, of, journal, (lifeline, readers))
                     .await

@@ -68,7 +68,13 @@ pub fn packages() -> Result<(), Failed> {
     say(&format!("    installing {words} into .cache/npm"));
     std::fs::create_dir_all(&place)
         .map_err(|error| Failed::step(format!("{}: {error}", place.display())))?;
-    let flags = ["install", "--no-audit", "--no-fund", "--no-save", "--ignore-scripts"];
+    let flags = [
+        "install",
+        "--no-audit",
+        "--no-fund",
+        "--no-save",
+        "--ignore-scripts",
+    ];
     Step::program("npm", &npm)
         .args(&flags.map(String::from))
         .arg("--prefix")

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use crate::app::{Attach, Published, Sink};
 use crate::domain::{Error, EventKind, Session, SessionId, UserId};
 
+use super::close::Close;
 use super::dialect::{Dialect, Refusal, Reply};
 use super::follow::Follows;
 use super::gaps::{Gap, Origin};
@@ -46,6 +47,28 @@ impl Life {
     pub(super) fn end(&self) {
         self.alive.store(false, Ordering::Release);
         self.news.notify_one();
+    }
+}
+
+/// Most bytes of events in one frame of a replay.
+const PART: usize = 128 * 1024;
+
+/// Cuts a page into parts that a frame carries; one of nothing for a page of nothing.
+fn parts(events: &[Arc<Published>]) -> Vec<&[Arc<Published>]> {
+    let (mut parts, mut rest) = (Vec::new(), events);
+    loop {
+        let mut bytes = 0_usize;
+        let fits = rest.iter().take_while(|event| {
+            bytes = bytes.saturating_add(event.weight());
+            bytes <= PART
+        });
+        let count = fits.count().max(1).min(rest.len());
+        let (part, later) = rest.split_at(count);
+        parts.push(part);
+        rest = later;
+        if rest.is_empty() {
+            return parts;
+        }
     }
 }
 
@@ -118,14 +141,19 @@ impl<D: Dialect> Carrier<D> {
         if !std::mem::take(opening) {
             return self.send(events).await;
         }
-        let Some(frame) = self.follows.dialect.replay(events) else {
-            return self.send(events).await;
-        };
         *opening = true;
-        if let Some(last) = events.last() {
-            self.cursor.fetch_max(last.event.seq, Ordering::AcqRel);
+        for part in parts(events) {
+            let Some(frame) = self.follows.dialect.replay(part) else {
+                return self.send(events).await;
+            };
+            if !self.room().await || !self.follows.outbox.push_kept(frame) {
+                return false;
+            }
+            if let Some(last) = part.last() {
+                self.cursor.fetch_max(last.event.seq, Ordering::AcqRel);
+            }
         }
-        self.room().await && self.follows.outbox.push(frame, None)
+        true
     }
 
     /// Pushes the frame of an event, behind the bytes of a terminal that came before it. `false`:
@@ -133,19 +161,23 @@ impl<D: Dialect> Carrier<D> {
     fn deliver(&self, event: &Published, frame: Option<ByteString>) -> bool {
         let follows = &self.follows;
         let close = follows.dialect.close(event);
-        let last = event.event.kind == EventKind::Exit || close.is_some();
-        if let (true, Some(behind)) = (last, follows.behind.get()) {
-            let deferred = frame.map(Deferred::Frame).into_iter();
-            deferred
-                .chain(close.map(Deferred::Close))
-                .for_each(|one| behind.put(one));
-            return true;
-        }
         let origin = Origin {
             agent: event.event.agent,
             seq: event.event.seq,
             pos: event.event.pos,
         };
+        let last = event.event.kind == EventKind::Exit || close.is_some();
+        if let Some(behind) = follows.behind.get()
+            && (last || behind.waits())
+        {
+            let frame = frame.map(|frame| Deferred::Frame(frame, origin));
+            let deferred = frame.into_iter().chain(close.map(Deferred::Close));
+            let fits = deferred.map(|one| behind.put(one)).all(|fits| fits);
+            if !fits {
+                follows.outbox.close(Close::TooSlow);
+            }
+            return fits;
+        }
         let open = frame.is_none_or(|frame| follows.outbox.push(frame, Some(origin)));
         match close {
             Some(close) => {
@@ -159,7 +191,12 @@ impl<D: Dialect> Carrier<D> {
     fn fail(&self, error: &Error) {
         if let (Error::NotFound { .. }, Some(close)) = (error, self.follows.dialect.gone()) {
             self.life.end();
-            return self.follows.outbox.close_after(close);
+            // Behind the bytes and the exit that came first.
+            match self.follows.behind.get() {
+                Some(behind) => drop(behind.put(Deferred::Close(close))),
+                None => self.follows.outbox.close_after(close),
+            }
+            return;
         }
         let mut refusal = Refusal::of(error, None);
         if let Some(agent) = self.agent {
@@ -169,6 +206,10 @@ impl<D: Dialect> Carrier<D> {
         }
         self.life.end();
         self.follows.say(&Reply::Error(refusal));
+        if self.follows.dialect.gone().is_some() {
+            // A connection about one agent is nothing without it.
+            self.follows.outbox.close_after(Close::Later);
+        }
     }
 }
 

@@ -22,6 +22,12 @@ pub enum Close {
     SessionEnded,
     /// A person ended that session: 1000.
     SessionKilled,
+    /// There is no such session: 4004.
+    NotFound,
+    /// What the connection asked for when it opened was refused; an error frame says why: 1008.
+    Refused,
+    /// A part of the server is away: 1013.
+    Later,
     /// The client closed; its code is echoed.
     Echo(u16),
 }
@@ -37,6 +43,9 @@ impl Close {
             Self::Protocol => 1002,
             Self::Draining | Self::Silent => 1001,
             Self::SessionEnded | Self::SessionKilled => 1000,
+            Self::NotFound => 4004,
+            Self::Refused => 1008,
+            Self::Later => 1013,
             Self::Echo(code) => code,
         }
     }
@@ -53,6 +62,9 @@ impl Close {
             Self::Silent => "no answer to pings",
             Self::SessionEnded => "Session ended",
             Self::SessionKilled => "Session killed",
+            Self::NotFound => "Session not found",
+            Self::Refused => "refused",
+            Self::Later => "try again later",
             Self::Echo(_) => "",
         }
     }

@@ -41,12 +41,7 @@ impl Line {
 }
 
 /// Watches one connection to its end; `beat` goes with every ping.
-pub async fn watch(
-    outbox: Arc<Outbox>,
-    line: Weak<Line>,
-    token_ends: Instant,
-    beat: impl Fn(),
-) {
+pub async fn watch(outbox: Arc<Outbox>, line: Weak<Line>, token_ends: Instant, beat: impl Fn()) {
     let mut ping_at = Instant::now() + PING_EVERY;
     loop {
         let changed = outbox.changed();

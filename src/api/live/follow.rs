@@ -221,8 +221,10 @@ impl<D: Dialect> Follows<D> {
 
     pub(super) fn say(&self, reply: &Reply) {
         let frame = self.dialect.reply(reply);
-        if !frame.is_empty() {
-            self.outbox.push(frame, None);
+        match reply {
+            _ if frame.is_empty() => {}
+            Reply::Opened(_) => drop(self.outbox.push_kept(frame)),
+            _ => drop(self.outbox.push(frame, None)),
         }
     }
 

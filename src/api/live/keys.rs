@@ -51,11 +51,11 @@ impl Keys {
         self.unhandled.clone()
     }
 
-    /// Adds what a frame of this payload carried.
-    pub fn push(&self, bytes: &[u8], payload: usize) {
+    /// Adds what frames of so many bytes carried.
+    pub fn push(&self, bytes: &[u8], owed: usize) {
         let mut waiting = self.inner.waiting.borrow_mut();
         waiting.bytes.extend_from_slice(bytes);
-        waiting.owed = waiting.owed.saturating_add(Unhandled::size(payload));
+        waiting.owed = waiting.owed.saturating_add(owed);
         drop(waiting);
         self.inner.news.notify_one();
     }

@@ -105,6 +105,8 @@ struct Inner {
 struct Frame {
     body: Body,
     origin: Option<Origin>,
+    /// What nothing later makes good: bytes of a terminal, a replay, the hello.
+    kept: bool,
 }
 
 impl Outbox {
@@ -134,17 +136,35 @@ impl Outbox {
 
     /// Puts a frame behind the others. `false`: the connection is over or about to close.
     pub fn push(&self, body: impl Into<Body>, origin: Option<Origin>) -> bool {
-        let body = body.into();
+        self.put(Frame {
+            body: body.into(),
+            origin,
+            kept: false,
+        })
+    }
+
+    /// The same for a frame that is never pushed out. Whoever brings it waits for room first.
+    pub fn push_kept(&self, body: impl Into<Body>) -> bool {
+        self.put(Frame {
+            body: body.into(),
+            origin: None,
+            kept: true,
+        })
+    }
+
+    fn put(&self, frame: Frame) -> bool {
         let mut inner = self.lock();
         if inner.ends() {
             return false;
         }
-        inner.bytes = inner.bytes.saturating_add(body.len());
-        inner.frames.push_back(Frame { body, origin });
+        inner.bytes = inner.bytes.saturating_add(frame.body.len());
+        inner.frames.push_back(frame);
         let mut overflow = false;
         while inner.frames.len() > MAX_FRAMES || inner.bytes > MAX_BYTES {
             overflow = true;
-            inner.drop_oldest();
+            if !inner.drop_oldest() {
+                break;
+            }
         }
         let newly = overflow && inner.behind_since.is_none();
         if newly {
@@ -353,19 +373,21 @@ impl Inner {
         self.over || self.close.is_some() || self.farewell.is_some()
     }
 
-    /// Drops the oldest event; a reply only when there is no event.
-    fn drop_oldest(&mut self) {
-        let place = self
-            .frames
-            .iter()
-            .position(|frame| frame.origin.is_some())
-            .unwrap_or(0);
+    /// Drops the oldest event; a reply only when there is no event. `false`: nothing may go.
+    fn drop_oldest(&mut self) -> bool {
+        let mut frames = self.frames.iter();
+        let event = frames.position(|frame| frame.origin.is_some());
+        let reply = || self.frames.iter().position(|frame| !frame.kept);
+        let Some(place) = event.or_else(reply) else {
+            return false;
+        };
         if let Some(frame) = self.frames.remove(place) {
             self.bytes = self.bytes.saturating_sub(frame.body.len());
             if let Some(origin) = frame.origin {
                 self.lost.add(origin);
             }
         }
+        true
     }
 
     fn has_room(&self) -> bool {

@@ -3,6 +3,7 @@
 //! Never drops or repeats a byte: a slow reader is behind, and what is gone from the log is a gap.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::domain::{Error, Session};
 
 use super::close::Close;
 use super::dialect::{Dialect, ScreenNews};
+use super::gaps::Origin;
 use super::outbox::Outbox;
 
 /// Most bytes of a frame.
@@ -25,8 +27,8 @@ const RETRY_AFTER: Duration = Duration::from_millis(100);
 /// What must not go out before the bytes that came first.
 #[derive(Debug)]
 pub enum Deferred {
-    /// A frame.
-    Frame(ByteString),
+    /// The frame of an event.
+    Frame(ByteString, Origin),
     /// The end of the connection.
     Close(Close),
 }
@@ -35,16 +37,31 @@ pub enum Deferred {
 #[derive(Debug, Default)]
 pub struct Behind {
     waiting: Mutex<VecDeque<Deferred>>,
+    /// Those that wait, and those that are about to be said.
+    count: AtomicUsize,
     news: Notify,
 }
 
+/// Most that waits; a reader that is further behind is too slow.
+const MAX_BEHIND: usize = 256;
+
 impl Behind {
-    /// Puts something behind the bytes that the terminal has printed by now.
-    pub fn put(&self, deferred: Deferred) {
+    /// Whether something waits, so that what comes later has to wait as well.
+    pub fn waits(&self) -> bool {
+        self.count.load(Ordering::Acquire) > 0
+    }
+
+    /// Puts something behind the bytes that the terminal has printed by now. `false`: too much
+    /// waits.
+    pub fn put(&self, deferred: Deferred) -> bool {
+        if self.count.fetch_add(1, Ordering::AcqRel) >= MAX_BEHIND {
+            return false;
+        }
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.push_back(deferred);
         drop(waiting);
         self.news.notify_one();
+        true
     }
 
     fn take(&self) -> VecDeque<Deferred> {
@@ -85,9 +102,14 @@ impl<D: Dialect> Screen<D> {
             match self.look(mark, !deferred.is_empty(), &mut refused).await {
                 Look::More => self.put_back(deferred),
                 Look::Over => return,
+                // What was said may have held up the next process: look again before the wait.
+                Look::End if !deferred.is_empty() => {
+                    if self.say(deferred).await {
+                        return;
+                    }
+                }
                 Look::End => {
-                    let closes = self.say(deferred);
-                    if closes || !self.wait(&mut news).await {
+                    if !self.wait(&mut news).await {
                         return;
                     }
                 }
@@ -107,11 +129,15 @@ impl<D: Dialect> Screen<D> {
     }
 
     /// Says what waited for the bytes. Whether the connection closes.
-    fn say(&self, deferred: VecDeque<Deferred>) -> bool {
+    async fn say(&self, deferred: VecDeque<Deferred>) -> bool {
         for one in deferred {
             match one {
-                Deferred::Frame(frame) => {
-                    self.outbox.push(frame, None);
+                Deferred::Frame(frame, origin) => {
+                    if !self.outbox.wait_room().await {
+                        return true;
+                    }
+                    self.outbox.push(frame, Some(origin));
+                    self.behind.count.fetch_sub(1, Ordering::AcqRel);
                 }
                 Deferred::Close(close) => {
                     self.outbox.close_after(close);
@@ -137,7 +163,11 @@ impl<D: Dialect> Screen<D> {
             offset,
             ..
         } = self.place;
-        match self.app.tty(&self.session, (incarnation, offset), PIECE).await {
+        match self
+            .app
+            .tty(&self.session, (incarnation, offset), PIECE)
+            .await
+        {
             Ok(slice) if !slice.bytes.is_empty() => {
                 *refused = 0;
                 self.show(slice)
@@ -158,7 +188,7 @@ impl<D: Dialect> Screen<D> {
             }
             Err(error) => {
                 tracing::warn!(session.id = %self.session.id, %error, "a terminal cannot be shown");
-                self.outbox.close_after(Close::SessionEnded);
+                self.outbox.close_after(Close::Later);
                 Look::Over
             }
         }
@@ -196,7 +226,7 @@ impl<D: Dialect> Screen<D> {
 
     fn push(&self, news: ScreenNews) {
         if let Some(body) = self.dialect.screen(news) {
-            self.outbox.push(body, None);
+            self.outbox.push_kept(body);
         }
     }
 

@@ -16,17 +16,19 @@ use crate::domain::{Error, Result, SessionId};
 
 use super::close::Close;
 use super::cutter::{Line, watch};
-use super::dialect::{
-    Channels, Command, Dialect, Mark, Opened, Opening, Refusal, Reply, Scope,
-};
+use super::dialect::{Channels, Command, Dialect, Mark, Opened, Opening, Refusal, Reply, Scope};
 use super::follow::Follows;
 use super::keys::Keys;
-use super::screen::{Behind, Screen};
 use super::outbox::Outbox;
+use super::screen::{Behind, Screen};
 use super::{Parts, Socket};
 
 /// Commands of one connection that wait to be done; one more is refused.
 const MAX_COMMANDS: usize = 32;
+/// How often, and after which pause, a connection is opened again while a part of the server is
+/// away: 5 s.
+const OPEN_TRIES: u32 = 50;
+const OPEN_PAUSE: Duration = Duration::from_millis(100);
 /// Most characters of a message over a socket (contract/octipus.md 4).
 const MAX_CONTENT: usize = 50_000;
 
@@ -107,12 +109,34 @@ struct ConnectionSession<D: Dialect> {
 impl<D: Dialect> ConnectionSession<D> {
     /// Ends when the actor is gone: it holds the only sender.
     async fn run(self, mut commands: mpsc::Receiver<Command>) {
-        if let Some(opening) = self.dialect.opening() {
-            self.answer(opening).await;
+        if let Some(Command::Open(opening)) = self.dialect.opening() {
+            self.begin(opening).await;
         }
         while let Some(command) = commands.recv().await {
             self.answer(command).await;
         }
+    }
+
+    /// Opens; a connection that cannot show what it is about closes and says why.
+    async fn begin(&self, opening: Opening) {
+        let mut tries = 0_u32;
+        let error = loop {
+            match self.open(&opening).await {
+                Ok(()) => return,
+                Err(Error::Unavailable { .. }) if tries < OPEN_TRIES => {
+                    tries = tries.saturating_add(1);
+                    tokio::time::sleep(OPEN_PAUSE).await;
+                }
+                Err(error) => break error,
+            }
+        };
+        self.say(&Reply::Error(Refusal::of(&error, None)));
+        let away = matches!(error, Error::Unavailable { .. } | Error::Internal(_));
+        self.outbox.close_after(match error {
+            Error::NotFound { .. } => Close::NotFound,
+            _ if away => Close::Later,
+            _ => Close::Refused,
+        });
     }
 
     async fn answer(&self, command: Command) {
@@ -187,12 +211,13 @@ impl<D: Dialect> ConnectionSession<D> {
                     status,
                 });
             }
-            Command::Open(opening) => self.open(opening).await?,
-            // The actor hands these to whoever types.
-            Command::Keys { .. } => {}
+            // The actor hands keys to whoever types; the opening was the first.
+            Command::Open(_) | Command::Keys { .. } => {}
             Command::Resize { rows, cols } => {
                 let agent = self.agent()?;
-                self.app.resize(&self.visit.who, agent, (rows, cols)).await?;
+                self.app
+                    .resize(&self.visit.who, agent, (rows, cols))
+                    .await?;
             }
             Command::Interrupt { id } => {
                 let task = self.app.interrupt(&self.visit.who, self.agent()?).await?;
@@ -207,12 +232,12 @@ impl<D: Dialect> ConnectionSession<D> {
     }
 
     /// Shows the agent that the connection is about.
-    async fn open(&self, opening: Opening) -> Result<()> {
+    async fn open(&self, opening: &Opening) -> Result<()> {
         let Opening {
             agent,
-            events,
+            ref events,
             screen,
-        } = opening;
+        } = *opening;
         let who = &self.visit.who;
         let session = self.app.readable(who, agent).await?;
         let row = self.app.agent(who, agent).await?;
@@ -227,14 +252,13 @@ impl<D: Dialect> ConnectionSession<D> {
                 place,
             }))
         };
-        let behind = Arc::new(Behind::default());
-        if screen.is_some() {
-            let _first = self.follows.behind.set(Arc::clone(&behind));
-        }
+        let fresh = || Arc::new(Behind::default());
+        let behind = match screen {
+            Some(_) => Arc::clone(self.follows.behind.get_or_init(fresh)),
+            None => fresh(),
+        };
         let follows = &self.follows;
-        follows
-            .agent(agent, Channels::ALL, &events, opened)
-            .await?;
+        follows.agent(agent, Channels::ALL, events, opened).await?;
         if screen.is_some() {
             let screen = Screen {
                 app: self.app.clone(),

@@ -19,12 +19,7 @@ pub const SIP: usize = 128 * 1024;
 pub struct Unhandled(Rc<Cell<usize>>);
 
 impl Unhandled {
-    /// Counts a handled message by its payload, as a masked frame (RFC 6455 5.2).
-    pub fn handled(&self, payload: usize) {
-        self.done(Self::size(payload));
-    }
-
-    /// Bytes of a masked frame with this payload.
+    /// Bytes of a masked frame with this payload (RFC 6455 5.2).
     #[must_use]
     pub fn size(payload: usize) -> usize {
         let head = match payload {
@@ -211,7 +206,7 @@ mod tests {
             assert!(poll(&mut sip));
         }
         assert!(!poll(&mut sip));
-        unhandled.handled(10);
+        unhandled.done(10);
         assert!(poll(&mut sip));
     }
 }

@@ -90,7 +90,25 @@ async fn identify(request: &ServiceRequest) -> domain::Result<Visit> {
 /// Whether this is the handshake of a WebSocket, by its path and its headers.
 fn socket(request: &ServiceRequest) -> bool {
     let path = request.path();
-    path == SOCKET || (path.starts_with(TERMINALS) && upgrades(request.headers()))
+    path == SOCKET || (terminal(path) && handshake(request))
+}
+
+/// Whether this is the path of a terminal's WebSocket.
+fn terminal(path: &str) -> bool {
+    let Some(rest) = path.strip_prefix(TERMINALS) else {
+        return false;
+    };
+    let mut parts = rest.split('/');
+    let named = parts.next().is_some_and(|name| !name.is_empty());
+    let tail = (parts.next(), parts.next());
+    named && matches!(tail, (None | Some("ws" | "terminal"), None))
+}
+
+fn handshake(request: &ServiceRequest) -> bool {
+    let headers = request.headers();
+    request.method() == Method::GET
+        && upgrades(headers)
+        && headers.contains_key(header::SEC_WEBSOCKET_KEY)
 }
 
 /// Whether these headers ask for a WebSocket.
@@ -150,6 +168,17 @@ fn visit(request: &HttpRequest) -> Result<Visit, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_in_the_address_is_for_sockets_alone() {
+        for path in ["x", "x/ws", "x/terminal"] {
+            assert!(terminal(&format!("{TERMINALS}{path}")), "{path}");
+        }
+        for path in ["", "/ws", "x/queue", "x/ws/", "x/ws/y", "x/message"] {
+            assert!(!terminal(&format!("{TERMINALS}{path}")), "{path}");
+        }
+        assert!(!terminal("/api/agents"));
+    }
 
     #[test]
     fn only_the_listed_paths_are_open() {

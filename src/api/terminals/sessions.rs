@@ -54,7 +54,10 @@ pub async fn create(
             let more = placement.map(|placement| json(&accepted(&placement)));
             if let (Some(all), Some(Value::Object(more))) = (made.as_object_mut(), more) {
                 let names = ["taskId", "queued", "position", "queueDepth"];
-                all.extend(more.into_iter().filter(|(name, _)| names.contains(&name.as_str())));
+                all.extend(
+                    more.into_iter()
+                        .filter(|(name, _)| names.contains(&name.as_str())),
+                );
             }
             let reply = made.to_string();
             if let Some(key) = &key {

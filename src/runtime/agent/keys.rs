@@ -41,7 +41,9 @@ impl Handler<Resize> for AgentActor {
     fn handle(&mut self, size: Resize, _ctx: &mut Self::Context) -> Self::Result {
         AtomicResponse::new(self.with_life(move |life, _| async move {
             match life {
-                Some(life) => done(life, async |life| life.resize(size.rows, size.cols).await).await,
+                Some(life) => {
+                    done(life, async |life| life.resize(size.rows, size.cols).await).await
+                }
                 None => (None, Err(no_process())),
             }
         }))

@@ -41,7 +41,12 @@ impl Handler<Printed> for Feed {
     fn handle(&mut self, printed: Printed, _ctx: &mut Self::Context) {
         self.tty
             .push(printed.incarnation, printed.offset, &printed.bytes);
-        self.tty_news.send_replace(self.tty.mark());
+        let mark = self.tty.mark();
+        let newest = mark.incarnation.max(self.tty_news.borrow().incarnation);
+        self.tty_news.send_replace(TtyMark {
+            incarnation: newest,
+            ..mark
+        });
     }
 }
 

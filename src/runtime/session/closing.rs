@@ -47,6 +47,8 @@ impl Core {
         self.run(now, |core, step| {
             core.session.facts.fresh = true;
             core.session.facts.resetting = Some(by.to_owned());
+            // However the process ends until then, another one follows.
+            core.session.facts.again = core.session.facts.process.held();
             core.watch_reset(step);
         })
     }
@@ -104,9 +106,7 @@ impl Core {
             return;
         }
         self.session.facts.resetting = None;
-        if self.session.archived_at.is_none() {
-            self.forgive();
-        }
+        self.forgive();
         step.event(
             EventKind::Session,
             now,

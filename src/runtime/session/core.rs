@@ -65,11 +65,22 @@ pub(super) struct Core {
 impl Core {
     /// Runs one move: afterwards the status follows the facts, and whoever must hear of it does.
     pub(super) fn run(&mut self, now: Timestamp, act: impl FnOnce(&mut Self, &mut Step)) -> Step {
+        self.run_only(now, |core, step| {
+            act(core, step);
+            core.pursue_reset(now, step);
+        })
+    }
+
+    /// The same without going on with a reset.
+    pub(super) fn run_only(
+        &mut self,
+        now: Timestamp,
+        act: impl FnOnce(&mut Self, &mut Step),
+    ) -> Step {
         let before = self.session.facts.clone();
         let stood = self.readiness();
         let mut step = Step::default();
         act(self, &mut step);
-        self.pursue_reset(now, &mut step);
         self.settle(&before, now, &mut step);
         let stands = self.readiness();
         let told = step
@@ -215,6 +226,7 @@ impl Core {
         self.run(now, |core, step| {
             core.session.facts.intent = Intent::Stop;
             core.session.facts.down_at = Some(now);
+            core.session.facts.resetting = None;
             core.session.facts.queued = 0;
             if let Some(task) = core.session.facts.uncertain.take() {
                 core.drop_uncertain(task, "deleted", now, step);

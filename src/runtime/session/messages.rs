@@ -7,7 +7,8 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use crate::domain::{
-    ApprovalId, ApprovalState, Completion, Error, Incarnation, Progress, Result, Task, TaskId, Timestamp,
+    ApprovalId, ApprovalState, Completion, Error, Incarnation, Progress, Result, Task, TaskId,
+    Timestamp,
 };
 use crate::drivers::Output;
 

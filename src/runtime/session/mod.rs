@@ -35,9 +35,9 @@ use self::questions::Resolution;
 use self::step::{Alarm, Effect, Step};
 use self::wake::Counted;
 pub(super) use messages::{
-    AgentIs, Archive, CaughtUp, Complete, Decode, Exited, Halt, Halting, InterruptTurn, LaunchFailed,
-    Launched, Offer, Pause, PromptLost, QueueIs, Reset, Respond, Resume,
-    Start, Wanted,
+    AgentIs, Archive, CaughtUp, Complete, Decode, Exited, Halt, Halting, InterruptTurn,
+    LaunchFailed, Launched, Offer, Pause, PromptLost, QueueIs, Reset, Respond, Resume, Start,
+    Wanted,
 };
 pub(super) use process::{Ending, SERVER, START_CANCELLED, START_TIMEOUT};
 

@@ -212,7 +212,8 @@ impl Core {
 
     /// The keeper of a process from before is gone: what it left is read before the end is told.
     pub(super) fn found_dead(&mut self, now: Timestamp) -> Step {
-        self.run(now, |core, step| {
+        // A reset goes on behind the end.
+        self.run_only(now, |core, step| {
             core.session.facts.process = Process::None;
             step.effects.push(Effect::Attach);
         })
@@ -270,6 +271,7 @@ impl Core {
         facts.intent = Intent::Stop;
         facts.down_at = Some(now);
         facts.again = false;
+        facts.resetting = None;
         let ends = facts.process.held();
         if ends {
             self.end_process(force, by, step);

@@ -16,7 +16,7 @@ use super::{TestApp, until};
 #[derive(Clone)]
 pub struct Caller {
     pub(super) url: String,
-    pub(super) address: String,
+    pub address: String,
     pub(super) http: reqwest::Client,
     pub token: String,
 }

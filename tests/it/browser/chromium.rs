@@ -27,9 +27,18 @@ impl Chromium {
     pub async fn open(url: &str) -> Self {
         let profile = tempfile::tempdir().unwrap();
         let mut child = Command::new("chromium")
-            .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"])
+            .args([
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+            ])
             .args(["--no-first-run", "--disable-background-networking"])
-            .args(["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"])
+            .args([
+                "--disable-component-update",
+                "--disable-sync",
+                "--disable-dev-shm-usage",
+            ])
             .args(["--remote-debugging-port=0", "--remote-allow-origins=*"])
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg("about:blank")
@@ -49,7 +58,10 @@ impl Chromium {
             std::thread::spawn(move || lines.for_each(drop));
             found.expect("Chromium did not say where it listens")
         });
-        let place = tokio::time::timeout(PATIENCE, place).await.unwrap().unwrap();
+        let place = tokio::time::timeout(PATIENCE, place)
+            .await
+            .unwrap()
+            .unwrap();
         let new = format!("http://{place}/json/new?{url}");
         let made = reqwest::Client::new().put(new).send().await.unwrap();
         let made: Value = made.json().await.unwrap();
@@ -66,11 +78,16 @@ impl Chromium {
     async fn call(&mut self, method: &str, params: Value) -> Value {
         self.calls += 1;
         let call = json!({"id": self.calls, "method": method, "params": params});
-        self.page.send(Message::text(call.to_string())).await.unwrap();
+        self.page
+            .send(Message::text(call.to_string()))
+            .await
+            .unwrap();
         loop {
             let next = tokio::time::timeout(PATIENCE, self.page.next()).await;
             let message = next.expect("the browser is silent").unwrap().unwrap();
-            let Ok(text) = message.into_text() else { continue };
+            let Ok(text) = message.into_text() else {
+                continue;
+            };
             let reply: Value = serde_json::from_str(&text).unwrap_or_default();
             if reply["id"] == self.calls {
                 assert!(reply["error"].is_null(), "{method}: {reply}");
@@ -90,10 +107,13 @@ impl Chromium {
     /// Looks at the page until this holds.
     pub async fn until(&mut self, condition: &str) {
         let begun = Instant::now();
-        let quiet = format!("(() => {{ try {{ return !!({condition}) }} catch {{ return false }} }})()");
+        let quiet =
+            format!("(() => {{ try {{ return !!({condition}) }} catch {{ return false }} }})()");
         while self.run(&quiet).await != true {
             if begun.elapsed() > PATIENCE {
-                let shown = self.run("typeof screen === 'function' ? screen() : document.body.innerText").await;
+                let shown = self
+                    .run("typeof screen === 'function' ? screen() : document.body.innerText")
+                    .await;
                 panic!("{condition} never came; the page shows {shown}");
             }
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;

@@ -21,8 +21,12 @@ async fn ticket(who: &Caller) -> String {
 
 /// Lets the page sit down at the terminal, at `place` when it was there before.
 async fn sit_down(page: &mut Chromium, who: &Caller, place: &str) {
-    let path = format!("{SESSIONS}/t?ticket={}&tty=binary&events=none{place}", ticket(who).await);
-    page.run(&format!("connect('ws://{}{path}')", who.address)).await;
+    let path = format!(
+        "{SESSIONS}/t?ticket={}&tty=binary&events=none{place}",
+        ticket(who).await
+    );
+    page.run(&format!("connect('ws://{}{path}')", who.address))
+        .await;
     page.until("hello !== null").await;
 }
 
@@ -71,19 +75,31 @@ async fn a_browser_types_at_a_shell_and_goes_on_after_the_servers_death() {
     std::fs::write(&gate, "").unwrap();
     app.boot().await;
     let ada = signed.at(&app);
-    let place = page.run("`&incarnation=${incarnation}&offset=${offset}`").await;
+    let place = page
+        .run("`&incarnation=${incarnation}&offset=${offset}`")
+        .await;
     sit_down(&mut page, &ada, place.as_str().unwrap()).await;
     page.until("screen().includes('over')").await;
     page.type_in("echo ali''ve").await;
     page.press_enter().await;
     page.until("screen().includes('alive')").await;
 
-    let path = format!("/api/agents/{}/log?limit=1048576", made["id"].as_str().unwrap());
-    let reply = ada.request(reqwest::Method::GET, &path).send().await.unwrap();
+    let path = format!(
+        "/api/agents/{}/log?limit=1048576",
+        made["id"].as_str().unwrap()
+    );
+    let reply = ada
+        .request(reqwest::Method::GET, &path)
+        .send()
+        .await
+        .unwrap();
     let log = reply.bytes().await.unwrap();
     let all = given(&mut page).await;
     assert!(all.len() > 40_000);
     assert!(log.starts_with(&all), "a byte is lost or doubled");
-    assert!(all.starts_with(&beside.bytes), "the second reader saw other bytes");
+    assert!(
+        all.starts_with(&beside.bytes),
+        "the second reader saw other bytes"
+    );
     page.close().await;
 }

@@ -10,7 +10,11 @@ use crate::app::{Caller, TestApp, until};
 /// The log of the session's process, as the agents door has it.
 async fn log(who: &Caller, id: &str) -> Vec<u8> {
     let path = format!("/api/agents/{id}/log?limit=1048576");
-    let reply = who.request(reqwest::Method::GET, &path).send().await.unwrap();
+    let reply = who
+        .request(reqwest::Method::GET, &path)
+        .send()
+        .await
+        .unwrap();
     reply.bytes().await.unwrap().to_vec()
 }
 
@@ -18,14 +22,20 @@ async fn log(who: &Caller, id: &str) -> Vec<u8> {
 async fn two_people_at_one_terminal_see_the_same_bytes() {
     let app = TestApp::start().await;
     let ada = app.sign_in("ada").await;
-    let id = make(&ada, &app, "t", &json!({})).await["id"].as_str().unwrap().to_owned();
+    let id = make(&ada, &app, "t", &json!({})).await["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let mut first = Terminal::open(&ada, "t", "").await;
     first.until("$ ").await;
     let mut second = Terminal::open(&ada, "t", "").await;
     first.type_in("echo sum-$((40+2))\r").await;
     first.until("sum-42").await;
     second.until("sum-42").await;
-    first.ws.say(json!({"type": "resize", "rows": 33, "cols": 101})).await;
+    first
+        .ws
+        .say(json!({"type": "resize", "rows": 33, "cols": 101}))
+        .await;
     first.type_in("stty size; echo sized\r").await;
     first.until("33 101").await;
     first.until("\nsized").await;
@@ -60,7 +70,11 @@ async fn a_terminal_goes_on_at_its_offset_after_the_servers_death() {
     std::fs::write(&gate, "").unwrap();
     app.boot().await;
     let ada = signed.at(&app);
-    let place = format!("&incarnation={}&offset={}", before.incarnation, before.end());
+    let place = format!(
+        "&incarnation={}&offset={}",
+        before.incarnation,
+        before.end()
+    );
     let mut after = Terminal::open(&ada, "t", &place).await;
     assert_eq!(after.start, before.end());
     after.until("over").await;
@@ -74,7 +88,10 @@ async fn a_terminal_goes_on_at_its_offset_after_the_servers_death() {
     let text = String::from_utf8_lossy(&all).into_owned();
     let numbers: Vec<u32> = text.lines().filter_map(|l| l.trim().parse().ok()).collect();
     assert_eq!(numbers, (1..=20_000).collect::<Vec<u32>>());
-    assert_eq!(ada.get(&format!("{SESSIONS}/t")).await.ok(200)["pid"], made["pid"]);
+    assert_eq!(
+        ada.get(&format!("{SESSIONS}/t")).await.ok(200)["pid"],
+        made["pid"]
+    );
 }
 
 /// A reader that stops reading loses nothing, and holds nobody up.
@@ -109,12 +126,16 @@ async fn envelopes_carry_the_replay_the_events_and_the_bytes() {
     let mut ws = attach(&ada, "t").await;
     let hello = ws.next().await;
     assert_eq!(hello["type"], "hello");
-    assert_eq!((&hello["session"], &hello["writable"]), (&json!("t"), &json!(true)));
+    assert_eq!(
+        (&hello["session"], &hello["writable"]),
+        (&json!("t"), &json!(true))
+    );
     let replay = ws.wait_for("replay").await;
     let events = replay["events"].as_array().unwrap();
     assert_eq!(events[0]["seq"], 1);
     assert_eq!(events.last().unwrap()["seq"], hello["lastSeq"]);
-    ws.say(json!({"type": "input", "text": "echo ty''ped\r"})).await;
+    ws.say(json!({"type": "input", "text": "echo ty''ped\r"}))
+        .await;
     let (mut shown, mut next) = (Vec::new(), None);
     while !String::from_utf8_lossy(&shown).contains("typed\r\n") {
         let frame = ws.wait_for("tty_data").await;
@@ -124,7 +145,8 @@ async fn envelopes_carry_the_replay_the_events_and_the_bytes() {
         next = Some(offset + u64::try_from(bytes.len()).unwrap());
         shown.extend(bytes);
     }
-    ws.say(json!({"type": "message", "text": "echo by prompt", "id": 7})).await;
+    ws.say(json!({"type": "message", "text": "echo by prompt", "id": 7}))
+        .await;
     let accepted = ws.wait_for("accepted").await;
     assert_eq!(accepted["id"], 7);
     let mut seq = hello["lastSeq"].as_u64().unwrap();
@@ -154,9 +176,15 @@ async fn an_exit_comes_behind_the_last_byte_and_closes() {
     make(&ada, &app, "t", &json!({})).await;
     let mut terminal = Terminal::open(&ada, "t", "").await;
     terminal.until("$ ").await;
-    terminal.type_in("seq 5000; exec sh -c 'echo last; exit 3'\r").await;
+    terminal
+        .type_in("seq 5000; exec sh -c 'echo last; exit 3'\r")
+        .await;
     while terminal.step().await {}
-    assert!(terminal.text().trim_end().ends_with("last"), "{}", terminal.text());
+    assert!(
+        terminal.text().trim_end().ends_with("last"),
+        "{}",
+        terminal.text()
+    );
     assert_eq!(terminal.told.len(), 1, "{:?}", terminal.told);
     assert_eq!(terminal.told[0]["type"], "exit");
     assert_eq!(terminal.told[0]["exitCode"], 3);
@@ -173,8 +201,14 @@ async fn a_deletion_and_a_reset_are_seen_at_the_terminal() {
     make(&ada, &app, "t", &json!({})).await;
     let mut terminal = Terminal::open(&ada, "t", "").await;
     terminal.until("$ ").await;
-    ada.post(&format!("{SESSIONS}/t/reset"), &json!({})).await.ok(200);
-    while terminal.told.last().is_none_or(|frame| frame["type"] != "tty_start") {
+    ada.post(&format!("{SESSIONS}/t/reset"), &json!({}))
+        .await
+        .ok(200);
+    while terminal
+        .told
+        .last()
+        .is_none_or(|frame| frame["type"] != "tty_start")
+    {
         assert!(terminal.step().await, "{:?}", terminal.told);
     }
     assert_eq!(terminal.told[0]["type"], "exit");
@@ -183,7 +217,10 @@ async fn a_deletion_and_a_reset_are_seen_at_the_terminal() {
     terminal.until("$ ").await;
     terminal.type_in("echo n''ew\r").await;
     terminal.until("new").await;
-    assert_eq!(ada.delete(&format!("{SESSIONS}/t")).await.ok(200)["killed"], true);
+    assert_eq!(
+        ada.delete(&format!("{SESSIONS}/t")).await.ok(200)["killed"],
+        true
+    );
     assert_eq!(terminal.ws.closed().await, Some(1000));
     assert!(matches!(try_attach(&ada, "t").await, Err(404)));
 }
@@ -192,7 +229,10 @@ async fn a_deletion_and_a_reset_are_seen_at_the_terminal() {
 async fn a_terminal_is_watched_with_read_rights_and_driven_with_write_rights() {
     let app = TestApp::start().await;
     let ada = app.sign_in("ada").await;
-    let id = make(&ada, &app, "t", &json!({})).await["id"].as_str().unwrap().to_owned();
+    let id = make(&ada, &app, "t", &json!({})).await["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     // A stranger, nobody, and a token in the address.
     let bob = app.sign_in("bob").await;
     assert!(matches!(try_attach(&bob, &id).await, Err(404)));
@@ -207,7 +247,10 @@ async fn a_terminal_is_watched_with_read_rights_and_driven_with_write_rights() {
         let reply = app.http.get(plain).send().await.unwrap();
         assert_eq!(reply.status(), 401, "{name}");
     }
-    let origin = [("authorization", &*format!("Bearer {}", ada.token)), ("origin", "http://evil.example")];
+    let origin = [
+        ("authorization", &*format!("Bearer {}", ada.token)),
+        ("origin", "http://evil.example"),
+    ];
     assert!(matches!(ada.try_ws(&path, &origin).await, Err(403)));
     // An admin finds it by its id.
     let admin = app.sign_in("admin").await;
@@ -231,7 +274,13 @@ async fn the_older_paths_speak_bare_bytes_and_bare_events() {
             assert!(!message.is_text(), "{tail}: {message:?}");
         }
     }
-    make(&ada, &app, "s", &json!({"agentType": "script", "scenario": "hello"})).await;
+    make(
+        &ada,
+        &app,
+        "s",
+        &json!({"agentType": "script", "scenario": "hello"}),
+    )
+    .await;
     let mut ws = attach(&ada, "s/ws").await;
     let replay = ws.next().await;
     assert_eq!(replay["type"], "replay");

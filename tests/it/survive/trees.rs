@@ -35,13 +35,22 @@ async fn ends(setting: &str) {
             let begun = Instant::now();
             match way {
                 Way::Delete => ada.delete(&format!("/api/agents/{id}")).await,
-                Way::Kill => ada.post(&format!("/api/agents/{id}/kill"), &json!({})).await,
-                Way::Stop => ada.post(&format!("/api/agents/{id}/stop"), &json!({})).await,
+                Way::Kill => {
+                    ada.post(&format!("/api/agents/{id}/kill"), &json!({}))
+                        .await
+                }
+                Way::Stop => {
+                    ada.post(&format!("/api/agents/{id}/stop"), &json!({}))
+                        .await
+                }
             }
             .ok(200);
             let took = begun.elapsed();
             let left = standing_in(yard.path());
-            assert!(left.is_empty(), "{setting}, {way:?}, {number} {name}: {left:?}");
+            assert!(
+                left.is_empty(),
+                "{setting}, {way:?}, {number} {name}: {left:?}"
+            );
             assert!(took < BOUND, "{setting}, {way:?}, {name}: {took:?}");
         }
     }
@@ -64,7 +73,10 @@ async fn a_second_server_on_one_directory_refuses() {
     let mut second = app.command();
     let pid = app.pid().to_string();
     let refused = tokio::task::spawn_blocking(move || {
-        second.stderr(std::process::Stdio::piped()).output().unwrap()
+        second
+            .stderr(std::process::Stdio::piped())
+            .output()
+            .unwrap()
     });
     let refused = refused.await.unwrap();
     let told = String::from_utf8_lossy(&refused.stderr).into_owned();

@@ -252,7 +252,10 @@ mod tests {
             (r#"{"type":"input","data":"*"}"#, "bad_field"),
             (r#"{"type":"resize","rows":0,"cols":80}"#, "bad_field"),
             (r#"{"type":"resize","rows":24,"cols":501}"#, "bad_field"),
-            (r#"{"type":"approve","requestId":"x","approved":true}"#, "bad_field"),
+            (
+                r#"{"type":"approve","requestId":"x","approved":true}"#,
+                "bad_field",
+            ),
         ] {
             assert_eq!(command(frame, of).unwrap_err().code, code, "{frame}");
         }

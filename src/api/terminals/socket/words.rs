@@ -59,7 +59,9 @@ pub struct Words {
     name: String,
     terminal: bool,
     shown: Shown,
-    /// A person ended the last process that ended.
+    /// An end came by, and no other process since.
+    exited: AtomicBool,
+    /// A person asked for that end.
     killed: AtomicBool,
 }
 
@@ -70,6 +72,7 @@ impl Words {
             name,
             terminal,
             shown,
+            exited: AtomicBool::new(false),
             killed: AtomicBool::new(false),
         }
     }
@@ -88,6 +91,7 @@ impl Words {
             .as_ref()
             .is_some_and(|report| report.reason == ExitReason::KilledByUser);
         self.killed.store(killed, Ordering::Release);
+        self.exited.store(true, Ordering::Release);
         let said = report.as_ref().map(told);
         let report = report.as_ref();
         json!({
@@ -266,8 +270,13 @@ impl Dialect for Words {
         }
         let data: Value = serde_json::from_str(&event.event.data).ok()?;
         let status = Status::parse(data.get("detail")?.as_str()?)?;
+        if status == Status::Starting {
+            self.exited.store(false, Ordering::Release);
+        }
+        // A session that was down when the client came is waited for.
+        let ends = over(status) && self.exited.load(Ordering::Acquire);
         let killed = self.killed.load(Ordering::Acquire);
-        over(status).then_some(if killed {
+        ends.then_some(if killed {
             Close::SessionKilled
         } else {
             Close::SessionEnded

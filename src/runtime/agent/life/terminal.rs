@@ -36,7 +36,10 @@ impl Life {
     /// `no_terminal`, `no_process`.
     pub(in crate::runtime::agent) async fn resize(&self, rows: u16, cols: u16) -> Result<()> {
         let writer = self.at_terminal()?;
-        writer.resize(rows, cols).await.map_err(|_gone| no_process())
+        writer
+            .resize(rows, cols)
+            .await
+            .map_err(|_gone| no_process())
     }
 
     fn at_terminal(&self) -> Result<&crate::keeper::Writer> {
