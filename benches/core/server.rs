@@ -182,6 +182,15 @@ impl Server {
         self.child.as_ref().map_or(0, Child::id)
     }
 
+    /// Kills it; its agents live on below their keepers.
+    pub fn crash(mut self) -> Res<()> {
+        if let Some(mut child) = self.child.take() {
+            child.kill()?;
+            child.wait()?;
+        }
+        Ok(())
+    }
+
     /// Ends it in order, with its agents.
     pub async fn stop(mut self) -> Res<()> {
         let Some(mut child) = self.child.take() else {

@@ -2,6 +2,8 @@
 //!
 //! Never checks what a browser would: it measures a server that is tested elsewhere.
 
+use std::error::Error;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -61,16 +63,16 @@ impl Socket {
         Ok(())
     }
 
-    /// Reads until a frame begins so, and returns it. What came with it is read afterwards.
-    pub async fn wait_for(&mut self, begin: &str) -> Res<Vec<u8>> {
+    /// Reads until a frame has these words, and returns it. What came with it is read afterwards.
+    pub async fn wait_for(&mut self, words: &str) -> Res<Vec<u8>> {
         loop {
             while let Some((code, from, to)) = self.frame() {
                 let payload = self.buffer.get(from..to).unwrap_or_default().to_vec();
                 self.take(to);
                 if code == CLOSE {
-                    return Err("the server closed the WebSocket".into());
+                    return Err(closed(&payload));
                 }
-                if code == TEXT && payload.starts_with(begin.as_bytes()) {
+                if code == TEXT && has(&payload, words) {
                     return Ok(payload);
                 }
             }
@@ -88,7 +90,7 @@ impl Socket {
             match code {
                 TEXT => each(self.buffer.get(from..to).unwrap_or_default()),
                 PING => pinged = true,
-                CLOSE => return Err("the server closed the WebSocket".into()),
+                CLOSE => return Err(closed(self.buffer.get(from..to).unwrap_or_default())),
                 _ => {}
             }
             done = to;
@@ -123,6 +125,19 @@ impl Socket {
             }
         }
     }
+}
+
+/// Whether these words stand in a frame.
+pub fn has(frame: &[u8], words: &str) -> bool {
+    let words = words.as_bytes();
+    frame.windows(words.len()).any(|some| some == words)
+}
+
+/// Its code and words.
+fn closed(payload: &[u8]) -> Box<dyn Error + Send + Sync> {
+    let code = payload.first_chunk().map(|two| u16::from_be_bytes(*two));
+    let words = String::from_utf8_lossy(payload.get(2..).unwrap_or_default());
+    format!("the WebSocket was closed: {code:?} {words}").into()
 }
 
 /// The frame that begins at `at`: its code, and where its payload begins and ends.

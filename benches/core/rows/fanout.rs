@@ -24,7 +24,8 @@ use crate::stats::{in_turns, real};
 const BURST: u64 = 200;
 /// How the frame of such an event begins.
 const EVENT: &[u8] = b"{\"type\":\"agent.message\",\"event\":\"assistant_message\"";
-const GAP: &[u8] = b"{\"type\":\"gap\"";
+/// How the words of a gap begin: its names are sorted.
+const GAP: &[u8] = b"{\"after";
 
 /// Both sizes.
 pub async fn run(quick: bool) -> Res<Vec<Finding>> {
@@ -47,7 +48,7 @@ async fn to(clients: u64, quick: bool) -> Res<Finding> {
     // The bare one sends a frame of ours.
     let mut sample = Socket::open(&server.address, &server.token).await?;
     sample.say(&follow).await?;
-    sample.wait_for("{\"type\":\"hello\"").await?;
+    sample.wait_for("\"type\":\"hello\"").await?;
     server.turn(&id, "one").await?;
     let frame = sample.wait_for(std::str::from_utf8(EVENT)?).await?;
     drop(sample);
@@ -143,7 +144,7 @@ impl Crowd {
             if let Some(text) = say {
                 socket.say(text).await?;
             }
-            socket.wait_for("{\"type\":\"hello\"").await?;
+            socket.wait_for("\"type\":\"hello\"").await?;
             let shared = Arc::clone(&shared);
             readers.push(tokio::spawn(async move {
                 loop {

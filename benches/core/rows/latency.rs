@@ -75,7 +75,7 @@ async fn supervised(server: &Server, ids: &[String], lines: usize, all: usize) -
     let follow = json!({"type": "subscribe", "channels": ["agent.message"], "agentIds": ids});
     socket.say(&follow.to_string()).await?;
     for _agent in ids {
-        socket.wait_for("{\"type\":\"hello\"").await?;
+        socket.wait_for("\"type\":\"hello\"").await?;
     }
     for id in ids {
         let path = format!("/api/agents/{id}/message");
@@ -96,7 +96,7 @@ async fn relayed(dir: &std::path::Path, agents: usize, lines: usize, all: usize)
     let name = path.to_string_lossy();
     let hub = Bare::start(&["hub", &name])?;
     let mut socket = Socket::open(&hub.address, "").await?;
-    socket.wait_for("{\"type\":\"hello\"").await?;
+    socket.wait_for("\"type\":\"hello\"").await?;
     let end = Instant::now() + Duration::from_secs(5);
     while !path.exists() && Instant::now() < end {
         tokio::time::sleep(Duration::from_millis(1)).await;

@@ -2,7 +2,6 @@
 //!
 //! Never a peak where the claim is about what stays.
 
-use std::path::Path;
 use std::time::Duration;
 
 use callboard::domain::SessionId;
@@ -85,16 +84,24 @@ async fn wake(server: &Server, count: usize) -> Res<()> {
             break;
         }
     }
+    if asleep(server).await? {
+        return Err("a poll woke no session".into());
+    }
     let end = Instant::now() + Duration::from_secs(60);
     while Instant::now() < end {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        let tree = server.get("/api/supervisor/tree").await?.to_string();
-        if !tree.contains("\"feed\"") && !tree.contains("/feed") {
+        if asleep(server).await? {
             tokio::time::sleep(Duration::from_secs(1)).await;
             return Ok(());
         }
     }
     Err("the sessions did not go to sleep".into())
+}
+
+/// Whether no session has a feed.
+async fn asleep(server: &Server) -> Res<bool> {
+    let tree = server.get("/api/supervisor/tree").await?.to_string();
+    Ok(!tree.contains("feed"))
 }
 
 /// Private memory of keepers, alone and with the init of their namespace.
@@ -127,16 +134,14 @@ async fn keepers(server: &Server, count: usize) -> Res<Vec<Finding>> {
     ])
 }
 
-/// Private memory of the children that are no program of an agent: the namespace's init.
+/// Private memory of the child that is the init of the program's namespace.
 fn inits(keeper: u32) -> Res<f64> {
-    let name = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/comm"));
-    let own = name(keeper)?;
     let children = std::fs::read_to_string(format!("/proc/{keeper}/task/{keeper}/children"))?;
     let mut sum = 0.0;
     for child in children.split_whitespace() {
-        let pid = child.parse()?;
-        if name(pid)? == own && Path::new(&format!("/proc/{pid}")).exists() {
-            sum += private_kib(pid)?;
+        let name = std::fs::read_to_string(format!("/proc/{child}/comm"))?;
+        if name.trim() == "callboard-init" {
+            sum += private_kib(child.parse()?)?;
         }
     }
     Ok(sum)

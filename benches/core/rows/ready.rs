@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::settings;
@@ -37,7 +38,38 @@ pub async fn run(quick: bool) -> Res<Vec<Finding>> {
     }
     let name = "the very first start: schema, keys, first admin";
     found.push(Finding::figure(name, median(&first), "ms", Target::None));
+    found.push(attached(if quick { 10 } else { 100 }).await?);
     Ok(found)
+}
+
+/// A start after a crash, until every agent is taken up from its keeper.
+async fn attached(agents: u32) -> Res<Finding> {
+    let dir = data_dir()?;
+    seed::empty(dir.path()).await?;
+    let server = Server::start(dir.path(), &settings("")).await?;
+    let mut ids = Vec::new();
+    for _agent in 0..agents {
+        let body = json!({"agentType": "script", "scenario": "hello", "cwd": server.dir()});
+        ids.push(server.agent(&body).await?);
+    }
+    for id in &ids {
+        server.idle(id).await?;
+    }
+    let token = server.token.clone();
+    server.crash()?;
+    let begun = Instant::now();
+    let mut server = Server::spawn(dir.path(), &settings(""))?;
+    server.token = token;
+    server.ready().await?;
+    for id in &ids {
+        server.idle(id).await?;
+    }
+    let time = ms(begun.elapsed());
+    server.stop().await?;
+    // 1,000 in 5 s; few of them still need a start.
+    let aim = Target::AtMost((5.0 * f64::from(agents)).max(500.0));
+    let name = format!("start after a crash, {agents} keepers attached again");
+    Ok(Finding::figure(&name, time, "ms", aim))
 }
 
 async fn beside(dir: &Path, rounds: usize) -> Res<Pair> {

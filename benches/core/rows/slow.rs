@@ -93,7 +93,7 @@ async fn read(reader: &mut Socket) -> Res<usize> {
     let reading = async {
         while came < TURNS * CALM {
             let each = |frame: &[u8]| {
-                gaps += usize::from(frame.starts_with(b"{\"type\":\"gap\""));
+                gaps += usize::from(frame.starts_with(b"{\"after"));
                 came += usize::from(frame.starts_with(LINE));
             };
             reader.read(each).await?;
@@ -111,7 +111,7 @@ async fn follow(server: &Server, agent: Option<&str>) -> Res<Socket> {
     let mut socket = Socket::open(&server.address, &server.token).await?;
     let follow = json!({"type": "subscribe", "channels": ["*"], "agentId": agent});
     socket.say(&follow.to_string()).await?;
-    socket.wait_for("{\"type\":\"hello\"").await?;
+    socket.wait_for("\"type\":\"hello\"").await?;
     Ok(socket)
 }
 

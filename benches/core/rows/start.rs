@@ -15,7 +15,7 @@ use crate::finding::{Finding, Target};
 use crate::http::{Line, post};
 use crate::seed;
 use crate::server::{PROGRAM, Server, command, data_dir};
-use crate::socket::Socket;
+use crate::socket::{Socket, has};
 use crate::stats::{in_turns, median, real_len};
 
 /// Clients that make agents at the same time.
@@ -73,7 +73,7 @@ async fn made(server: &Server, agents: usize) -> Res<f64> {
     socket
         .say(&json!({"type": "subscribe", "channels": ["agent.status"]}).to_string())
         .await?;
-    socket.wait_for("{\"type\":\"hello\"").await?;
+    socket.wait_for("\"type\":\"hello\"").await?;
     let body = json!({"agentType": "script", "scenario": "hello", "cwd": server.dir()});
     let request = post("/api/agents", Some(&server.token), &body);
     let begun = Instant::now();
@@ -96,10 +96,7 @@ async fn made(server: &Server, agents: usize) -> Res<f64> {
     while idle < agents {
         socket
             .read(|frame| {
-                let words = b"\"detail\":\"idle\"";
-                if frame.windows(words.len()).any(|some| some == words) {
-                    idle += 1;
-                }
+                idle += usize::from(has(frame, "\"detail\":\"idle\""));
             })
             .await?;
     }
