@@ -40,25 +40,34 @@ pub struct Pair {
     pub ratio: f64,
 }
 
+impl Pair {
+    /// Of the rounds of both, in their order.
+    pub fn of(bare: &[f64], full: &[f64]) -> Self {
+        let ratios: Vec<f64> = full
+            .iter()
+            .zip(bare)
+            .map(|(ours, bare)| ours / bare)
+            .collect();
+        Self {
+            ceiling: median(bare),
+            ours: median(full),
+            ratio: median(&ratios),
+        }
+    }
+}
+
 /// Runs both in turns: ceiling, ours, ceiling, ours.
 pub async fn in_turns(
     rounds: usize,
     mut ceiling: impl AsyncFnMut() -> Res<f64>,
     mut ours: impl AsyncFnMut() -> Res<f64>,
 ) -> Res<Pair> {
-    let (mut bare, mut full, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut bare, mut full) = (Vec::new(), Vec::new());
     for _round in 0..rounds {
-        let below = ceiling().await?;
-        let above = ours().await?;
-        bare.push(below);
-        full.push(above);
-        ratios.push(above / below);
+        bare.push(ceiling().await?);
+        full.push(ours().await?);
     }
-    Ok(Pair {
-        ceiling: median(&bare),
-        ours: median(&full),
-        ratio: median(&ratios),
-    })
+    Ok(Pair::of(&bare, &full))
 }
 
 /// Milliseconds.

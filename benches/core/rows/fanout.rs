@@ -46,12 +46,7 @@ async fn to(clients: u64, quick: bool) -> Res<Finding> {
     let follow = json!({"type": "subscribe", "channels": ["*"], "agentId": id}).to_string();
 
     // The bare one sends a frame of ours.
-    let mut sample = Socket::open(&server.address, &server.token).await?;
-    sample.say(&follow).await?;
-    sample.wait_for("\"type\":\"hello\"").await?;
-    server.turn(&id, "one").await?;
-    let frame = sample.wait_for(std::str::from_utf8(EVENT)?).await?;
-    drop(sample);
+    let frame = sample(&server, &id, &follow).await?;
     let file = dir.path().join("frame");
     std::fs::write(&file, &frame)?;
     let mut bare = Bare::start(&["broadcast", &file.to_string_lossy()])?;
@@ -64,16 +59,16 @@ async fn to(clients: u64, quick: bool) -> Res<Finding> {
         (false, 100) => 25,
         (false, _) => 9,
     };
+    let mut order = async || {
+        writeln!(orders, "{BURST}")?;
+        Ok(())
+    };
     let (mut our_time, mut bare_time) = (0.0, 0.0);
     let pair = in_turns(
         bursts,
         async || {
             let before = processor(bare.pid())?;
-            let order = async {
-                writeln!(orders, "{BURST}")?;
-                Ok(())
-            };
-            let rate = theirs.burst(order).await;
+            let rate = theirs.burst(order()).await;
             bare_time += processor(bare.pid())? - before;
             rate
         },
@@ -94,6 +89,15 @@ async fn to(clients: u64, quick: bool) -> Res<Finding> {
         our_time / bare_time
     );
     Ok(Finding::ratio(&name, &pair, "deliveries/s", Target::AtLeast(0.7)).noting(note))
+}
+
+/// The frame of one of the agent's lines.
+async fn sample(server: &Server, id: &str, follow: &str) -> Res<Vec<u8>> {
+    let mut socket = Socket::open(&server.address, &server.token).await?;
+    socket.say(follow).await?;
+    socket.wait_for("\"type\":\"hello\"").await?;
+    server.turn(id, "one").await?;
+    socket.wait_for(std::str::from_utf8(EVENT)?).await
 }
 
 /// Many readers, each a task.

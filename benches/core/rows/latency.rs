@@ -14,7 +14,7 @@ use crate::finding::{Finding, Target};
 use crate::seed;
 use crate::server::{Bare, Server, data_dir};
 use crate::socket::Socket;
-use crate::stats::{in_turns, quantile, real_len};
+use crate::stats::{Pair, in_turns, quantile, real_len};
 
 /// Milliseconds between two lines of one agent.
 const PERIOD: &str = "20";
@@ -54,13 +54,7 @@ pub async fn run(quick: bool) -> Res<Vec<Finding>> {
     )
     .await?;
     server.stop().await?;
-    let (mut bare_tail, mut our_tail) = (bare_tail.into_iter(), our_tail.into_iter());
-    let tail = in_turns(
-        rounds,
-        async || bare_tail.next().ok_or_else(|| "a round is missing".into()),
-        async || our_tail.next().ok_or_else(|| "a round is missing".into()),
-    )
-    .await?;
+    let tail = Pair::of(&bare_tail, &our_tail);
     let rate = real_len(agents) * 1000.0 / PERIOD.parse::<f64>()?;
     let name = |which: &str| format!("line to subscriber, {which}, {agents} busy agents");
     let note = format!("{rate:.0} lines a second in all, each durable before it is seen");
