@@ -16,12 +16,14 @@ use super::finding::Finding;
 
 /// All rows in the order in which they run; `usage.txt` says what each is.
 pub const ALL: &[&str] = &[
-    "list", "poll", "growth", "fanout", "durable", "start", "latency", "ready", "memory", "slow",
+    "floor", "list", "poll", "growth", "fanout", "durable", "start", "latency", "ready", "memory",
+    "slow",
 ];
 
 /// Runs one.
 pub async fn run(name: &str, quick: bool) -> Res<Vec<Finding>> {
     match name {
+        "floor" => requests::floor(quick).await,
         "list" => requests::list(quick).await,
         "poll" => requests::poll(quick).await,
         "growth" => requests::growth(quick).await,

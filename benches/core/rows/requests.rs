@@ -21,6 +21,25 @@ const EVENTS: u64 = 210;
 const AIM: Target = Target::AtLeast(0.6);
 const LIST: &str = "/api/agents?limit=50";
 
+/// What a request costs before its work: nothing asked, who asks, one entry of a list.
+pub async fn floor(quick: bool) -> Res<Vec<Finding>> {
+    let dir = data_dir()?;
+    seed::fill(dir.path(), 100, 2, 2).await?;
+    let server = Server::start(dir.path(), &settings("")).await?;
+    let mut found = Vec::new();
+    for (path, what) in [
+        ("/health/live", "an answer without token and rows"),
+        ("/api/auth/me", "an answer with token and one row"),
+        ("/api/agents?limit=1", "a list of one of 100 sessions"),
+    ] {
+        let mut finding = beside(&server, path, quick).await?.named(what);
+        finding.target = Target::None;
+        found.push(finding);
+    }
+    server.stop().await?;
+    Ok(found)
+}
+
 /// 50 of 100 sessions.
 pub async fn list(quick: bool) -> Res<Vec<Finding>> {
     let dir = data_dir()?;
