@@ -1,7 +1,7 @@
 //! The server under test: the real program as a child on a data directory of its own, driven as
 //! clients drive it.
 //!
-//! Never leaves it or its agents behind.
+//! Never leaves it or its agents behind when a row fails.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
