@@ -55,6 +55,11 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("main", &["boot", "cli", "config"]),
     ("lib", &[]),
+    // The benchmark drives the server as clients do; it fills data directories and plays agents.
+    (
+        "benches/core",
+        &["domain", "auth", "store", "drivers", "keeper"],
+    ),
     // The keeper's program shares the room's codec by `#[path]` and names nothing of the library.
     ("bin", &[]),
 ];
@@ -73,7 +78,8 @@ pub const DOORS: &[&str] = &[
 pub const CRATES: &[(&str, &[&str])] = &[
     ("actix", &["supervision", "runtime", "boot", "api/live"]),
     ("actix_http", &["api", "boot"]),
-    ("actix_web", &["api", "boot"]),
+    // The benchmark's ceilings are bare ones.
+    ("actix_web", &["api", "boot", "benches/core/ceiling"]),
     ("actix_web_actors", &["api/live"]),
     ("argon2", &["auth"]),
     ("base64", &["*"]),
@@ -82,7 +88,7 @@ pub const CRATES: &[(&str, &[&str])] = &[
     ("chacha20poly1305", &["secrets"]),
     ("clap", &["cli", "main"]),
     ("comfy_table", &["cli"]),
-    ("diesel", &["store"]),
+    ("diesel", &["store", "benches/core/ceiling"]),
     ("diesel_migrations", &["store"]),
     ("fail", &["*"]),
     ("figment", &["config"]),
@@ -92,7 +98,10 @@ pub const CRATES: &[(&str, &[&str])] = &[
     ("libc", &["keeper", "process", "boot", "bin"]),
     ("libsqlite3_sys", &["store"]),
     // In `cli` for the terminal, signals of a person, and the demo's own server: safe calls alone.
-    ("nix", &["keeper", "process", "boot", "bin", "cli"]),
+    (
+        "nix",
+        &["keeper", "process", "boot", "bin", "cli", "benches/core"],
+    ),
     ("rand", &["*"]),
     ("reqwest", &["cli"]),
     ("serde", &["*"]),
@@ -119,13 +128,20 @@ pub const WORDS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "std::thread::sleep",
-        &["keeper", "process", "cli", "bin"],
+        &["keeper", "process", "cli", "bin", "benches/core/agent"],
         "it blocks an arbiter: use tokio::time::sleep",
     ),
     (
         "std::process::Command",
         // The store's tests kill a process of their own amid its writes.
-        &["keeper", "process", "cli", "bin", "store/tests"],
+        &[
+            "keeper",
+            "process",
+            "cli",
+            "bin",
+            "store/tests",
+            "benches/core",
+        ],
         "processes are started by the keeper and by `process`",
     ),
     (

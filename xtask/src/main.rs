@@ -2,6 +2,7 @@
 //!
 //! Never reads anything outside the clone, except the tools of the machine.
 
+mod bench;
 mod means;
 mod step;
 mod test;
@@ -14,7 +15,9 @@ const USAGE: &str = "\
 cargo xtask demo [ARGS]      build, then run `callboard demo ARGS`
 cargo xtask test             everything that CI checks
 cargo xtask chaos [--cycles N] [--seed S] [--lines L]
-                             the kill cycles of the tests, more of them";
+                             the kill cycles of the tests, more of them
+cargo xtask bench [--only ROW] [--quick] [--json FILE]
+                             the release build beside bare ceilings; `bench --help` lists the rows";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -26,6 +29,7 @@ fn main() -> ExitCode {
         "demo" => demo(rest),
         "test" if rest.is_empty() => test::all(),
         "chaos" => chaos(rest),
+        "bench" => bench::run(rest),
         "help" | "--help" | "-h" => {
             step::say(USAGE);
             Ok(())
