@@ -11,6 +11,9 @@
 )]
 
 mod app;
+mod attach;
+mod completions;
+mod daemon;
 mod demo;
 mod doors_auth;
 mod doors_drain;
@@ -20,6 +23,7 @@ mod doors_owner;
 mod doors_tasks;
 mod doors_ws;
 mod doors_ws_slow;
+mod export;
 mod keeper;
 mod living;
 mod script_player;
