@@ -36,7 +36,7 @@ impl Machine {
             .args(words)
             .env("HOME", self.dir.path())
             .env("CALLBOARD_DATA_DIR", self.data())
-            .env("CALLBOARD_ADMIN_PASSWORD", "correct horse battery")
+            .env_remove("CALLBOARD_ADMIN_PASSWORD")
             .env_remove("CALLBOARD_BIND")
             .env_remove("CALLBOARD_URL")
             .env_remove("CALLBOARD_API_KEY")

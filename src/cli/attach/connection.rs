@@ -62,20 +62,21 @@ impl<'a> Connection<'a> {
         Ok(())
     }
 
-    /// Tries to get it back, when it is lost and the pause is over.
+    /// Tries to get it back, when it is lost and the pause is over. True when it is there again:
+    /// frames may have come with the handshake already.
     ///
     /// # Errors
     /// What the server refused for good.
-    pub fn mend(&mut self, at: Option<At>, latest: bool) -> Result<(), Failure> {
+    pub fn mend(&mut self, at: Option<At>, latest: bool) -> Result<bool, Failure> {
         if self.socket.is_some() || clock::now() < self.next_try {
-            return Ok(());
+            return Ok(false);
         }
         match self.open(at, latest) {
             Err(failure) if !passes(&failure) => return Err(failure),
             Err(_) => self.pause(),
             Ok(()) => {}
         }
-        Ok(())
+        Ok(self.socket.is_some())
     }
 
     /// It is gone. True for the first time since it stood.

@@ -94,8 +94,8 @@ impl<'a> Attached<'a> {
     ) -> Result<Over, Failure> {
         self.connect()?;
         loop {
-            self.connection
-                .mend(self.place.at(), self.args.no_history)?;
+            let at = self.place.at();
+            self.more |= self.connection.mend(at, self.args.no_history)?;
             self.hand_over();
             let ready = self.wait()?;
             if ready.signal && self.signalled()? {
@@ -121,6 +121,8 @@ impl<'a> Attached<'a> {
     }
 
     fn connect(&mut self) -> Result<(), Failure> {
+        // The first frames may have come with the handshake, and nothing else tells of them.
+        self.more = true;
         self.connection.open(self.place.at(), self.args.no_history)
     }
 

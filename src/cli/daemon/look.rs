@@ -40,11 +40,12 @@ pub fn look(dir: &Path) -> Result<Found, Failure> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nobody),
         Err(error) => return Err(trouble(error)),
     };
-    let file = File::open(&path).map_err(trouble)?;
     let note = ServerNote::parse(&text);
-    if let Some(note) = note.filter(|note| has_open(note.pid, &file)) {
+    // Before this process opens it: the noted pid may be its own by now.
+    if let Some(note) = note.filter(|note| has_open(note.pid, &path)) {
         return Ok(Found::Server(note));
     }
+    let file = File::open(&path).map_err(trouble)?;
     match (file.try_lock_shared(), note) {
         (Err(TryLockError::WouldBlock), _) => Ok(Found::Hidden),
         (Err(TryLockError::Error(error)), _) => Err(trouble(error)),
@@ -63,11 +64,11 @@ pub fn note_of(dir: &Path, pid: u32) -> Option<ServerNote> {
 /// Whether this process still has the lock.
 #[must_use]
 pub fn still_has(dir: &Path, pid: u32) -> bool {
-    File::open(dir.join(SERVER_LOCK)).is_ok_and(|file| has_open(pid, &file))
+    has_open(pid, &dir.join(SERVER_LOCK))
 }
 
-fn has_open(pid: u32, file: &File) -> bool {
-    let Ok(ours) = file.metadata() else {
+fn has_open(pid: u32, path: &Path) -> bool {
+    let Ok(ours) = fs::metadata(path) else {
         return false;
     };
     let Ok(fds) = fs::read_dir(format!("/proc/{pid}/fd")) else {
