@@ -14,17 +14,19 @@ use super::keys::Keys;
 #[command(after_help = "\
 Examples:
   callboard attach build
-  callboard attach build --start            starts its process when it is not running
-  callboard attach 1f0c --read-only         looks on; Ctrl-C leaves
+  callboard attach build --start         starts its process if need be
+  callboard attach 1f0c --read-only      looks on; Ctrl-C leaves
   callboard attach build --detach-keys ctrl-p,ctrl-q
   printf 'make\\nexit\\n' | callboard attach build
 
-Your terminal becomes the agent's: what you type goes to it, also Ctrl-C. Two times ctrl-] leaves it
-running (pressed within a second; a single one goes to the program). When the server restarts, it
-goes on where it was. What you type is no task: it stands in no queue and no event.
+Your terminal becomes the agent's: every key goes to it, also Ctrl-C. Two times
+ctrl-] within a second leaves it running; a single one goes to the program.
+When the server restarts, it goes on where it was. What you type is no task: it
+stands in no queue and in no event.
 
-A piped stdin is typed to its end; printing goes on until the program ends. Exit 0 when you detach or
-the program ends with 0, 1 when it fails, 6 when somebody stops it.")]
+A piped stdin is typed to its end; printing goes on until the program ends.
+Exit 0 when you detach or the program ends with 0, 1 when it fails, 6 when
+somebody stops it.")]
 pub struct AttachArgs {
     /// Agent
     pub id: String,
@@ -56,11 +58,12 @@ pub struct AttachArgs {
 Examples:
   callboard export build > build.jsonl
   callboard export build --output build.jsonl
-  callboard export 1f0c | jq -r 'select(.record == \"event\") | .event.type' | sort | uniq -c
+  callboard export 1f0c | jq -c 'select(.record == \"event\") | .event'
 
-One JSON object a line, each with its kind in `record`: `session` first, then each `task`, each open
-`approval`, each `event` in order, a `gap` where retention removed some, and `end` with the counts. A
-file without `end` is not complete; --output gives the file its name only when it is.")]
+One JSON object a line, each with its kind in `record`: `session` first, then
+each `task`, each open `approval`, each `event` in order, a `gap` where
+retention removed some, and `end` with the counts. A file without `end` is not
+complete; --output gives the file its name only when it is.")]
 pub struct ExportArgs {
     /// Agent
     pub id: String,
@@ -73,10 +76,11 @@ pub struct ExportArgs {
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
-  callboard completions bash > ~/.local/share/bash-completion/completions/callboard
+  source <(callboard completions bash)       for this shell only
   callboard completions zsh > ~/.zfunc/_callboard
   callboard completions fish > ~/.config/fish/completions/callboard.fish
-  source <(callboard completions bash)      for this shell only")]
+  dir=~/.local/share/bash-completion/completions
+  mkdir -p $dir && callboard completions bash > $dir/callboard")]
 pub struct CompletionsArgs {
     /// Shell
     pub shell: Shell,

@@ -16,12 +16,12 @@ Examples:
   callboard daemon start
   callboard daemon start --data-dir /srv/board --bind 127.0.0.1:8080
   callboard daemon status --json | jq -r .url
-  callboard daemon restart                  agents run on meanwhile
+  callboard daemon restart               agents run on meanwhile
   callboard daemon stop --stop-agents
   callboard daemon logs --follow
 
-The server writes to DATA_DIR/server.log; a start keeps one older file when it is over 8 MiB.
-`status` exits with 0 when the server is ready, else with 5.")]
+The server writes to DATA_DIR/server.log; a start puts it aside as server.log.1
+when it is over 8 MiB. `status` exits with 0 when the server is ready, else 5.")]
 pub struct DaemonArgs {
     /// What to do.
     #[command(subcommand)]
@@ -32,14 +32,46 @@ pub struct DaemonArgs {
 #[derive(Debug, Clone, Subcommand)]
 pub enum DaemonAction {
     /// Start it and wait until it is ready; nothing to do when it runs
+    #[command(after_help = "\
+Examples:
+  callboard daemon start
+  callboard daemon start --data-dir /srv/board --bind 127.0.0.1:8080
+  callboard daemon start --config callboard.toml --json | jq -r .pid
+
+Exit 0 also when it runs already. When it does not start, the reason is the end
+of its log.")]
     Start(StartArgs),
     /// End it in order, and wait for that; agents run on
+    #[command(after_help = "\
+Examples:
+  callboard daemon stop
+  callboard daemon stop --stop-agents
+
+Requests in flight are finished first. Exit 0 also when it does not run, 8 when
+it still stops after the time.")]
     Stop(StopArgs),
     /// End it and start it again as it was; agents run on
+    #[command(after_help = "\
+Examples:
+  callboard daemon restart
+  callboard daemon restart --log callboard=debug
+
+It listens where it did and keeps what it was started with, but for what you
+say. Agents run on, unless it was started with --stop-agents.")]
     Restart(StartArgs),
     /// Say whether it runs, and where
+    #[command(after_help = "\
+Examples:
+  callboard daemon status
+  callboard daemon status --json | jq -r .url
+
+Exit 0 when the server is ready, else 5.")]
     Status(StatusArgs),
     /// Print its log
+    #[command(after_help = "\
+Examples:
+  callboard daemon logs -n 20
+  callboard daemon logs --follow | jq -r .message")]
     Logs(ServerLogArgs),
 }
 

@@ -195,6 +195,17 @@ mod tests {
     }
 
     #[test]
+    fn the_parts_of_daemon_teach_by_their_own_examples() {
+        let command = Cli::command();
+        for part in command.find_subcommand("daemon").unwrap().get_subcommands() {
+            let help = part.get_after_help().map(ToString::to_string).unwrap();
+            let name = part.get_name();
+            assert!(help.contains(&format!("callboard daemon {name}")), "{help}");
+            assert!(help.lines().all(|line| line.len() < 80), "{help}");
+        }
+    }
+
+    #[test]
     fn spans_read_with_and_without_a_unit() {
         assert_eq!(span("90"), Ok(Duration::from_secs(90)));
         assert_eq!(span("5m"), Ok(Duration::from_secs(300)));

@@ -15,7 +15,7 @@ use crate::cli::Programs;
 use crate::cli::args::{Cli, Command, ServeArgs, StartArgs};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::launch::{self, Waited};
-use crate::cli::{clock, out};
+use crate::cli::{clock, credentials, out};
 
 /// Starts it. One that runs already is no failure.
 pub fn start(args: &StartArgs, programs: Programs) -> Result<Exit, Failure> {
@@ -123,8 +123,28 @@ fn started(dir: &Path, took: Duration, args: &StartArgs) -> Result<Exit, Failure
     if !args.json {
         out::line(&format!("ready after {:.1} s", took.as_secs_f64()))?;
     }
-    Report::of(dir)?.print(dir, args.json)?;
+    let report = Report::of(dir)?;
+    report.print(dir, args.json)?;
+    if let (Some(url), false) = (report.url(), args.json) {
+        next(dir, &url)?;
+    }
     Ok(Exit::Completed)
+}
+
+/// How to go on, for a person who is not signed in there.
+fn next(dir: &Path, url: &str) -> Result<(), Failure> {
+    let stored = credentials::stored().ok().flatten();
+    if stored.is_some_and(|stored| stored.url == url) {
+        return Ok(());
+    }
+    let mut words = String::from("callboard login");
+    if url != credentials::DEFAULT_URL {
+        words.push_str(&format!(" --url {url}"));
+    }
+    if credentials::data_dir(None).as_deref() != Some(dir) {
+        words.push_str(&format!(" --data-dir {}", dir.display()));
+    }
+    out::line(&format!("  next    {words}"))
 }
 
 /// What a running server was started with.

@@ -52,6 +52,12 @@ impl Report {
         })
     }
 
+    /// Where clients reach it.
+    #[must_use]
+    pub fn url(&self) -> Option<String> {
+        url_of(self.found)
+    }
+
     /// Agents that have a process.
     #[must_use]
     pub fn running_agents(&self) -> Option<u64> {
