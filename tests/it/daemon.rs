@@ -34,6 +34,7 @@ impl Machine {
         let mut command = Command::new(env!("CARGO_BIN_EXE_callboard"));
         command
             .args(words)
+            .current_dir(self.dir.path())
             .env("HOME", self.dir.path())
             .env("CALLBOARD_DATA_DIR", self.data())
             .env_remove("CALLBOARD_ADMIN_PASSWORD")

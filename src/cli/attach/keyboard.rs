@@ -148,7 +148,8 @@ impl Keyboard {
 
     /// What goes to the program next.
     pub fn take(&mut self) -> Option<Vec<u8>> {
-        (!self.waiting.is_empty()).then(|| std::mem::take(&mut self.waiting))
+        let length = self.waiting.len().min(PIECE);
+        (length > 0).then(|| self.waiting.drain(..length).collect())
     }
 
     fn keep(&mut self, bytes: &[u8]) {

@@ -139,18 +139,15 @@ impl<'a> Attached<'a> {
             .tell(&format!("connection lost, trying again{keys}"));
     }
 
-    /// Sends what was typed, once the socket took what came before.
+    /// Sends what was typed, as far as the socket takes it.
     fn hand_over(&mut self) {
-        let sent = if self.connection.is_behind() {
-            self.connection.flush()
-        } else if self.greeted && self.connection.is_up() {
-            match self.keyboard.take() {
-                Some(keys) => self.connection.send(Message::binary(keys)),
-                None => true,
-            }
-        } else {
-            true
-        };
+        let mut sent = !self.connection.is_behind() || self.connection.flush();
+        while sent && self.greeted && self.connection.is_up() && !self.connection.is_behind() {
+            let Some(keys) = self.keyboard.take() else {
+                break;
+            };
+            sent = self.connection.send(Message::binary(keys));
+        }
         if !sent {
             self.lose();
         }

@@ -16,22 +16,36 @@ async fn shell(caller: &Caller) -> String {
         .await
 }
 
+/// The pid of the bash, as it sees it itself.
+fn bash(pty: &Pty, mark: &str) -> String {
+    pty.types(format!("echo {mark}-$$-end\r").as_bytes());
+    let pid = || {
+        let shown = pty.shown();
+        let mut found = shown.split(&format!("{mark}-")).skip(1);
+        found.find_map(|rest| {
+            let (pid, _) = rest.split_once("-end")?;
+            pid.parse::<u32>().ok().map(|_| pid.to_owned())
+        })
+    };
+    pty.until(|| pid().is_some());
+    pid().unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bash_is_driven_from_a_terminal_over_a_restart_of_the_server() {
     let mut app = TestApp::with("").await;
     app.bind = app.address.clone();
     let caller = app.sign_in("ada").await;
-    let id = shell(&caller).await;
-    let pid = caller.get(&format!("/api/agents/{id}")).await.ok(200)["pid"].clone();
+    shell(&caller).await;
     let pty = Pty::open(40, 132);
     let mut command = attach(&app.url(), "term", &[]);
     command.env("CALLBOARD_API_KEY", &caller.token);
     let mut child = pty.spawn(&mut command);
     pty.shows("ctrl-] ctrl-] detaches");
     pty.until(|| pty.modes().is_raw);
-    pty.types(b"stty size; echo pid=$$\r");
+    pty.types(b"stty size\r");
     pty.shows("40 132");
-    pty.shows(&format!("pid={pid}"));
+    let before = bash(&pty, "before");
 
     app.agents = Agents::Stay;
     app.kill9();
@@ -47,6 +61,7 @@ async fn a_bash_is_driven_from_a_terminal_over_a_restart_of_the_server() {
             "{i}"
         );
     }
+    assert_eq!(bash(&pty, "after"), before, "another bash answers");
     app.agents = Agents::End;
 
     pty.types(b"exit 3\r");
