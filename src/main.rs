@@ -2,6 +2,7 @@
 //!
 //! Never holds logic of its own.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use callboard::boot::{self, Options, StopAgents};
@@ -11,7 +12,7 @@ use callboard::config::{Config, Overrides};
 use clap::Parser;
 
 fn main() -> ExitCode {
-    run(Cli::parse(), Programs { serve })
+    run(Cli::parse(), Programs { serve, data_dir })
 }
 
 /// The seam between the command line and the server. A refused setting is wrong usage (2), a
@@ -22,16 +23,7 @@ fn serve(args: ServeArgs) -> ExitCode {
     } else {
         StopAgents::No
     };
-    let overrides = Overrides {
-        data_dir: args.data_dir,
-        bind: args.bind,
-        config_file: args.config,
-        // The flag only switches on: without it the settings below decide.
-        behind_proxy: args.behind_proxy.then_some(true),
-        log: args.log,
-        database_url: None,
-    };
-    let config = match Config::load(overrides) {
+    let config = match Config::load(overrides(&args)) {
         Ok(config) => config,
         Err(error) => return refuse(Exit::Usage, &error.to_string()),
     };
@@ -39,9 +31,30 @@ fn serve(args: ServeArgs) -> ExitCode {
     boot::serve(config, options).unwrap_or_else(|error| refuse(Exit::Failed, &error.to_string()))
 }
 
+/// Where a server with these arguments keeps its data.
+fn data_dir(args: &ServeArgs) -> Result<PathBuf, Failure> {
+    Config::load(overrides(args))
+        .map(|config| config.data_dir)
+        .map_err(|error| unstarted(Exit::Usage, &error.to_string()))
+}
+
+fn overrides(args: &ServeArgs) -> Overrides {
+    Overrides {
+        data_dir: args.data_dir.clone(),
+        bind: args.bind,
+        config_file: args.config.clone(),
+        // The flag only switches on: without it the settings below decide.
+        behind_proxy: args.behind_proxy.then_some(true),
+        log: args.log.clone(),
+        database_url: None,
+    }
+}
+
 fn refuse(exit: Exit, why: &str) -> ExitCode {
-    Failure::new(exit, "the server does not start")
-        .because(why)
-        .print();
+    unstarted(exit, why).print();
     exit.into()
+}
+
+fn unstarted(exit: Exit, why: &str) -> Failure {
+    Failure::new(exit, "the server does not start").because(why)
 }

@@ -9,8 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::Path;
 
 use super::error::BootError;
-
-const LOCK: &str = "server.lock";
+use crate::domain::{SERVER_LOCK, ServerNote};
 
 /// The lock on a data directory; dropping it gives the directory back.
 #[derive(Debug)]
@@ -44,7 +43,7 @@ impl DataDir {
             .create(true)
             .truncate(false)
             .mode(0o600)
-            .open(dir.join(LOCK))
+            .open(dir.join(SERVER_LOCK))
             .map_err(bad)?;
         match file.try_lock() {
             Ok(()) => {}
@@ -55,7 +54,7 @@ impl DataDir {
             lock: file,
             dir: dir.to_owned(),
         };
-        taken.write(&format!("{}\n", std::process::id()))?;
+        taken.write(None)?;
         Ok(taken)
     }
 
@@ -65,15 +64,19 @@ impl DataDir {
     /// # Errors
     /// When the file cannot be written.
     pub fn note(&mut self, bound: SocketAddr) -> Result<(), BootError> {
-        self.write(&format!("{}\n{bound}\n", std::process::id()))
+        self.write(Some(bound))
     }
 
-    fn write(&mut self, text: &str) -> Result<(), BootError> {
+    fn write(&mut self, address: Option<SocketAddr>) -> Result<(), BootError> {
+        let note = ServerNote {
+            pid: std::process::id(),
+            address,
+        };
         let written = self
             .lock
             .set_len(0)
             .and_then(|()| self.lock.rewind())
-            .and_then(|()| self.lock.write_all(text.as_bytes()));
+            .and_then(|()| self.lock.write_all(note.to_string().as_bytes()));
         written.map_err(|error| BootError::DataDir {
             dir: self.dir.clone(),
             reason: error.to_string(),
@@ -81,14 +84,23 @@ impl DataDir {
     }
 }
 
+impl Drop for DataDir {
+    /// An empty note is an end in order: one that stays is that of a server that was killed.
+    fn drop(&mut self) {
+        if let Err(error) = self.lock.set_len(0) {
+            tracing::warn!(%error, "the note in the lock stays");
+        }
+    }
+}
+
 fn taken(dir: &Path, file: File) -> BootError {
-    let mut pid = String::new();
+    let mut text = String::new();
     // The note only helps the message; without it the lock is as good.
-    let _ = file.take(32).read_to_string(&mut pid);
-    let pid = pid.lines().next().unwrap_or_default();
+    let _ = file.take(64).read_to_string(&mut text);
+    let note = ServerNote::parse(&text);
     BootError::Taken {
         dir: dir.to_owned(),
-        pid: if pid.is_empty() { "?" } else { pid }.to_owned(),
+        pid: note.map_or_else(|| "?".to_owned(), |note| note.pid.to_string()),
     }
 }
 
@@ -108,6 +120,7 @@ mod tests {
         };
         assert_eq!(pid, std::process::id().to_string());
         drop(first);
+        assert_eq!(std::fs::read_to_string(dir.join(SERVER_LOCK)).unwrap(), "");
         assert!(DataDir::take(&dir).is_ok());
     }
 }

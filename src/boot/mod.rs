@@ -173,7 +173,7 @@ impl House {
             // Requests in flight see the drain, answer and end; then the listener closes.
             let stop = handle.stop(true);
             let _late = tokio::time::timeout(DRAIN, stop).await;
-            if options.stop_agents == StopAgents::Yes {
+            if options.stop_agents == StopAgents::Yes || why.with_agents() {
                 self.end_agents().await;
             }
         };
@@ -266,6 +266,15 @@ enum Ended {
     Signal(&'static str),
     Tree(String),
     Server,
+}
+
+impl Ended {
+    fn with_agents(&self) -> bool {
+        match self {
+            Self::Signal(name) => *name == signals::WITH_AGENTS,
+            Self::Tree(_) | Self::Server => false,
+        }
+    }
 }
 
 impl std::fmt::Display for Ended {

@@ -1,13 +1,17 @@
-//! SIGTERM and SIGINT.
+//! SIGTERM and SIGINT, and SIGUSR2, which also ends the agents.
 //!
 //! Never acts by itself: it only tells.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// Ends the server as SIGTERM does, and its agents with it (`callboard daemon stop --stop-agents`).
+pub const WITH_AGENTS: &str = "SIGUSR2";
+
 /// The signals that end a server.
 pub struct Signals {
     term: Signal,
     int: Signal,
+    usr2: Signal,
 }
 
 impl Signals {
@@ -19,6 +23,7 @@ impl Signals {
         Ok(Self {
             term: signal(SignalKind::terminate())?,
             int: signal(SignalKind::interrupt())?,
+            usr2: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -27,6 +32,7 @@ impl Signals {
         tokio::select! {
             _ = self.term.recv() => "SIGTERM",
             _ = self.int.recv() => "SIGINT",
+            _ = self.usr2.recv() => WITH_AGENTS,
         }
     }
 }

@@ -242,7 +242,7 @@ impl Client {
     }
 
     fn build(&self, request: &Request) -> RequestBuilder {
-        let url = self.url(request);
+        let url = self.address(request);
         let mut building = self
             .http
             .request(request.method.clone(), url)
@@ -260,7 +260,8 @@ impl Client {
     }
 
     /// The address as text; one that cannot be read fails when it is sent.
-    fn url(&self, request: &Request) -> String {
+    #[must_use]
+    pub fn address(&self, request: &Request) -> String {
         let text = format!("{}{}", self.base, request.path);
         match reqwest::Url::parse(&text) {
             Ok(mut url) if !request.query.is_empty() => {
@@ -282,7 +283,7 @@ impl Client {
         };
         let failure = Failure::new(Exit::Unreachable, what)
             .because(innermost(error))
-            .mend("start it with `callboard serve`, or name another with --url or CALLBOARD_URL");
+            .mend("start it with `callboard daemon start`, or name another with --url or CALLBOARD_URL");
         Trouble::Lost {
             failure: Box::new(failure),
             refused,

@@ -3,6 +3,7 @@
 //! Never handled in a signal handler: the signals are blocked and a thread waits for them.
 
 use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::failure::{Exit, Failure};
 
@@ -36,6 +37,17 @@ pub fn release() -> Result<(), Failure> {
 }
 
 impl Held {
+    /// The same signals as a descriptor to poll.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn descriptor(&self) -> Result<SignalFd, Failure> {
+        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+        SignalFd::with_flags(&self.set, flags).map_err(|error| {
+            Failure::new(Exit::Failed, "signals cannot be taken").because(error.to_string())
+        })
+    }
+
     /// Calls `act` for each signal from now on, in a thread of its own, with its number in the
     /// row, from 1.
     pub fn each(self, mut act: impl FnMut(u32) + Send + 'static) {

@@ -5,17 +5,20 @@
 
 pub mod agent;
 pub mod args;
+mod attach;
 mod child;
 mod client;
 mod clock;
 mod command;
 mod credentials;
+mod daemon;
 mod demo;
 mod doctor;
 mod failure;
 mod find;
 mod follow;
 mod interrupt;
+mod launch;
 mod out;
 mod plain;
 mod render;
@@ -26,6 +29,7 @@ mod testing;
 mod view;
 mod wire;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use args::{AgentProgram, Command};
@@ -36,6 +40,8 @@ pub use failure::{Exit, Failure};
 pub struct Programs {
     /// Runs the server until it ends.
     pub serve: fn(args::ServeArgs) -> ExitCode,
+    /// The data directory of a server that is started like this; an error for wrong settings.
+    pub data_dir: fn(&args::ServeArgs) -> Result<PathBuf, Failure>,
 }
 
 /// Runs one command and prints what went wrong.
@@ -56,12 +62,17 @@ fn dispatch(command: Command, url: Option<&str>, programs: Programs) -> Result<E
     let exit = match command {
         Command::Serve(args) => {
             interrupt::release()?;
+            if args.detached {
+                launch::detach()?;
+            }
             return Ok((programs.serve)(args));
         }
         Command::Agent { program } => {
             let AgentProgram::Script(args) = program;
             return Ok(agent::script::run(args.words));
         }
+        Command::Daemon(args) => daemon::run(args, programs),
+        Command::Completions(args) => command::completions::completions(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Doctor(args) => doctor::run(url, &args),
         Command::Login(args) => command::login::login(url, &args),
@@ -74,6 +85,8 @@ fn dispatch(command: Command, url: Option<&str>, programs: Programs) -> Result<E
         Command::Send(args) => command::send::send(&client()?, &args),
         Command::Events(args) => command::watch::events(&client()?, &args),
         Command::Logs(args) => command::log::logs(&client()?, &args),
+        Command::Attach(args) => attach::run(url, &args),
+        Command::Export(args) => command::export::export(url, &args),
         Command::Approve(args) => command::answer::approve(&client()?, &args),
         Command::Interrupt(args) => command::steer::interrupt(&client()?, &args),
         Command::Start(args) => command::steer::start(&client()?, &args),

@@ -87,6 +87,7 @@ pub const CRATES: &[(&str, &[&str])] = &[
     ("bytestring", &["api", "runtime"]),
     ("chacha20poly1305", &["secrets"]),
     ("clap", &["cli", "main"]),
+    ("clap_complete", &["cli"]),
     ("comfy_table", &["cli"]),
     ("diesel", &["store", "benches/core/ceiling"]),
     ("diesel_migrations", &["store"]),
@@ -109,12 +110,16 @@ pub const CRATES: &[(&str, &[&str])] = &[
     ("sha2", &["*"]),
     ("socket2", &["api", "boot"]),
     ("subtle", &["*"]),
+    // The size of the terminal: the call of `nix` would be unsafe.
+    ("terminal_size", &["cli"]),
     ("thiserror", &["*"]),
     ("time", &["*"]),
     ("tokio", &["*"]),
     ("tracing", &["*"]),
     // The tests of `supervision` read back what its observer logs.
     ("tracing_subscriber", &["boot", "supervision/tests"]),
+    // The other side of a terminal; the server's WebSockets are actix's.
+    ("tungstenite", &["cli"]),
     ("uuid", &["*"]),
     ("zeroize", &["*"]),
 ];

@@ -31,6 +31,8 @@ pub struct TestApp {
     pub env: Vec<(&'static str, String)>,
     /// What becomes of the agents when the server is asked to end.
     pub agents: Agents,
+    /// Where the next start listens; a free port at first.
+    pub bind: String,
     pub address: String,
     pub http: reqwest::Client,
 }
@@ -86,6 +88,7 @@ impl TestApp {
             config,
             env: Vec::new(),
             agents: Agents::End,
+            bind: "127.0.0.1:0".into(),
             address: String::new(),
             http,
         }
@@ -126,7 +129,7 @@ impl TestApp {
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_callboard"));
         command
-            .args(["serve", "--bind", "127.0.0.1:0", "--data-dir"])
+            .args(["serve", "--bind", &self.bind, "--data-dir"])
             .arg(self.dir.path())
             .env("CALLBOARD_AGENTS__ROOTS", "[\"/\"]")
             .envs(self.env.iter().map(|(name, value)| (name, value)))

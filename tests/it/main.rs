@@ -12,6 +12,9 @@
 
 mod app;
 mod browser;
+mod attach;
+mod completions;
+mod daemon;
 mod demo;
 mod doors_auth;
 mod doors_drain;
@@ -22,6 +25,7 @@ mod doors_tasks;
 mod doors_terminals;
 mod doors_ws;
 mod doors_ws_slow;
+mod export;
 mod keeper;
 mod living;
 mod script_player;

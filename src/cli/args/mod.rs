@@ -2,6 +2,9 @@
 //!
 //! Never does anything: it only names what can be asked for.
 
+mod attach;
+mod daemon;
+mod keys;
 mod operate;
 mod server;
 mod work;
@@ -10,6 +13,11 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+pub use attach::{AttachArgs, CompletionsArgs, ExportArgs};
+pub use daemon::{
+    DaemonAction, DaemonArgs, ServerLogArgs, StartArgs, StatusArgs, StopArgs, WhichArgs,
+};
+pub use keys::Keys;
 pub use operate::{
     AgentId, ApproveArgs, EventsArgs, ListArgs, LogsArgs, PauseArgs, QueueAction, QueueArgs,
     WhyArgs,
@@ -28,7 +36,7 @@ Exit codes:
 
 Start here:
   callboard demo                        everything once, in a minute, without any set-up
-  callboard serve                       a server on http://127.0.0.1:3030
+  callboard daemon start                a server on http://127.0.0.1:3030, in the background
   callboard login                       sign in (on the server's machine without arguments)
   callboard run \"df -h\"                 a supervised bash runs it, and you watch
   callboard ps                          what runs
@@ -59,6 +67,8 @@ pub struct Cli {
 pub enum Command {
     /// Start the server
     Serve(ServeArgs),
+    /// Start, stop and look at a server in the background
+    Daemon(DaemonArgs),
     /// Show everything once, on a server of its own
     Demo(DemoArgs),
     /// Sign in and remember it
@@ -84,6 +94,10 @@ pub enum Command {
     Events(EventsArgs),
     /// Print what an agent's process wrote
     Logs(LogsArgs),
+    /// Make this terminal the agent's
+    Attach(AttachArgs),
+    /// Write a session as JSON lines
+    Export(ExportArgs),
     /// Answer an agent's question, or list the open ones
     Approve(ApproveArgs),
     /// End the running turn; the process stays
@@ -114,6 +128,8 @@ pub enum Command {
     Why(WhyArgs),
     /// Check this machine and the server
     Doctor(DoctorArgs),
+    /// Print the completions of a shell
+    Completions(CompletionsArgs),
     /// Programs that come with Callboard and run as agents
     #[command(hide = true)]
     Agent {
@@ -175,6 +191,17 @@ mod tests {
             let name = command.get_name();
             let example = format!("callboard {name}");
             assert!(help.is_some_and(|help| help.contains(&example)), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_parts_of_daemon_teach_by_their_own_examples() {
+        let command = Cli::command();
+        for part in command.find_subcommand("daemon").unwrap().get_subcommands() {
+            let help = part.get_after_help().map(ToString::to_string).unwrap();
+            let name = part.get_name();
+            assert!(help.contains(&format!("callboard daemon {name}")), "{help}");
+            assert!(help.lines().all(|line| line.len() < 80), "{help}");
         }
     }
 

@@ -8,13 +8,14 @@ use std::path::PathBuf;
 use clap::Args;
 
 /// `serve`.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(after_help = "\
 Examples:
   callboard serve
   callboard serve --data-dir /var/lib/callboard --bind 127.0.0.1:8080
   callboard serve --config callboard.toml --log callboard=debug
   callboard serve --bind 0.0.0.0:3030 --behind-proxy     TLS ends at a proxy in front
+  callboard daemon start                                 the same in the background
 
 The first start makes an admin; DATA_DIR/admin-credentials holds the password (or set
 CALLBOARD_ADMIN_PASSWORD). SIGTERM and Ctrl-C drain; agents run on and are taken up again by the
@@ -38,6 +39,9 @@ pub struct ServeArgs {
     /// Filter of the log, as RUST_LOG is written [default: info]
     #[arg(long, value_name = "FILTER")]
     pub log: Option<String>,
+    /// Begin a session of the system's of its own, so that no terminal ends it
+    #[arg(long, hide = true)]
+    pub detached: bool,
 }
 
 /// `demo`.

@@ -3,6 +3,8 @@
 //! Never parses the command line, and never ends the process: a command returns its exit.
 
 pub mod answer;
+pub mod completions;
+pub mod export;
 pub mod list;
 pub mod log;
 pub mod login;

@@ -2,29 +2,24 @@
 //!
 //! Never leaves it behind: whatever ends the demo ends the server and its agents.
 
-use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::super::client::{Client, Request};
+use super::super::clock;
 use super::super::failure::{Exit, Failure};
-use super::super::{child, clock};
+use super::super::launch::{self, LOOK, Waited};
 
 /// How long a start may take.
 const START: Duration = Duration::from_secs(60);
 /// How long an end in order may take: the server gives running turns 30 s.
 const END: Duration = Duration::from_secs(60);
-/// Pause between two looks.
-const LOOK: Duration = Duration::from_millis(50);
-/// Lines of the server's log that a failure shows.
-const LAST_LINES: usize = 8;
 
 /// Where the demo's server listens when nothing is said.
 const PREFERRED: &str = "127.0.0.1:3030";
@@ -131,15 +126,11 @@ impl Server {
     }
 
     fn spawn(&self) -> io::Result<Child> {
-        let log = fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&self.log)?;
+        let mut command = launch::serve(&self.log)?;
         // A group of its own: Ctrl-C is for the demo, and two signals would end the server at once,
         // without its agents.
-        child::command(std::env::current_exe()?)
+        command
             .process_group(0)
-            .arg("serve")
             .arg("--data-dir")
             .arg(&self.data_dir)
             .arg("--bind")
@@ -147,41 +138,27 @@ impl Server {
             .arg("--stop-agents")
             .env_remove("CALLBOARD_DATABASE_URL")
             .env_remove("CALLBOARD_ADMIN_PASSWORD")
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
             .spawn()
     }
 
     fn wait_ready(&mut self) -> Result<(), Failure> {
-        let client = Client::new(&self.url(), None)?;
-        let until = clock::now() + START;
-        while clock::now() < until {
-            let ended = self.child.as_mut().map(Child::try_wait);
-            if let Some(Ok(Some(status))) = ended {
+        let url = self.url();
+        let Some(child) = &mut self.child else {
+            return Err(self.failed("it is not running"));
+        };
+        match launch::wait_ready(child, START, || Some(url.clone())) {
+            Waited::Ready => Ok(()),
+            Waited::Ended(how) => {
                 self.child = None;
-                return Err(self.failed(&format!("it ended with {status}")));
+                Err(self.failed(&how))
             }
-            if client.send(&Request::get("/health/ready")).is_ok() {
-                return Ok(());
-            }
-            clock::pause(LOOK);
+            Waited::Late => Err(self.failed("it did not become ready in time")),
         }
-        Err(self.failed("it did not become ready in time"))
     }
 
     fn failed(&self, why: &str) -> Failure {
-        let text = fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        let from = lines.len().saturating_sub(LAST_LINES);
-        let end = lines.get(from..).unwrap_or_default().join("\n       ");
-        let why = if end.is_empty() {
-            why.to_owned()
-        } else {
-            format!("{why}; the end of its log:\n       {end}")
-        };
         Failure::new(Exit::Failed, "the demo's server failed")
-            .because(why)
+            .because(launch::with_last_words(why, &self.log, 0))
             .mend(format!("read {}", self.log.display()))
     }
 }
