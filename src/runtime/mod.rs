@@ -5,7 +5,6 @@
 mod agent;
 mod clock;
 mod context;
-mod crash;
 mod directory;
 mod edge;
 mod facade;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
+use crate::crash;
 use crate::domain::SessionId;
 
 use super::context::Shared;
@@ -32,6 +33,7 @@ pub(super) fn put_to_sleep(
                 };
                 // In a task of its own: the subtree that ends is the one of this actor.
                 actix::spawn(async move {
+                    crash::point("sleep.take_down");
                     tree::sleep(&trunk, id).await;
                     shared.directory.sweep();
                 });

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
+use crate::crash;
 use crate::domain::{Error, Result, SessionId};
 use crate::store;
 use crate::supervision::{
-    Child, ChildSpec, DeleteChild, Intensity, Restart, Root, StartChild, StartError, Strategy,
-    Supervisor, SupervisorSpec, TerminateChild, start_fn,
+    Child, ChildSpec, DeleteChild, Event, Intensity, Observer, Record, Restart, Root, StartChild,
+    StartError, Strategy, Supervisor, SupervisorSpec, TerminateChild, start_fn, tireless,
 };
 
 use super::agent::AgentActor;
@@ -21,9 +22,10 @@ use super::directory::Handles;
 use super::feed::{Feed, FeedOf};
 use super::hub::{Hub, Passed};
 use super::journal::{HubIs, Journal};
+use super::ledger::session_of;
 use super::queue::Queue;
 use super::recovery;
-use super::session::{AgentIs, QueueIs, SessionActor};
+use super::session::{AgentIs, QueueIs, SessionActor, strand};
 
 /// Addresses of the children that others need, in their generation of now.
 #[derive(Default)]
@@ -90,6 +92,7 @@ fn journal(shared: Arc<Shared>, trunk: Arc<Trunk>) -> ChildSpec {
     let start = start_fn(move |lifeline| {
         let (shared, trunk) = (Arc::clone(&shared), Arc::clone(&trunk));
         async move {
+            crash::point("journal.start");
             let max_pos = shared
                 .store
                 .read(store::events::max_pos)
@@ -112,6 +115,7 @@ fn hub(shared: Arc<Shared>, trunk: Arc<Trunk>) -> ChildSpec {
         start_fn(move |lifeline| {
             let (shared, trunk) = (Arc::clone(&shared), Arc::clone(&trunk));
             async move {
+                crash::point("hub.start");
                 let journal = get(&trunk.journal).ok_or_else(|| failed("no journal"))?;
                 let address = Hub::new(shared, lifeline).start();
                 let announced = journal.send(HubIs(address.clone())).await.map_err(failed)?;
@@ -129,8 +133,9 @@ fn sessions(shared: &Arc<Shared>, trunk: &Arc<Trunk>) -> ChildSpec {
     let start = start_fn(move |lifeline| {
         let (shared, trunk) = (Arc::clone(&shared), Arc::clone(&trunk));
         async move {
+            crash::point("sessions.start");
             let spec = SupervisorSpec {
-                observer: Arc::new(shared.ledger.clone()),
+                observer: Arc::new(Sessions(Arc::clone(&shared), Arc::clone(&trunk))),
                 // Sessions do not bring each other down: one that gives up is not started again
                 // by this supervisor, but by whoever wakes it next.
                 intensity: Intensity {
@@ -141,7 +146,11 @@ fn sessions(shared: &Arc<Shared>, trunk: &Arc<Trunk>) -> ChildSpec {
             };
             let address = Supervisor::launch(spec, lifeline).await?;
             set(&trunk.sessions, address.clone());
-            actix::spawn(recovery::keep_awake(shared, trunk, address.clone()));
+            let watched = address.clone();
+            actix::spawn(tireless("recovery", move || {
+                let (shared, trunk) = (Arc::clone(&shared), Arc::clone(&trunk));
+                recovery::keep_awake(shared, trunk, watched.clone())
+            }));
             Ok(Child::supervisor(address))
         }
     });
@@ -149,6 +158,28 @@ fn sessions(shared: &Arc<Shared>, trunk: &Arc<Trunk>) -> ChildSpec {
         kind: crate::supervision::Kind::Supervisor,
         shutdown: crate::supervision::Shutdown::Infinity,
         ..ChildSpec::worker("sessions", start)
+    }
+}
+
+/// Takes note of what becomes of the sessions. One that fell has its row set right: nobody else
+/// would say that its process is not read any more.
+struct Sessions(Arc<Shared>, Arc<Trunk>);
+
+impl Observer for Sessions {
+    fn record(&self, record: &Record) {
+        let Self(shared, trunk) = self;
+        shared.ledger.record(record);
+        let fell = record.event == Event::ChildDown
+            && record.exit.as_ref().is_some_and(|exit| !exit.is_orderly());
+        let id = session_of(&record.path).filter(|_| fell);
+        if let (Some(id), Some(journal)) = (id, get(&trunk.journal)) {
+            let shared = Arc::clone(shared);
+            actix::spawn(async move {
+                if let Err(error) = strand(&shared, &journal, id).await {
+                    tracing::warn!(session.id = %id, %error, "a session that fell cannot be looked at");
+                }
+            });
+        }
     }
 }
 
@@ -246,6 +277,7 @@ fn feed(
                 Arc::clone(&readers),
             );
             async move {
+                crash::point("feed.start");
                 shared.directory.leave(id);
                 let journal = get(&trunk.journal).ok_or_else(|| failed("no journal"))?;
                 let session = shared
@@ -284,6 +316,7 @@ fn session(
                 Arc::clone(&readers),
             );
             async move {
+                crash::point("session.start");
                 shared.directory.leave(id);
                 let feed = get(&links.feed).ok_or_else(|| failed("no feed"))?;
                 let actor = SessionActor::load(shared, id, feed, (lifeline, readers))
@@ -304,6 +337,7 @@ fn queue(shared: &Arc<Shared>, (id, links): (SessionId, Arc<Links>)) -> ChildSpe
         start_fn(move |lifeline| {
             let (shared, links) = (Arc::clone(&shared), Arc::clone(&links));
             async move {
+                crash::point("queue.start");
                 shared.directory.leave(id);
                 let session = get(&links.session).ok_or_else(|| failed("no session"))?;
                 let row = shared
@@ -337,6 +371,7 @@ fn agent(shared: &Arc<Shared>, (id, links): (SessionId, Arc<Links>)) -> ChildSpe
         start_fn(move |lifeline| {
             let (shared, links) = (Arc::clone(&shared), Arc::clone(&links));
             async move {
+                crash::point("agent.start");
                 let feed = get(&links.feed).ok_or_else(|| failed("no feed"))?;
                 let session = get(&links.session).ok_or_else(|| failed("no session"))?;
                 let queue = get(&links.queue).ok_or_else(|| failed("no queue"))?;

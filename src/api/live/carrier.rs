@@ -9,8 +9,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::app::{Attach, Published, Sink};
+use crate::crash;
 use crate::domain::{Error, Session, SessionId, UserId};
 
+use super::close::Close;
 use super::dialect::{Dialect, Refusal, Reply};
 use super::follow::Follows;
 use super::gaps::{Gap, Origin};
@@ -127,6 +129,7 @@ impl<D: Dialect> Sink for Carrier<D> {
         if !self.alive() {
             return false;
         }
+        crash::point("socket.push");
         let number = match self.agent {
             Some(_) => event.event.seq,
             None => event.event.pos,
@@ -162,6 +165,11 @@ impl<D: Dialect> Sink for Carrier<D> {
     fn open(&self) -> bool {
         self.alive() && !self.follows.outbox.standing_over()
     }
+
+    fn broken(&self) {
+        self.life.end();
+        self.follows.outbox.close(Close::Internal);
+    }
 }
 
 /// Pages until the ring takes over; each frame waits for room, so a replay never overflows.
@@ -172,6 +180,7 @@ pub(super) async fn replay_agent<D: Dialect>(
 ) {
     let app = carrier.follows.app.clone();
     loop {
+        crash::point("socket.replay_agent");
         let page = match app.after(&session, seq, PAGE).await {
             Ok(page) => page,
             Err(error) if carrier.try_again(&error).await => continue,
@@ -219,6 +228,7 @@ pub(super) async fn replay_all<D: Dialect>(carrier: Arc<Carrier<D>>, mut pos: u6
     let app = carrier.follows.app.clone();
     let who = carrier.follows.who.clone();
     loop {
+        crash::point("socket.replay_all");
         let latest = app.latest_pos();
         if pos < latest {
             let events = match app.after_pos(&who, pos, PAGE).await {

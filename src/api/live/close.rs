@@ -13,6 +13,8 @@ pub enum Close {
     TooLarge,
     /// The frames broke the protocol: 1002.
     Protocol,
+    /// The server failed over it: 1011.
+    Internal,
     /// The server stops: 1001.
     Draining,
     /// Two pings stayed without an answer: 1001.
@@ -30,6 +32,7 @@ impl Close {
             Self::TooSlow => 4008,
             Self::TooLarge => 1009,
             Self::Protocol => 1002,
+            Self::Internal => 1011,
             Self::Draining | Self::Silent => 1001,
             Self::Echo(code) => code,
         }
@@ -43,6 +46,7 @@ impl Close {
             Self::TooSlow => "too slow",
             Self::TooLarge => "frame too large",
             Self::Protocol => "protocol error",
+            Self::Internal => "internal error",
             Self::Draining => "server is stopping",
             Self::Silent => "no answer to pings",
             Self::Echo(_) => "",

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::app::{App, Connection, Ending, MessageRequest, Visit, WhenBusy};
+use crate::crash;
 use crate::domain::prompt::IdempotencyKey;
 use crate::domain::{Error, Result, SessionId};
 
@@ -53,7 +54,7 @@ pub fn accept<D: Dialect>(
         .conn_data::<Arc<Line>>()
         .map_or_else(Weak::new, Arc::downgrade);
     let remaining = app.remaining(&visit).unwrap_or(Duration::ZERO);
-    actix_web::rt::spawn(watch(Arc::clone(&outbox), line, Instant::now() + remaining));
+    outbox.serve(watch(Arc::clone(&outbox), line, Instant::now() + remaining));
     let session = ConnectionSession {
         app: app.clone(),
         follows: Follows::new(
@@ -66,7 +67,7 @@ pub fn accept<D: Dialect>(
         dialect: Arc::clone(&dialect),
         outbox: Arc::clone(&outbox),
     };
-    actix_web::rt::spawn(session.run(waiting));
+    outbox.serve(session.run(waiting));
     let parts = Parts {
         outbox,
         dialect,
@@ -88,6 +89,7 @@ impl<D: Dialect> ConnectionSession<D> {
     /// Ends when the actor is gone: it holds the only sender.
     async fn run(self, mut commands: mpsc::Receiver<Command>) {
         while let Some(command) = commands.recv().await {
+            crash::point("socket.act");
             let id = command.id();
             if let Err(error) = self.act(command).await {
                 if let Error::Internal(text) = &error {

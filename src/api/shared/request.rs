@@ -17,6 +17,8 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::error;
+#[cfg(feature = "failpoints")]
+use crate::crash;
 
 tokio::task_local! {
     static ID: Uuid;
@@ -70,6 +72,24 @@ pub async fn envelop(
         Ok(response)
     })
     .await
+}
+
+/// Goes through the crash points around a handler: `GET /api/agents/{id}` before it, and the same
+/// with ` answered` behind it.
+///
+/// # Errors
+/// What the handler returns.
+#[cfg(feature = "failpoints")]
+pub async fn pass_points(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let pattern = request.match_pattern().unwrap_or_default();
+    let route = format!("{} {pattern}", request.method());
+    crash::point(&route);
+    let answered = next.call(request).await?;
+    crash::point(&format!("{route} answered"));
+    Ok(answered)
 }
 
 /// Errors of the framework have no body: a wrong method, a bad path.

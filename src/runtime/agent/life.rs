@@ -18,13 +18,13 @@ use crate::keeper::{self, Dir, InputOutcome, KeeperFrame, Refusal, Writer};
 use crate::process::terminal::{Verdict, Watch};
 
 use super::super::context::Shared;
-use super::super::crash;
 use super::super::facade::Force;
 use super::super::session::{PromptLost, SessionActor};
 use super::AgentActor;
 use super::launch;
 use super::outbox::Outbox;
 use super::pump::Pump;
+use crate::crash;
 
 /// Pause before the second connection after one that broke; doubled while they break at once.
 const RECONNECT: Duration = Duration::from_millis(10);
@@ -110,6 +110,7 @@ impl Life {
         session: Session_<'_>,
         me: Addr<AgentActor>,
     ) -> Option<Self> {
+        crash::point("agent.attach");
         let mut wait = Duration::from_millis(20);
         loop {
             match keeper::connect(self.dir.path()).await {
@@ -165,6 +166,7 @@ impl Life {
         session: Session_<'_>,
         me: Addr<AgentActor>,
     ) -> Option<Self> {
+        crash::point("agent.reconnect");
         self.writer = None;
         self.pump = None;
         let pause = RECONNECT.saturating_mul(2_u32.saturating_pow(self.broken));
@@ -223,6 +225,7 @@ impl Life {
         approval: Option<ApprovalId>,
         session: Session_<'_>,
     ) -> Option<Self> {
+        crash::point("agent.command");
         if let Command::Prompt { input_id, .. } = &command {
             self.input = Some(input_id.clone());
         }
@@ -233,6 +236,7 @@ impl Life {
 
     /// Ends the process; the exit comes back as a frame.
     pub(super) async fn halt(mut self, force: Force, by: String) -> Self {
+        crash::point("agent.halt");
         self.asked = Some((force, by.clone()));
         let Some(writer) = &self.writer else {
             return self;

@@ -7,6 +7,7 @@ mod chaos;
 mod drain;
 mod edges;
 mod keeper;
+mod panics;
 mod queue;
 mod readers;
 mod server;
@@ -49,7 +50,7 @@ async fn shell(app: &TestApp, who: &Caller) -> String {
 /// Sends a prompt without waiting for its end; the task's id.
 async fn send(who: &Caller, id: &str, message: &str) -> String {
     let path = format!("/api/agents/{id}/message");
-    let sent = who.post(&path, &json!({ "message": message })).await;
+    let sent = who.post_once(&path, &json!({ "message": message })).await;
     sent.ok(202)["taskId"].as_str().unwrap().to_owned()
 }
 

@@ -1,0 +1,237 @@
+//! What makes a server pass its points: each deed as a person would do it, to its right end.
+//! Never a deed that takes a failure for its end: it asks again until the answer is the true one.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::super::*;
+use super::house::{House, Pair};
+use super::points::Deed;
+
+impl House {
+    /// Points that have to be passed before the one in question can be.
+    pub fn before(deed: Deed) -> Vec<String> {
+        let points: &[&str] = match deed {
+            Deed::Rebuild | Deed::RebuildShell => &["feed.Read"],
+            Deed::Reconnect => &["keeper.write"],
+            Deed::Hub => &["hub.Announce"],
+            Deed::Journal => &["journal.Append"],
+            Deed::Turn
+            | Deed::Ask
+            | Deed::Hold
+            | Deed::Interrupt
+            | Deed::StopPlayer
+            | Deed::StopShell
+            | Deed::Missing
+            | Deed::Lost
+            | Deed::Delete
+            | Deed::Sleep
+            | Deed::Create
+            | Deed::Bury
+            | Deed::Wait
+            | Deed::Look => &[],
+        };
+        points
+            .iter()
+            .map(|name| format!("{name}=1*panic"))
+            .collect()
+    }
+
+    pub async fn does(&self, deed: Deed, pair: &Pair) {
+        match deed {
+            Deed::Turn | Deed::Reconnect | Deed::Hub | Deed::Journal => self.turns(pair).await,
+            Deed::Rebuild => self.rebuilds(pair, [&pair.player, &pair.shell]).await,
+            Deed::RebuildShell => self.rebuilds(pair, [&pair.shell, &pair.player]).await,
+            Deed::Ask => self.asks().await,
+            Deed::Hold => self.holds(pair).await,
+            Deed::Interrupt => self.interrupts().await,
+            Deed::StopPlayer => self.stops("play").await,
+            Deed::StopShell => self.stops("").await,
+            Deed::Missing => self.misses().await,
+            Deed::Lost => self.loses().await,
+            Deed::Delete => self.deletes().await,
+            Deed::Sleep => self.sleeps().await,
+            Deed::Create => self.creates().await,
+            Deed::Bury => self.buries().await,
+            Deed::Wait => {}
+            Deed::Look => {
+                self.node("root/sessions").await;
+            }
+        }
+    }
+
+    async fn turns(&self, pair: &Pair) {
+        for id in [&pair.player, &pair.shell] {
+            let task = send(&self.ada, id, "true").await;
+            self.get(&format!("/api/agents/{id}/events?after=latest&wait=1"))
+                .await;
+            self.ends(id, &task, "completed").await;
+            pair.tasks.borrow_mut().push((id.clone(), task));
+        }
+    }
+
+    /// A reader meets the panic that the rebuilding begins with.
+    async fn rebuilds(&self, pair: &Pair, order: [&str; 2]) {
+        for id in order {
+            self.get(&format!("/api/agents/{id}/events?after=0")).await;
+        }
+        self.turns(pair).await;
+    }
+
+    async fn asks(&self) {
+        let id = self.spare("asks").await;
+        let task = send(&self.ada, &id, "go").await;
+        let asked = answer(async || {
+            let open = self.get("/api/chat/approvals/pending").await;
+            let mut open = open["approvals"].as_array().unwrap().iter();
+            let own = open.find(|one| one["agentId"] == *id);
+            own.cloned().ok_or_else(|| "no question".to_owned())
+        })
+        .await;
+        let yes = json!({"requestId": asked["requestId"], "approved": true});
+        // It may have been taken by an actor that died before it could say so.
+        let reply = self.ada.post("/api/chat/approve", &yes).await;
+        assert!(matches!(reply.status.as_u16(), 200 | 409), "{}", reply.text);
+        self.ends(&id, &task, "completed").await;
+        self.removes(&id).await;
+    }
+
+    async fn holds(&self, pair: &Pair) {
+        let id = &pair.player;
+        let path = format!("/api/agents/{id}");
+        self.ada
+            .post(&format!("{path}/pause"), &json!({}))
+            .await
+            .ok(200);
+        self.until(id, |now| now["detail"] == "paused").await;
+        let (first, second) = (
+            send(&self.ada, id, "first").await,
+            send(&self.ada, id, "second").await,
+        );
+        let put = {
+            let put = self
+                .ada
+                .request(Method::PUT, &format!("{path}/queue/order"));
+            put.json(&json!({"order": [second, first]}))
+        };
+        self.ada.ask(put).await.ok(200);
+        let edit = {
+            let edit = self
+                .ada
+                .request(Method::PATCH, &format!("{path}/queue/{first}"));
+            edit.json(&json!({"message": "third"}))
+        };
+        self.ada.ask(edit).await.ok(200);
+        self.ada
+            .post(&format!("{path}/resume"), &json!({}))
+            .await
+            .ok(200);
+        for task in [second, first] {
+            self.ends(id, &task, "completed").await;
+            pair.tasks.borrow_mut().push((id.clone(), task));
+        }
+    }
+
+    async fn interrupts(&self) {
+        let id = self.spare("hangs").await;
+        let task = send(&self.ada, &id, "go").await;
+        self.until(&id, |now| now["detail"] == "busy").await;
+        let path = format!("/api/agents/{id}/interrupt");
+        let reply = self.ada.post(&path, &json!({})).await;
+        assert!(matches!(reply.status.as_u16(), 202 | 409), "{}", reply.text);
+        self.ends(&id, &task, "stopped").await;
+        self.removes(&id).await;
+    }
+
+    /// The end and the next start of a process; nothing of the first is left.
+    async fn stops(&self, scenario: &str) {
+        let id = self.spare(scenario).await;
+        let before = self.pid(&id).await;
+        let path = format!("/api/agents/{id}");
+        self.ada
+            .post(&format!("{path}/stop"), &json!({}))
+            .await
+            .ok(200);
+        assert!(!lives(before), "it runs on behind its stop");
+        self.until(&id, |now| now["detail"] == "stopped").await;
+        self.start(&id).await;
+        let after = self.pid(&id).await;
+        assert!(lives(after) && after != before);
+        let history = whole(&self.ada, &id).await;
+        let exits = history
+            .iter()
+            .filter(|event| event["type"] == "exit")
+            .count();
+        assert_eq!(exits, 1, "{history:?}");
+        self.removes(&id).await;
+        assert!(!lives(after));
+    }
+
+    async fn misses(&self) {
+        let gone = self.app.dir().join("gone");
+        std::fs::create_dir_all(&gone).unwrap();
+        let body = json!({"agentType": "shell", "cwd": gone, "start": false});
+        let id = self.ada.agent(&body).await;
+        std::fs::remove_dir(&gone).unwrap();
+        self.ada
+            .post(&format!("/api/agents/{id}/start"), &json!({}))
+            .await;
+        self.until(&id, |now| now["detail"] == "failed").await;
+        self.removes(&id).await;
+    }
+
+    async fn loses(&self) {
+        let id = self.spare("").await;
+        let task = send(&self.ada, &id, "exec sleep 60").await;
+        self.ends(&id, &task, "failed").await;
+        self.removes(&id).await;
+    }
+
+    async fn deletes(&self) {
+        let id = self.spare("play").await;
+        let pid = self.pid(&id).await;
+        self.removes(&id).await;
+        assert!(!lives(pid), "it runs on behind its deletion");
+        assert!(!self.app.dir().join("keepers").join(&id).exists());
+    }
+
+    /// Deletes an agent. One that was deleted by a request that could not say so is as good.
+    async fn removes(&self, id: &str) {
+        let path = format!("/api/agents/{id}");
+        let reply = self.ada.delete(&path).await;
+        assert!(matches!(reply.status.as_u16(), 200 | 404), "{}", reply.text);
+        assert_eq!(self.ada.get(&path).await.status, 404);
+    }
+
+    /// An agent without a process gives its actors back; a prompt wakes it.
+    async fn sleeps(&self) {
+        let id = self.made("play").await;
+        self.get(&format!("/api/agents/{id}/events?after=0")).await;
+        let path = format!("root/sessions/{id}");
+        answer(async || match self.node(&path).await {
+            None => Ok(()),
+            Some(node) => Err(node.to_string()),
+        })
+        .await;
+        let task = send(&self.ada, &id, "wake").await;
+        self.ends(&id, &task, "completed").await;
+        self.removes(&id).await;
+    }
+
+    async fn creates(&self) {
+        let id = self.made("play").await;
+        let task = send(&self.ada, &id, "first").await;
+        self.ends(&id, &task, "completed").await;
+        self.removes(&id).await;
+    }
+
+    async fn buries(&self) {
+        let id = self.spare("play").await;
+        let pid = self.pid(&id).await;
+        kill9(recorded(&keeper_dir(&self.app, &id), "keeper_pid"));
+        let next = |now: &Value| now["detail"] == "idle" && now["incarnation"] == 2;
+        self.until(&id, next).await;
+        assert!(!lives(pid), "the program outlived its keeper");
+        self.removes(&id).await;
+    }
+}
