@@ -67,7 +67,11 @@ async fn task(who: &Caller, id: &str, task: &str) -> Value {
 /// Asks until there is an answer; what there is instead is told when the time is over. The one
 /// place where these tests look again: other processes give no signal to wait for.
 async fn answer<T>(ask: impl AsyncFn() -> Result<T, String>) -> T {
-    let end = Instant::now() + LONG;
+    answer_within(LONG, ask).await
+}
+
+async fn answer_within<T>(most: Duration, ask: impl AsyncFn() -> Result<T, String>) -> T {
+    let end = Instant::now() + most;
     loop {
         match ask().await {
             Ok(answer) => return answer,

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::super::*;
-use super::house::{House, Pair};
+use super::house::{House, Pair, answer};
 use super::points::Deed;
 
 impl House {
@@ -62,10 +62,14 @@ impl House {
 
     async fn turns(&self, pair: &Pair) {
         for id in [&pair.player, &pair.shell] {
-            let task = send(&self.ada, id, "true").await;
-            self.get(&format!("/api/agents/{id}/events?after=latest&wait=1"))
-                .await;
-            self.ends(id, &task, "completed").await;
+            // Somebody waits for news meanwhile.
+            let news = format!("/api/agents/{id}/events?after=latest&wait=1");
+            let turn = async {
+                let task = send(&self.ada, id, "true").await;
+                self.ends(id, &task, "completed").await;
+                task
+            };
+            let (_page, task) = tokio::join!(self.get(&news), turn);
             pair.tasks.borrow_mut().push((id.clone(), task));
         }
     }

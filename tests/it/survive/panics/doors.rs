@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use super::super::*;
-use super::house::House;
+use super::house::{House, answer};
 
 /// One connection that is kept: a request must not end it.
 struct Line<'a> {
@@ -154,7 +154,7 @@ async fn an_agent_whose_creation_panics_is_made_once() {
         house.arm(&[format!("{point}=1*panic")]).await;
         let make = || {
             let make = house.ada.request(reqwest::Method::POST, "/api/agents");
-            let make = make.header("idempotency-key", format!("{point} once"));
+            let make = make.header("idempotency-key", format!("{point}-once"));
             let body = json!({"agentType": "shell", "permissionMode": "bypassPermissions",
                               "name": point.replace('.', "-"), "message": "true"});
             crate::app::answer(make.json(&body))
@@ -175,6 +175,8 @@ async fn an_agent_whose_creation_panics_is_made_once() {
 /// What a socket sees of a panic in one of its parts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Seen {
+    /// It is never opened.
+    Refused,
     /// It is told that the server failed.
     Close,
     /// Its line ends without a word: what would say it is what has failed.
@@ -189,7 +191,7 @@ async fn a_socket_is_closed_or_goes_on_and_harms_nobody() {
     let id = house.sibling.as_str();
     let pid = house.pid(id).await;
     for (point, seen) in [
-        ("socket.started", Seen::Cut),
+        ("socket.started", Seen::Refused),
         ("socket.Result", Seen::Cut),
         ("socket.pull", Seen::Cut),
         ("socket.watch", Seen::Close),
@@ -206,7 +208,14 @@ async fn a_socket_is_closed_or_goes_on_and_harms_nobody() {
             .await;
         other.wait_for("hello").await;
         house.arm(&[format!("{point}=1*panic")]).await;
-        let mut ws = house.ada.ws().await;
+        let opening = house.ada.clone();
+        let opened = tokio::spawn(async move { opening.ws().await }).await;
+        if seen == Seen::Refused {
+            assert!(opened.is_err(), "{point}: it was opened");
+            assert!(house.said(point));
+            continue;
+        }
+        let mut ws = opened.unwrap();
         let all = matches!(point, "socket.replay_all" | "hub.Follow");
         let mut subscribe = json!({"type": "subscribe", "channels": ["*"]});
         if !all {
@@ -239,6 +248,7 @@ async fn a_socket_is_closed_or_goes_on_and_harms_nobody() {
             }
             Seen::Close => assert_eq!(ws.closed().await, Some(1011), "{point}"),
             Seen::Cut => assert_eq!(ws.closed().await, None, "{point}"),
+            Seen::Refused => {}
             Seen::Nothing => ended_event(&mut ws, &task).await,
         }
         if point != "socket.push" {

@@ -6,10 +6,16 @@ use std::cell::Cell;
 use serde_json::{Value, json};
 
 use super::super::*;
+use crate::app::Agents;
 
 const SETTINGS: &str = "[agents]\nstop_grace = \"1s\"\ninterrupt_grace = \"300ms\"\n\
                         linger = \"300ms\"\nrestart_base = \"30ms\"\nrestart_cap = \"100ms\"\n\
                         short_life = \"1ms\"\n";
+
+/// Asks until there is an answer, for as long as a panic may be felt.
+pub async fn answer<T>(ask: impl AsyncFn() -> Result<T, String>) -> T {
+    answer_within(Duration::from_secs(30), ask).await
+}
 
 /// Sets these points in a running server, `name=action` each, and no others.
 pub async fn arm(app: &TestApp, points: &[String]) {
@@ -46,18 +52,22 @@ pub struct Pair {
 /// A decision about a child.
 #[derive(Debug)]
 pub struct Strike {
+    /// Its row in the supervisor's log.
+    pub id: u64,
     pub path: String,
     pub generation: u64,
 }
 
 impl House {
     pub async fn new() -> Self {
-        Self::with(vec![]).await
+        Self::with(vec![], Agents::End).await
     }
 
-    pub async fn with(env: Vec<(&'static str, String)>) -> Self {
+    /// With these variables, and this end of the agents when the server ends.
+    pub async fn with(env: Vec<(&'static str, String)>, agents: Agents) -> Self {
         let mut app = TestApp::prepared(tempfile::tempdir().unwrap(), SETTINGS).await;
         app.env = env;
+        app.agents = agents;
         app.boot().await;
         let (ada, admin) = (app.sign_in("ada").await, app.sign_in("admin").await);
         let (ada, admin) = (ada.patient(), admin.patient());
@@ -185,6 +195,7 @@ impl House {
                         matches!(line["event"].as_str(), Some("child_down" | "start_failed"));
                     if about && line["reason"].as_str().is_some_and(|r| r.contains(&said)) {
                         return Ok(Strike {
+                            id: self.read.get(),
                             path: line["path"].as_str().unwrap().to_owned(),
                             generation: line["generation"].as_u64().unwrap(),
                         });
@@ -229,6 +240,22 @@ impl House {
                 Ok(())
             }
             node => Err(format!("{strike:?}: {node:?}")),
+        })
+        .await;
+    }
+
+    /// Waits until the supervisor's log tells of a later generation.
+    pub async fn rose(&self, strike: &Strike) {
+        answer(async || {
+            let path = format!("/api/supervisor/events?after={}&limit=1000", strike.id);
+            let page = self.admin.get(&path).await.ok(200);
+            let rose = page["events"].as_array().unwrap().iter().any(|line| {
+                line["path"] == *strike.path
+                    && line["event"] == "child_started"
+                    && line["generation"].as_u64() > Some(strike.generation)
+            });
+            rose.then_some(())
+                .ok_or_else(|| format!("{strike:?}: {page}"))
         })
         .await;
     }

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::super::*;
-use super::house::{House, Strike};
+use super::house::{House, Strike, answer};
 use crate::app::Agents;
 
 #[tokio::test]
@@ -76,11 +76,10 @@ async fn a_root_that_gives_up_ends_the_server_and_no_agent() {
         ("sessions.Note", "root/sessions"),
         ("root.Tree", "root"),
     ] {
-        let mut house = House::new().await;
+        let mut house = House::with(vec![], Agents::Stay).await;
         let pair = house.pair().await;
         let id = pair.player.clone();
         let pid = house.pid(&id).await;
-        house.app.agents = Agents::Stay;
         house.arm(&[format!("{point}=panic")]).await;
         let code = house.ended(&id).await;
         assert_eq!(code, Some(1), "{}", house.app.log());
@@ -128,7 +127,7 @@ async fn a_panic_while_the_server_ends_does_not_keep_it() {
 #[tokio::test]
 async fn what_is_done_at_the_start_is_done_again_after_a_panic() {
     let env = vec![("FAILPOINTS", "boot.tidy=1*panic".to_owned())];
-    let house = House::with(env).await;
+    let house = House::with(env, Agents::End).await;
     answer(async || {
         let log = house.app.log();
         let again = log
@@ -170,6 +169,7 @@ impl House {
                     let reason = line["reason"].as_str().unwrap_or_default();
                     if line["path"] == *path && line["event"] == *event && reason.contains(point) {
                         return Ok(Strike {
+                            id: after,
                             path: path.to_owned(),
                             generation: line["generation"].as_u64().unwrap(),
                         });
