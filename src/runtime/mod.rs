@@ -8,6 +8,7 @@ mod context;
 mod directory;
 mod edge;
 mod facade;
+mod fallen;
 mod feed;
 mod halt;
 mod handle;

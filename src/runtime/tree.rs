@@ -12,20 +12,20 @@ use crate::crash;
 use crate::domain::{Error, Result, SessionId};
 use crate::store;
 use crate::supervision::{
-    Child, ChildSpec, DeleteChild, Event, Intensity, Observer, Record, Restart, Root, StartChild,
-    StartError, Strategy, Supervisor, SupervisorSpec, TerminateChild, start_fn, tireless,
+    Child, ChildSpec, DeleteChild, Intensity, Restart, Root, StartChild, StartError, Strategy,
+    Supervisor, SupervisorSpec, TerminateChild, start_fn, tireless,
 };
 
 use super::agent::AgentActor;
 use super::context::{Readers, Shared};
 use super::directory::Handles;
+use super::fallen::Sessions;
 use super::feed::{Feed, FeedOf};
 use super::hub::{Hub, Passed};
 use super::journal::{HubIs, Journal};
-use super::ledger::session_of;
 use super::queue::Queue;
 use super::recovery;
-use super::session::{AgentIs, QueueIs, SessionActor, strand};
+use super::session::{AgentIs, QueueIs, SessionActor};
 
 /// Addresses of the children that others need, in their generation of now.
 #[derive(Default)]
@@ -47,6 +47,10 @@ fn get<T: Clone>(cell: &Mutex<Option<T>>) -> Option<T> {
 impl Trunk {
     pub(super) fn hub(&self) -> Option<Addr<Hub>> {
         get(&self.hub)
+    }
+
+    pub(super) fn journal(&self) -> Option<Addr<Journal>> {
+        get(&self.journal)
     }
 
     pub(super) fn root(&self) -> Option<Addr<Supervisor>> {
@@ -135,7 +139,7 @@ fn sessions(shared: &Arc<Shared>, trunk: &Arc<Trunk>) -> ChildSpec {
         async move {
             crash::point("sessions.start");
             let spec = SupervisorSpec {
-                observer: Arc::new(Sessions(Arc::clone(&shared), Arc::clone(&trunk))),
+                observer: Arc::new(Sessions::new(&shared, &trunk)),
                 // Sessions do not bring each other down: one that gives up is not started again
                 // by this supervisor, but by whoever wakes it next.
                 intensity: Intensity {
@@ -158,28 +162,6 @@ fn sessions(shared: &Arc<Shared>, trunk: &Arc<Trunk>) -> ChildSpec {
         kind: crate::supervision::Kind::Supervisor,
         shutdown: crate::supervision::Shutdown::Infinity,
         ..ChildSpec::worker("sessions", start)
-    }
-}
-
-/// Takes note of what becomes of the sessions. One that fell has its row set right: nobody else
-/// would say that its process is not read any more.
-struct Sessions(Arc<Shared>, Arc<Trunk>);
-
-impl Observer for Sessions {
-    fn record(&self, record: &Record) {
-        let Self(shared, trunk) = self;
-        shared.ledger.record(record);
-        let fell = record.event == Event::ChildDown
-            && record.exit.as_ref().is_some_and(|exit| !exit.is_orderly());
-        let id = session_of(&record.path).filter(|_| fell);
-        if let (Some(id), Some(journal)) = (id, get(&trunk.journal)) {
-            let shared = Arc::clone(shared);
-            actix::spawn(async move {
-                if let Err(error) = strand(&shared, &journal, id).await {
-                    tracing::warn!(session.id = %id, %error, "a session that fell cannot be looked at");
-                }
-            });
-        }
     }
 }
 

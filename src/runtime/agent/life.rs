@@ -146,10 +146,12 @@ impl Life {
             self.behind_until = Some(length);
         }
         if self.driver.has_prompt() {
-            self.watch = i32::try_from(self.pid).ok().map(Watch::new);
+            let pid = i32::try_from(self.pid).ok();
+            self.watch = pid.map(|pid| Watch::new(pid).knowing(self.outbox.program));
             if let Some(watch) = &mut self.watch {
-                // The first look notes which program file it is.
+                // The first look notes which program file it is; a later generation is told.
                 let _noted = watch.sample();
+                self.outbox.program = watch.program();
             }
         }
     }

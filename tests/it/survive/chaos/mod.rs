@@ -97,6 +97,9 @@ async fn chaos(until: Until, seed: u64, lines: u64) {
         let name = format!("seed {seed}, cycle {cycles}: {:?}", cycle.victim);
         arm(&app, &[]).await;
         let ada = signed.at(&app);
+        if let Victim::Point(point, passes) = cycle.victim {
+            arm(&app, &[format!("{point}={passes}*off->1*panic->off")]).await;
+        }
         let mut tasks = vec![];
         for n in 0..cycle.prompts {
             tasks.push(send(&ada, &id, &format!("cycle {cycles} message {n}")).await);
@@ -148,10 +151,7 @@ async fn strike(app: &mut TestApp, who: &Caller, id: &str, (cycle, past): (&Cycl
             kill9(recorded(&dir, "keeper_pid"));
             past.marks.extend(mark.map(str::to_owned));
         }
-        Victim::Point(point, passes) => {
-            arm(app, &[format!("{point}={passes}*off->1*panic->off")]).await;
-        }
-        Victim::Nobody => {}
+        Victim::Point(..) | Victim::Nobody => {}
     }
 }
 

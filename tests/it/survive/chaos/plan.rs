@@ -102,7 +102,7 @@ impl Iterator for Plan {
             5..9 => {
                 let count = u64::try_from(self.points.len()).unwrap();
                 let at = usize::try_from(self.dice.below(count)).unwrap();
-                let passes = self.dice.below(8);
+                let passes = self.dice.below(4);
                 self.point(self.points[at], passes)
             }
             _ => Victim::Nobody,

@@ -193,7 +193,7 @@ async fn a_socket_is_closed_or_goes_on_and_harms_nobody() {
     for (point, seen) in [
         ("socket.started", Seen::Refused),
         ("socket.Result", Seen::Cut),
-        ("socket.pull", Seen::Cut),
+        ("socket.pull", Seen::Refused),
         ("socket.watch", Seen::Close),
         ("socket.act", Seen::Close),
         ("socket.replay_agent", Seen::Close),

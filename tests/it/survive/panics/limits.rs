@@ -9,38 +9,42 @@ use crate::app::Agents;
 
 #[tokio::test]
 async fn a_session_that_gives_up_says_so_and_comes_back() {
-    for point in [
+    let points = [
         "feed.Publish",
         "session.Decode",
         "queue.Stand",
         "script.decode",
-    ] {
-        let house = House::new().await;
-        let pair = house.pair().await;
-        let id = pair.player.as_str();
-        let (pid, path) = (house.pid(id).await, format!("root/sessions/{id}"));
-        // Only this session may be struck: the sibling rests.
-        house.arm(&[format!("{point}=panic")]).await;
-        let task = house.send_until_gone(id).await;
-        house.event(&path, "intensity_reached", point).await;
-        house.event(&path, "gave_up", point).await;
-        // The others work, the server is whole, and what is said is true.
-        house.get(&format!("/api/agents/{}", house.sibling)).await;
-        assert_eq!(house.ada.get("/health/ready").await.status, 200);
-        let now = house.get(&format!("/api/agents/{id}")).await;
-        assert_eq!(pid_of(&now), pid);
-        assert!(lives(pid));
-        let shown = house.until(id, |now| now["detail"] == "unattached").await;
-        assert_eq!(shown["status"], "running", "{shown}");
-        let root = house.node("root/sessions").await.unwrap();
-        assert_eq!(root["generation"], 1, "{root}");
-        house.arm(&[]).await;
-        house.ends(id, &task, "completed").await;
-        assert_eq!(house.pid(id).await, pid);
-        pair.tasks.borrow_mut().push((id.to_owned(), task));
-        house.unharmed(&pair, point).await;
-        house.close(&pair).await;
-    }
+    ];
+    // Most of it is a wait for the next waking.
+    futures_util::future::join_all(points.map(gives_up)).await;
+}
+
+async fn gives_up(point: &str) {
+    let house = House::new().await;
+    let pair = house.pair().await;
+    let id = pair.player.as_str();
+    let (pid, path) = (house.pid(id).await, format!("root/sessions/{id}"));
+    // Only this session may be struck: the sibling rests.
+    house.arm(&[format!("{point}=panic")]).await;
+    let task = house.send_until_gone(id).await;
+    house.event(&path, "intensity_reached", point).await;
+    house.event(&path, "gave_up", point).await;
+    // The others work, the server is whole, and what is said is true.
+    house.get(&format!("/api/agents/{}", house.sibling)).await;
+    assert_eq!(house.ada.get("/health/ready").await.status, 200);
+    let now = house.get(&format!("/api/agents/{id}")).await;
+    assert_eq!(pid_of(&now), pid);
+    assert!(lives(pid));
+    let shown = house.until(id, |now| now["detail"] == "unattached").await;
+    assert_eq!(shown["status"], "running", "{shown}");
+    let root = house.node("root/sessions").await.unwrap();
+    assert_eq!(root["generation"], 1, "{root}");
+    house.arm(&[]).await;
+    house.ends(id, &task, "completed").await;
+    assert_eq!(house.pid(id).await, pid);
+    pair.tasks.borrow_mut().push((id.to_owned(), task));
+    house.unharmed(&pair, point).await;
+    house.close(&pair).await;
 }
 
 #[tokio::test]
