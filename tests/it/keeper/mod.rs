@@ -10,7 +10,7 @@ mod survive;
 mod trouble;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use callboard::keeper::pidfd::Pidfd;

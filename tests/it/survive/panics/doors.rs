@@ -45,7 +45,8 @@ impl<'a> Line<'a> {
             assert!(count > 0, "{method} {path}: the connection was lost");
             let line = line.trim_end().to_lowercase();
             if let Some(rest) = line.strip_prefix("http/1.1 ") {
-                status = rest[..3].parse().unwrap();
+                let code = rest.split(' ').next().unwrap();
+                status = code.parse().unwrap();
             } else if let Some(rest) = line.strip_prefix("content-length: ") {
                 length = rest.parse().unwrap();
             } else if line.is_empty() {

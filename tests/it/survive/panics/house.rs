@@ -49,6 +49,15 @@ pub struct Pair {
     pub tasks: std::cell::RefCell<Vec<(String, String)>>,
 }
 
+impl Pair {
+    /// The prompts that one of them was given.
+    fn of(&self, id: &str) -> Vec<String> {
+        let tasks = self.tasks.borrow();
+        let own = tasks.iter().filter(|(of, _)| of == id);
+        own.map(|(_, task)| task.clone()).collect()
+    }
+}
+
 /// A decision about a child.
 #[derive(Debug)]
 pub struct Strike {
@@ -292,9 +301,7 @@ impl House {
     pub async fn close(&self, pair: &Pair) {
         for id in [&pair.player, &pair.shell] {
             let history = whole(&self.ada, id).await;
-            let tasks = pair.tasks.borrow();
-            let own = tasks.iter().filter(|(of, _)| of == id);
-            let own: Vec<String> = own.map(|(_, task)| task.clone()).collect();
+            let own = pair.of(id);
             ended_once(&history, &own);
             let all = self.get(&format!("/api/agents/{id}/tasks?limit=1")).await;
             assert_eq!(all["total"], own.len(), "more tasks than were sent");

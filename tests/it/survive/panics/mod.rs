@@ -93,18 +93,24 @@ async fn struck(house: &House, pair: &Pair, point: &str, deed: Deed) -> Strike {
     house.arm(&points).await;
     house.does(deed, pair).await;
     let strike = house.strike(point).await;
-    match deed {
-        // It is not to come back.
-        Deed::Delete | Deed::Create => {}
-        _ if point.starts_with("subtree.") => {}
-        Deed::Turn | Deed::Rebuild | Deed::RebuildShell | Deed::Hold | Deed::Reconnect => {
-            house.risen(&strike).await;
-        }
+    let (stays, of_a_session) = (
+        [
+            Deed::Turn,
+            Deed::Rebuild,
+            Deed::RebuildShell,
+            Deed::Hold,
+            Deed::Reconnect,
+        ]
+        .contains(&deed),
+        strike.path.starts_with("root/sessions/"),
+    );
+    if deed == Deed::Delete || deed == Deed::Create || point.starts_with("subtree.") {
+        // It is not to come back, or as another.
+    } else if stays || !of_a_session {
+        house.risen(&strike).await;
+    } else {
         // Its agent is gone by now.
-        _ if point.contains("session") || strike.path.starts_with("root/sessions/") => {
-            house.rose(&strike).await;
-        }
-        _ => house.risen(&strike).await,
+        house.rose(&strike).await;
     }
     house.unharmed(pair, point).await;
     strike
