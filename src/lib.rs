@@ -8,6 +8,7 @@ pub mod auth;
 pub mod boot;
 pub mod cli;
 pub mod config;
+pub mod crash;
 pub mod domain;
 pub mod drivers;
 pub mod keeper;

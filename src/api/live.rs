@@ -28,6 +28,7 @@ use bytestring::ByteString;
 use tokio::sync::mpsc;
 
 use crate::app::Registration;
+use crate::crash;
 
 use close::Close;
 use dialect::{Command, Dialect, Refusal, Reply};
@@ -178,6 +179,7 @@ impl<D: Dialect> Actor for Socket<D> {
     type Context = WebsocketContext<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        crash::point("socket.started");
         for frame in self.dialect.greeting() {
             self.outbox.push(frame, None);
         }
@@ -199,6 +201,7 @@ impl<D: Dialect> Drop for Socket<D> {
 
 impl<D: Dialect> StreamHandler<Result<Message, ProtocolError>> for Socket<D> {
     fn handle(&mut self, message: Result<Message, ProtocolError>, _: &mut Self::Context) {
+        crash::point("socket.Result");
         self.outbox.heard();
         match message {
             Ok(message) => {
@@ -271,6 +274,7 @@ impl<D: Dialect> ActorFuture<Socket<D>> for Pull {
         ctx: &mut WebsocketContext<Socket<D>>,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
+        crash::point("socket.pull");
         // At a full window this is pending without a waker: the chunk is not empty, so the body
         // is polled again when it has been taken.
         while socket.window.open() {

@@ -31,13 +31,15 @@ pub fn server(
         InitError = (),
     >,
 > {
-    // The last wrap is the outermost: identity, then host and origin, then the token.
-    actix_web::App::new()
+    let app = actix_web::App::new()
         .app_data(web::Data::new(app))
         .app_data(web::Data::new(doorkeeper))
         .configure(routes)
-        .default_service(web::to(shared::unknown_route))
-        .wrap(from_fn(shared::guard::token))
+        .default_service(web::to(shared::unknown_route));
+    #[cfg(feature = "failpoints")]
+    let app = app.wrap(from_fn(shared::request::pass_points));
+    // The last wrap is the outermost: identity, then host and origin, then the token.
+    app.wrap(from_fn(shared::guard::token))
         .wrap(from_fn(shared::origin::check))
         .wrap(from_fn(shared::request::envelop))
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{App, MessageRequest, SessionOverview, WhenBusy, place};
+use crate::crash;
 use crate::domain::prompt::IdempotencyKey;
 use crate::domain::{
     Error, Facts, Kind, OnUncertain, PermissionMode, Placement, Principal, Prompt, Result, Session,
@@ -101,6 +102,7 @@ impl App {
         }
         let prompt = first_prompt(&request)?;
         let id = self.insert_session(who, &request).await?;
+        crash::point("app.created");
         let session = self.readable(who, id).await.map_err(|_gone| {
             Error::conflict(
                 "creation_failed",
@@ -108,6 +110,7 @@ impl App {
             )
         })?;
         let placement = self.first_work(who, &session, &request, prompt).await?;
+        crash::point("app.worked");
         let agent = Box::new(self.agent(who, id).await?);
         Ok(Created::Now { agent, placement })
     }
@@ -135,7 +138,9 @@ impl App {
                 Some(_) => Ok(()),
                 None => idempotency::insert(conn, &kept),
             };
-        Ok(self.store().write(write).await?)
+        self.store().write(write).await?;
+        crash::point("app.kept");
+        Ok(())
     }
 
     async fn first_work(

@@ -20,10 +20,12 @@ use crate::api::Doorkeeper;
 use crate::app::{App, Clock, Foundation};
 use crate::auth::{Passwords, Tokens};
 use crate::config::{Config, IsolationSetting};
+use crate::crash;
 use crate::keeper::{Isolation, KeeperBinary, Means, Spawner};
 use crate::runtime::{Parts, Runtime, Tree};
 use crate::secrets::Secrets;
 use crate::store::{Store, meta};
+use crate::supervision::{install_panic_hook, tireless};
 
 pub use error::BootError;
 
@@ -57,8 +59,9 @@ pub struct Options {
 /// Why it could not start, or why it had to end.
 pub fn serve(config: Config, options: Options) -> Result<ExitCode, BootError> {
     logging::start(&config.log)?;
+    install_panic_hook();
     #[cfg(feature = "failpoints")]
-    let _points = fail::FailScenario::setup();
+    let _points = crate::crash::from_environment();
     actix_web::rt::System::new().block_on(run(config, options))
 }
 
@@ -71,6 +74,8 @@ pub async fn run(config: Config, options: Options) -> Result<ExitCode, BootError
     machine::raise_open_files();
     let mut data_dir = lock::DataDir::take(&config.data_dir)?;
     let config = Arc::new(config);
+    #[cfg(feature = "failpoints")]
+    actix_web::rt::spawn(crate::crash::follow(config.data_dir.clone()));
     // Bound before recovery, so that a taken address is told at once; answered after it.
     let listener = http::bind(config.bind)?;
     let bound = listener
@@ -159,7 +164,8 @@ impl House {
         let server = http::serve(self.app.clone(), doorkeeper, listener)?;
         let handle = server.handle();
         let mut serving = actix_web::rt::spawn(server);
-        let tidying = actix_web::rt::spawn(tidy(self.app.clone()));
+        let app = self.app.clone();
+        let tidying = actix_web::rt::spawn(tireless("tidy", move || tidy(app.clone())));
         tracing::info!(address = %bound, "ready");
         let why = tokio::select! {
             signal = signals.next() => Ended::Signal(signal),
@@ -254,6 +260,7 @@ async fn tidy(app: App) {
     let mut hours = tokio::time::interval(Duration::from_secs(3600));
     loop {
         hours.tick().await;
+        crash::point("boot.tidy");
         match app.forget_what_is_over().await {
             Ok(rows) => tracing::debug!(rows, "what is over is forgotten"),
             Err(error) => tracing::warn!(%error, "what is over could not be forgotten"),

@@ -390,7 +390,9 @@ fn gone(facts: &Facts) -> Status {
     }
     match &facts.last_exit {
         None if facts.intent == Intent::Stop => Status::Stopped,
-        None => Status::Created,
+        None if facts.incarnation.0 == 0 => Status::Created,
+        // Its end is not read yet.
+        None => Status::Interrupted,
         Some(exit) if exit.reason == ExitReason::KilledByUser => Status::Stopped,
         Some(_) if facts.intent == Intent::Stop => Status::Stopped,
         Some(exit) if exit.reason.wanted() => Status::Stopped,

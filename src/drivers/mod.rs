@@ -3,6 +3,8 @@
 //!
 //! Never does input or output and never reads a clock: the runtime writes what a codec asks for.
 
+#[cfg(feature = "failpoints")]
+mod fragile;
 mod ids;
 mod risk;
 pub mod script;
@@ -224,6 +226,12 @@ pub trait Driver: Send + Sync {
 /// The driver of a kind.
 #[must_use]
 pub fn driver(kind: Kind) -> &'static dyn Driver {
+    #[cfg(feature = "failpoints")]
+    return match kind {
+        Kind::Shell => &fragile::Fragile(&shell::Shell),
+        Kind::Script => &fragile::Fragile(&script::Script),
+    };
+    #[cfg(not(feature = "failpoints"))]
     match kind {
         Kind::Shell => &shell::Shell,
         Kind::Script => &script::Script,

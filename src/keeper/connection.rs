@@ -12,6 +12,8 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 
+use crate::crash;
+
 use super::wire::bytes::Malformed;
 use super::wire::frame::{ClientFrame, Hello, KeeperFrame, Target};
 use super::wire::stream::{Decoder, TooLong};
@@ -171,6 +173,7 @@ fn not_there(error: io::Error) -> ConnectError {
 
 async fn write(mut half: OwnedWriteHalf, mut queue: mpsc::Receiver<ClientFrame>) {
     while let Some(frame) = queue.recv().await {
+        crash::point("keeper.write");
         if half.write_all(&frame.encode()).await.is_err() {
             return;
         }

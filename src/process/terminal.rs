@@ -78,14 +78,18 @@ pub enum Verdict {
 #[derive(Debug)]
 pub struct Watch {
     pid: i32,
+    known: Option<ProgramFile>,
     first: Option<Identity>,
     recent: VecDeque<Sample>,
 }
 
+/// The file that a process runs: device and inode.
+pub type ProgramFile = (u64, u64);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Identity {
     start: u64,
-    program: Option<(u64, u64)>,
+    program: Option<ProgramFile>,
 }
 
 impl Watch {
@@ -94,9 +98,23 @@ impl Watch {
     pub fn new(pid: i32) -> Self {
         Self {
             pid,
+            known: None,
             first: None,
             recent: VecDeque::new(),
         }
+    }
+
+    /// One that goes on where another ended: which file the program ran is known from that.
+    #[must_use]
+    pub fn knowing(mut self, program: Option<ProgramFile>) -> Self {
+        self.known = program;
+        self
+    }
+
+    /// The file that the program ran at first, once it was looked at.
+    #[must_use]
+    pub fn program(&self) -> Option<ProgramFile> {
+        self.first.and_then(|first| first.program)
     }
 
     /// Looks once, and remembers it for [`Watch::verdict`].
@@ -136,7 +154,10 @@ impl Watch {
             .map(|meta| (meta.dev(), meta.ino()))
             .ok();
         let start = stat.start;
-        let first = *self.first.get_or_insert(Identity { start, program });
+        let first = *self.first.get_or_insert(Identity {
+            start,
+            program: self.known.or(program),
+        });
         if first.start != start || matches!(stat.state, 'Z' | 'X') {
             return Ok(Sample::Gone);
         }

@@ -11,6 +11,7 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use tokio::sync::{oneshot, watch};
 
+use crate::crash;
 use crate::domain::{Batch, Error, EventKind, Incarnation, Progress, Result, SessionId, UserId};
 use crate::domain::{Change, Draft};
 use crate::store;
@@ -19,7 +20,7 @@ use crate::supervision::{Exit, Lifeline, Stop};
 use super::context::{Readers, Shared};
 use super::facade::Attach;
 use super::journal::{Append, Committed, Journal};
-use super::published::{Published, Sink};
+use super::published::{Published, Sink, offer};
 use super::ring::{RING_EVENTS, Ring};
 use super::tty::{TtyMark, TtyRing};
 
@@ -161,8 +162,9 @@ impl Feed {
     }
 
     fn show(&mut self, events: Committed) {
+        crash::point("feed.show");
         for event in events {
-            self.sinks.retain(|sink| sink.push(&event));
+            self.sinks.retain(|sink| offer(sink, &event));
             self.ring.push(event);
         }
         for waiter in self.waiters.drain(..) {
@@ -198,6 +200,7 @@ impl Actor for Feed {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        crash::point("feed.started");
         self.lifeline.tether().hold(ctx, |_, ctx| ctx.stop());
     }
 }
@@ -214,6 +217,7 @@ impl Handler<Publish> for Feed {
     type Result = ResponseActFuture<Self, Result<()>>;
 
     fn handle(&mut self, publish: Publish, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("feed.Publish");
         let first_seq = self.next_seq;
         let count = u64::try_from(publish.events.len()).unwrap_or(u64::MAX);
         self.next_seq = first_seq.saturating_add(count);
@@ -254,6 +258,7 @@ impl Handler<Read> for Feed {
     type Result = MessageResult<Read>;
 
     fn handle(&mut self, read: Read, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("feed.Read");
         self.readers.touch();
         let latest = self.ring.latest();
         let after = read.after.unwrap_or(self.ring.oldest().saturating_sub(1));
@@ -290,6 +295,7 @@ impl Handler<Await> for Feed {
     type Result = ResponseFuture<Result<()>>;
 
     fn handle(&mut self, message: Await, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("feed.Await");
         if self.ring.latest() > message.after {
             return Box::pin(async { Ok(()) });
         }
@@ -308,6 +314,7 @@ impl Handler<Follow> for Feed {
     type Result = Result<Attach>;
 
     fn handle(&mut self, follow: Follow, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("feed.Follow");
         self.readers.touch();
         let latest = self.ring.latest();
         if follow.after >= self.next_seq {
@@ -320,7 +327,7 @@ impl Handler<Follow> for Feed {
             return Ok(Attach::Behind);
         };
         for event in missed {
-            if !follow.sink.push(event) {
+            if !offer(&follow.sink, event) {
                 return Ok(Attach::Live { latest });
             }
         }
@@ -339,6 +346,7 @@ impl Handler<Census> for Feed {
     type Result = ();
 
     fn handle(&mut self, _message: Census, _ctx: &mut Self::Context) {
+        crash::point("feed.Census");
         self.sinks.retain(|sink| sink.open());
         self.count_readers();
     }
@@ -348,6 +356,7 @@ impl Handler<Stop> for Feed {
     type Result = ();
 
     fn handle(&mut self, _stop: Stop, ctx: &mut Self::Context) {
+        crash::point("feed.Stop");
         self.lifeline.record(Exit::Shutdown);
         ctx.stop();
     }

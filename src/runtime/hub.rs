@@ -9,12 +9,13 @@ use std::sync::atomic::Ordering;
 
 use actix::prelude::*;
 
+use crate::crash;
 use crate::domain::{Error, Result};
 use crate::supervision::{Exit, Lifeline, Stop};
 
 use super::context::Shared;
 use super::facade::Attach;
-use super::published::{Published, Sink};
+use super::published::{Published, Sink, offer};
 
 /// Events that a reader may be behind and still be replayed from memory.
 const RECENT: usize = 1_024;
@@ -93,6 +94,7 @@ impl Actor for Hub {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        crash::point("hub.started");
         self.lifeline.tether().hold(ctx, |_, ctx| ctx.stop());
     }
 }
@@ -109,6 +111,7 @@ impl Handler<Announce> for Hub {
     type Result = ();
 
     fn handle(&mut self, message: Announce, _ctx: &mut Self::Context) {
+        crash::point("hub.Announce");
         let first = message.0.first().map(|event| event.event.pos);
         if let Some(before) = first.map(|pos| pos.saturating_sub(1))
             && before > self.latest
@@ -116,7 +119,7 @@ impl Handler<Announce> for Hub {
             self.go_on_after(before);
         }
         for event in message.0 {
-            self.sinks.retain(|sink| sink.push(&event));
+            self.sinks.retain(|sink| offer(sink, &event));
             self.keep(event);
         }
     }
@@ -126,6 +129,7 @@ impl Handler<Follow> for Hub {
     type Result = Result<Attach>;
 
     fn handle(&mut self, follow: Follow, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("hub.Follow");
         if follow.after
             > self
                 .shared
@@ -146,7 +150,7 @@ impl Handler<Follow> for Hub {
             .iter()
             .filter(|event| event.event.pos > follow.after);
         for event in missed {
-            if !follow.sink.push(event) {
+            if !offer(&follow.sink, event) {
                 return Ok(Attach::Live {
                     latest: self.latest,
                 });
@@ -168,6 +172,7 @@ impl Handler<Passed> for Hub {
     type Result = ();
 
     fn handle(&mut self, message: Passed, _ctx: &mut Self::Context) {
+        crash::point("hub.Passed");
         if message.0 > self.latest {
             self.go_on_after(message.0);
         }
@@ -178,6 +183,7 @@ impl Handler<Stop> for Hub {
     type Result = ();
 
     fn handle(&mut self, _stop: Stop, ctx: &mut Self::Context) {
+        crash::point("hub.Stop");
         self.lifeline.record(Exit::Shutdown);
         ctx.stop();
     }

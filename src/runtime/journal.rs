@@ -17,9 +17,9 @@ use crate::store::{self, StoreError};
 use crate::supervision::{Exit, Lifeline, Stop};
 
 use super::context::Shared;
-use super::crash;
 use super::hub::{Announce, Hub};
 use super::published::Published;
+use crate::crash;
 
 /// Most event rows in one commit (decisions.md 4).
 const MAX_ROWS: usize = 4_096;
@@ -139,6 +139,7 @@ impl Journal {
         &mut self,
         result: Result<usize, StoreError>,
     ) -> ResponseActFuture<Self, Result<(), StoreError>> {
+        crash::point("journal.announce");
         let count = match result {
             Ok(count) => count,
             Err(error) => return Box::pin(async move { Err(error) }.into_actor(self)),
@@ -175,6 +176,7 @@ impl Journal {
     }
 
     fn settle(&mut self, outcome: Result<(), StoreError>, ctx: &mut Context<Self>) {
+        crash::point("journal.settle");
         match outcome {
             Ok(()) => {
                 if self.failures > 0 {
@@ -219,6 +221,7 @@ impl Journal {
     }
 
     fn beat(&mut self, ctx: &mut Context<Self>) {
+        crash::point("journal.beat");
         let store = self.shared.store.clone();
         let now = super::clock::now();
         let note = async move {
@@ -273,6 +276,7 @@ impl Actor for Journal {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        crash::point("journal.started");
         self.lifeline.tether().hold(ctx, |_, ctx| ctx.stop());
         ctx.run_interval(HEARTBEAT, Self::beat);
     }
@@ -287,6 +291,7 @@ impl Handler<HubIs> for Journal {
     type Result = MessageResult<HubIs>;
 
     fn handle(&mut self, message: HubIs, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("journal.HubIs");
         self.hub = Some(message.0);
         MessageResult(self.next_pos.saturating_sub(1))
     }
@@ -296,6 +301,7 @@ impl Handler<Append> for Journal {
     type Result = ResponseFuture<Result<Committed, Lost>>;
 
     fn handle(&mut self, append: Append, ctx: &mut Self::Context) -> Self::Result {
+        crash::point("journal.Append");
         let (done, committed) = oneshot::channel();
         self.waiting.push_back(Entry { append, done });
         self.shared
@@ -311,6 +317,7 @@ impl Handler<Stop> for Journal {
 
     /// Commits what it has, then ends.
     fn handle(&mut self, _stop: Stop, ctx: &mut Self::Context) {
+        crash::point("journal.Stop");
         self.lifeline.record(Exit::Shutdown);
         self.stopping = true;
         self.kick(ctx);

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::crash;
 use crate::domain::{Incarnation, SessionId, Timestamp};
 use crate::store::{self, Store};
-use crate::supervision::{Event, Observer, Record};
+use crate::supervision::{Event, Observer, Record, tireless};
 
 use super::clock::now;
 
@@ -108,7 +109,10 @@ impl Ledger {
     pub(super) fn start(store: Store) -> Self {
         let (entries, queue) = mpsc::channel(WAITING);
         let lost = Arc::new(AtomicU64::new(0));
-        actix::spawn(write_rows(store, queue));
+        let queue = Arc::new(tokio::sync::Mutex::new(queue));
+        actix::spawn(tireless("ledger", move || {
+            write_rows(store.clone(), Arc::clone(&queue))
+        }));
         Self { entries, lost }
     }
 
@@ -146,9 +150,11 @@ impl Observer for Ledger {
     }
 }
 
-async fn write_rows(store: Store, mut queue: mpsc::Receiver<Entry>) {
+async fn write_rows(store: Store, queue: Arc<tokio::sync::Mutex<mpsc::Receiver<Entry>>>) {
+    let mut queue = queue.lock().await;
     let mut entries = Vec::new();
     while queue.recv_many(&mut entries, AT_ONCE).await > 0 {
+        crash::point("ledger.rows");
         let (mut rows, mut marks) = (Vec::new(), Vec::new());
         for entry in entries.drain(..) {
             match entry {

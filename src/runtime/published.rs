@@ -2,6 +2,7 @@
 //!
 //! Never made before its batch is committed.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
 use bytestring::ByteString;
@@ -61,4 +62,15 @@ pub trait Sink: Send + Sync {
 
     /// Whether the connection is still there; a quiet feed asks before it counts it as a reader.
     fn open(&self) -> bool;
+
+    /// The connection cannot go on: what it was to be shown made a panic.
+    fn broken(&self);
+}
+
+/// Pushes an event to one of many readers: a panic over it ends that one alone.
+pub(super) fn offer(sink: &Arc<dyn Sink>, event: &Arc<Published>) -> bool {
+    catch_unwind(AssertUnwindSafe(|| sink.push(event))).unwrap_or_else(|_panic| {
+        sink.broken();
+        false
+    })
 }

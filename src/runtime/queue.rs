@@ -14,10 +14,10 @@ use crate::store::{self, StoreError};
 use crate::supervision::{Exit, Lifeline, Stop};
 
 use super::context::Shared;
-use super::crash;
 use super::edge::tell;
 use super::facade::{AcceptRequest, Accepted, WhenBusy};
 use super::session::{Offer, SessionActor, Wanted};
+use crate::crash;
 
 /// Accept this prompt; durable when answered.
 #[derive(Message)]
@@ -192,6 +192,7 @@ impl Actor for Queue {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        crash::point("queue.started");
         self.lifeline.tether().hold(ctx, |_, ctx| ctx.stop());
         if !self.waiting.is_empty() {
             self.offer(Asked::ByItself);
@@ -203,6 +204,7 @@ impl Handler<Enqueue> for Queue {
     type Result = AtomicResponse<Self, Result<Enqueued>>;
 
     fn handle(&mut self, message: Enqueue, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("queue.Enqueue");
         if self.asleep {
             return AtomicResponse::new(Box::pin(async { Ok(Enqueued::Moved) }.into_actor(self)));
         }
@@ -263,6 +265,7 @@ impl Handler<Stand> for Queue {
     type Result = ();
 
     fn handle(&mut self, message: Stand, _ctx: &mut Self::Context) {
+        crash::point("queue.Stand");
         self.stand = message.0;
         self.offered = None;
         if self.stand == Readiness::Ready && !self.waiting.is_empty() {
@@ -275,6 +278,7 @@ impl Handler<Reload> for Queue {
     type Result = AtomicResponse<Self, ()>;
 
     fn handle(&mut self, _message: Reload, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("queue.Reload");
         let read = self.reload(Asked::ByItself);
         AtomicResponse::new(Box::pin(read.map(|result, queue: &mut Self, ctx| {
             if let Err(error) = result {
@@ -289,6 +293,7 @@ impl Handler<Quiesce> for Queue {
     type Result = bool;
 
     fn handle(&mut self, _message: Quiesce, _ctx: &mut Self::Context) -> bool {
+        crash::point("queue.Quiesce");
         self.asleep = self.waiting.is_empty() && self.offered.is_none();
         self.asleep
     }
@@ -298,6 +303,7 @@ impl Handler<Edit> for Queue {
     type Result = AtomicResponse<Self, Result<()>>;
 
     fn handle(&mut self, edit: Edit, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("queue.Edit");
         if self.touches_offer(&edit) {
             let refusal = Error::conflict("invalid_state", "the task does not wait any more");
             return AtomicResponse::new(Box::pin(async { Err(refusal) }.into_actor(self)));
@@ -336,6 +342,7 @@ impl Handler<Stop> for Queue {
     type Result = ();
 
     fn handle(&mut self, _stop: Stop, ctx: &mut Self::Context) {
+        crash::point("queue.Stop");
         self.lifeline.record(Exit::Shutdown);
         ctx.stop();
     }

@@ -11,6 +11,7 @@ use actix::Addr;
 use futures_util::StreamExt;
 use futures_util::stream;
 
+use crate::crash;
 use crate::domain::{Result, SessionId};
 use crate::keeper::{self, Dir};
 use crate::store;
@@ -78,6 +79,7 @@ pub(super) async fn keep_awake(shared: Arc<Shared>, trunk: Arc<Trunk>, sessions:
         if !sessions.connected() {
             return;
         }
+        crash::point("recovery.look");
         let unsettled = match shared.store.read(store::sessions::unsettled).await {
             Ok(unsettled) => unsettled,
             Err(error) => {

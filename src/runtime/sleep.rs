@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
+use crate::crash;
 use crate::domain::SessionId;
+use crate::supervision::tireless;
 
 use super::context::Shared;
 use super::queue::{Queue, Quiesce};
@@ -31,10 +33,14 @@ pub(super) fn put_to_sleep(
                     return;
                 };
                 // In a task of its own: the subtree that ends is the one of this actor.
-                actix::spawn(async move {
-                    tree::sleep(&trunk, id).await;
-                    shared.directory.sweep();
-                });
+                actix::spawn(tireless("sleep", move || {
+                    let (shared, trunk) = (Arc::clone(&shared), Arc::clone(&trunk));
+                    async move {
+                        crash::point("sleep.take_down");
+                        tree::sleep(&trunk, id).await;
+                        shared.directory.sweep();
+                    }
+                }));
             }
         },
     );

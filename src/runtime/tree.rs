@@ -8,16 +8,18 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
+use crate::crash;
 use crate::domain::{Error, Result, SessionId};
 use crate::store;
 use crate::supervision::{
     Child, ChildSpec, DeleteChild, Intensity, Restart, Root, StartChild, StartError, Strategy,
-    Supervisor, SupervisorSpec, TerminateChild, start_fn,
+    Supervisor, SupervisorSpec, TerminateChild, start_fn, tireless,
 };
 
 use super::agent::AgentActor;
 use super::context::{Readers, Shared};
 use super::directory::Handles;
+use super::fallen::Sessions;
 use super::feed::{Feed, FeedOf};
 use super::hub::{Hub, Passed};
 use super::journal::{HubIs, Journal};
@@ -45,6 +47,10 @@ fn get<T: Clone>(cell: &Mutex<Option<T>>) -> Option<T> {
 impl Trunk {
     pub(super) fn hub(&self) -> Option<Addr<Hub>> {
         get(&self.hub)
+    }
+
+    pub(super) fn journal(&self) -> Option<Addr<Journal>> {
+        get(&self.journal)
     }
 
     pub(super) fn root(&self) -> Option<Addr<Supervisor>> {
@@ -90,6 +96,7 @@ fn journal(shared: Arc<Shared>, trunk: Arc<Trunk>) -> ChildSpec {
     let start = start_fn(move |lifeline| {
         let (shared, trunk) = (Arc::clone(&shared), Arc::clone(&trunk));
         async move {
+            crash::point("journal.start");
             let max_pos = shared
                 .store
                 .read(store::events::max_pos)
@@ -112,6 +119,7 @@ fn hub(shared: Arc<Shared>, trunk: Arc<Trunk>) -> ChildSpec {
         start_fn(move |lifeline| {
             let (shared, trunk) = (Arc::clone(&shared), Arc::clone(&trunk));
             async move {
+                crash::point("hub.start");
                 let journal = get(&trunk.journal).ok_or_else(|| failed("no journal"))?;
                 let address = Hub::new(shared, lifeline).start();
                 let announced = journal.send(HubIs(address.clone())).await.map_err(failed)?;
@@ -129,8 +137,9 @@ fn sessions(shared: &Arc<Shared>, trunk: &Arc<Trunk>) -> ChildSpec {
     let start = start_fn(move |lifeline| {
         let (shared, trunk) = (Arc::clone(&shared), Arc::clone(&trunk));
         async move {
+            crash::point("sessions.start");
             let spec = SupervisorSpec {
-                observer: Arc::new(shared.ledger.clone()),
+                observer: Arc::new(Sessions::new(&shared, &trunk)),
                 // Sessions do not bring each other down: one that gives up is not started again
                 // by this supervisor, but by whoever wakes it next.
                 intensity: Intensity {
@@ -141,7 +150,11 @@ fn sessions(shared: &Arc<Shared>, trunk: &Arc<Trunk>) -> ChildSpec {
             };
             let address = Supervisor::launch(spec, lifeline).await?;
             set(&trunk.sessions, address.clone());
-            actix::spawn(recovery::keep_awake(shared, trunk, address.clone()));
+            let watched = address.clone();
+            actix::spawn(tireless("recovery", move || {
+                let (shared, trunk) = (Arc::clone(&shared), Arc::clone(&trunk));
+                recovery::keep_awake(shared, trunk, watched.clone())
+            }));
             Ok(Child::supervisor(address))
         }
     });
@@ -246,6 +259,7 @@ fn feed(
                 Arc::clone(&readers),
             );
             async move {
+                crash::point("feed.start");
                 shared.directory.leave(id);
                 let journal = get(&trunk.journal).ok_or_else(|| failed("no journal"))?;
                 let session = shared
@@ -285,6 +299,7 @@ fn session(
                 Arc::clone(&readers),
             );
             async move {
+                crash::point("session.start");
                 shared.directory.leave(id);
                 let feed = get(&links.feed).ok_or_else(|| failed("no feed"))?;
                 let actor = SessionActor::load(shared, id, feed, (lifeline, readers))
@@ -305,6 +320,7 @@ fn queue(shared: &Arc<Shared>, (id, links): (SessionId, Arc<Links>)) -> ChildSpe
         start_fn(move |lifeline| {
             let (shared, links) = (Arc::clone(&shared), Arc::clone(&links));
             async move {
+                crash::point("queue.start");
                 shared.directory.leave(id);
                 let session = get(&links.session).ok_or_else(|| failed("no session"))?;
                 let row = shared
@@ -338,6 +354,7 @@ fn agent(shared: &Arc<Shared>, (id, links): (SessionId, Arc<Links>)) -> ChildSpe
         start_fn(move |lifeline| {
             let (shared, links) = (Arc::clone(&shared), Arc::clone(&links));
             async move {
+                crash::point("agent.start");
                 let feed = get(&links.feed).ok_or_else(|| failed("no feed"))?;
                 let session = get(&links.session).ok_or_else(|| failed("no session"))?;
                 let queue = get(&links.queue).ok_or_else(|| failed("no queue"))?;

@@ -160,6 +160,7 @@ impl Handler<StartChild> for Supervisor {
     type Result = ResponseFuture<Result<(), StartError>>;
 
     fn handle(&mut self, StartChild(spec): StartChild, ctx: &mut Self::Context) -> Self::Result {
+        self.point("StartChild");
         let added = self.machine.add(spec, Instant::now());
         let outcome = added.map(|key| self.await_start(key));
         self.act(ctx);
@@ -171,6 +172,7 @@ impl Handler<RestartChild> for Supervisor {
     type Result = ResponseFuture<Result<(), ChildError>>;
 
     fn handle(&mut self, RestartChild(id): RestartChild, ctx: &mut Self::Context) -> Self::Result {
+        self.point("RestartChild");
         let restarted = self.machine.restart_child(&id, Instant::now());
         let outcome = restarted.map(|key| self.await_start(key));
         self.act(ctx);
@@ -185,6 +187,7 @@ impl Handler<TerminateChild> for Supervisor {
     type Result = ResponseFuture<Result<(), ChildError>>;
 
     fn handle(&mut self, msg: TerminateChild, ctx: &mut Self::Context) -> Self::Result {
+        self.point("TerminateChild");
         let progress = self.machine.terminate(&msg.0, Instant::now());
         let down = progress.map(|progress| match progress {
             Progress::Done => None,
@@ -205,6 +208,7 @@ impl Handler<DeleteChild> for Supervisor {
     type Result = Result<(), ChildError>;
 
     fn handle(&mut self, DeleteChild(id): DeleteChild, _: &mut Self::Context) -> Self::Result {
+        self.point("DeleteChild");
         self.machine.delete(&id)
     }
 }
@@ -213,6 +217,7 @@ impl Handler<WhichChildren> for Supervisor {
     type Result = Vec<ChildInfo>;
 
     fn handle(&mut self, _: WhichChildren, _: &mut Self::Context) -> Self::Result {
+        self.point("WhichChildren");
         self.machine.children(Instant::now())
     }
 }
@@ -221,6 +226,7 @@ impl Handler<CountChildren> for Supervisor {
     type Result = actix::MessageResult<CountChildren>;
 
     fn handle(&mut self, _: CountChildren, _: &mut Self::Context) -> Self::Result {
+        self.point("CountChildren");
         actix::MessageResult(self.machine.counts())
     }
 }
@@ -229,6 +235,7 @@ impl Handler<Stop> for Supervisor {
     type Result = ();
 
     fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
+        self.point("Stop");
         self.machine.shutdown("told to stop", Instant::now());
         self.act(ctx);
     }
@@ -238,6 +245,7 @@ impl Handler<StopTree> for Supervisor {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, _: StopTree, ctx: &mut Self::Context) -> Self::Result {
+        self.point("StopTree");
         let (tell, told) = oneshot::channel();
         self.closers.push(tell);
         self.machine.shutdown("told to stop", Instant::now());

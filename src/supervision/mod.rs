@@ -25,6 +25,7 @@ mod shutdown;
 mod slot;
 mod spec;
 mod supervisor;
+mod tireless;
 mod tree;
 mod window;
 
@@ -45,6 +46,7 @@ pub use spec::{
     SupervisorSpec, WORKER_GRACE, start_fn,
 };
 pub use supervisor::Supervisor;
+pub use tireless::tireless;
 pub use tree::{Tree, TreeNode};
 pub use window::{Intensity, RestartWindow};
 

@@ -18,6 +18,8 @@ use tokio::{
     time::Instant,
 };
 
+use crate::crash;
+
 use super::{
     Child, ChildSpec, Exit, Kind, Lifeline, Observer, Restart, Shutdown, StartError, StartFn,
     SupervisorSpec,
@@ -125,6 +127,11 @@ impl Supervisor {
         let crashed = StartError::Failed("the supervisor ended while it started".to_owned());
         booted.await.unwrap_or(Err(crashed))?;
         Ok(address)
+    }
+
+    /// Goes through the crash point of a message at this level of the tree.
+    pub(super) fn point(&self, message: &str) {
+        crash::point_of(|| format!("{}.{message}", level(&self.path)));
     }
 
     pub(super) fn await_start(&mut self, key: Key) -> oneshot::Receiver<Started> {
@@ -275,6 +282,7 @@ impl Actor for Supervisor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        self.point("started");
         if let Some(mut inbox) = self.inbox.take() {
             ctx.add_stream(stream::poll_fn(move |task| inbox.poll_recv(task)));
         }
@@ -286,8 +294,18 @@ impl Actor for Supervisor {
 
 impl StreamHandler<Note> for Supervisor {
     fn handle(&mut self, note: Note, ctx: &mut Self::Context) {
+        self.point("Note");
         self.hear(note, Instant::now());
         self.act(ctx);
+    }
+}
+
+/// What supervisors of this depth are called: `root`, `root/sessions`, one session's.
+fn level(path: &str) -> &'static str {
+    match path.split('/').count() {
+        1 => "root",
+        2 => "sessions",
+        _ => "subtree",
     }
 }
 

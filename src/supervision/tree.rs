@@ -64,6 +64,7 @@ impl Handler<Tree> for Supervisor {
     type Result = ResponseFuture<TreeNode>;
 
     fn handle(&mut self, Tree { within }: Tree, _: &mut Self::Context) -> Self::Result {
+        self.point("Tree");
         let now = Instant::now();
         let own = self.own_node();
         let branches: Vec<_> = self

@@ -43,6 +43,11 @@ pub fn check(source: &Source) -> Vec<String> {
     if lines > MAX_LINES {
         tell(format!("{lines} lines; {MAX_LINES} is the most"));
     }
+    for message in without_points(source) {
+        tell(format!(
+            "{message} passes no crash point: panics of it are not tested"
+        ));
+    }
     let packed: String = code.split_whitespace().collect();
     let sends = packed.contains(".do_send(") || packed.contains("::do_send");
     if sends && !DO_SEND.contains(&module.join("/").as_str()) {
@@ -52,6 +57,29 @@ pub fn check(source: &Source) -> Vec<String> {
         tell("#[allow] outlives its reason: use #[expect(.., reason = \"..\")]".into());
     }
     faults
+}
+
+/// Messages of actors, and their starts, whose code goes through no `point("..NAME")`.
+fn without_points(source: &Source) -> Vec<String> {
+    if is_test(source.path) {
+        return Vec::new();
+    }
+    let code = source.text.split("\n#[cfg(test)]\nmod ").next().unwrap();
+    let mut missing = Vec::new();
+    for block in code.split("\nimpl").skip(1) {
+        let head = block.split(" {").next().unwrap();
+        let name = match head.split_once("Handler<") {
+            Some((_, rest)) => rest.split(['<', '>', ',']).next().unwrap(),
+            None if head.contains(" Actor for ") && block.contains("fn started(") => "started",
+            None => continue,
+        };
+        let named = |point: &str| point == name || point.ends_with(&format!(".{name}"));
+        let mut points = block.split("point(\"").skip(1);
+        if !points.any(|rest| rest.split('"').next().is_some_and(named)) {
+            missing.push(name.to_owned());
+        }
+    }
+    missing
 }
 
 /// `store/users.rs` is `[store, users]`, `store/mod.rs` is `[store]`.
@@ -271,6 +299,21 @@ mod tests {
         fault("app/a.rs", &"\n".repeat(400), "403 lines");
         let tests = format!("#[cfg(test)]\nmod tests {{\n{}}}\n", "\n".repeat(400));
         assert_eq!(faults("app/a.rs", &tests), [""; 0]);
+    }
+
+    #[test]
+    fn a_message_without_a_crash_point_is_told() {
+        let handler = |point: &str| {
+            format!("\nimpl<D: X> Handler<Ask> for A {{\n fn handle() {{ {point} }}\n}}\n")
+        };
+        fault("runtime/a.rs", &handler(""), "Ask passes no crash point");
+        fault("runtime/a.rs", &handler("crash::point(\"a.Task\")"), "Ask");
+        let good = handler("crash::point(\"a.Ask\");");
+        assert_eq!(faults("runtime/a.rs", &good), [""; 0]);
+        let start = "\nimpl Actor for A {\n fn started() {}\n}\n";
+        fault("runtime/a.rs", start, "started passes no");
+        let stream = "\nimpl StreamHandler<Result<X, Y>> for A {}\n";
+        fault("runtime/a.rs", stream, "Result passes no");
     }
 
     #[test]

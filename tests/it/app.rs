@@ -195,6 +195,7 @@ impl TestApp {
             address: self.address.clone(),
             http: self.http.clone(),
             token: body["token"].as_str().unwrap().to_owned(),
+            patient: false,
         }
     }
 

@@ -11,8 +11,8 @@
 )]
 
 mod app;
-mod browser;
 mod attach;
+mod browser;
 mod completions;
 mod daemon;
 mod demo;

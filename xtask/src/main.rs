@@ -14,8 +14,10 @@ use step::{Failed, Step};
 const USAGE: &str = "\
 cargo xtask demo [ARGS]      build, then run `callboard demo ARGS`
 cargo xtask test             everything that CI checks
-cargo xtask chaos [--cycles N] [--seed S] [--lines L]
-                             the kill cycles of the tests, more of them
+cargo xtask chaos [--minutes M | --cycles N] [--seed S] [--lines L] [--plan]
+                             the kills and panics of the tests, more of them; --plan only
+                             prints what the seed stands for
+
 cargo xtask bench [--only ROW] [--quick] [--json FILE]
                              the release build beside bare ceilings; `bench --help` lists the rows";
 
@@ -69,13 +71,18 @@ fn chaos(args: &[String]) -> Result<(), Failed> {
             "failpoints",
             "--test",
             "it",
-            "chaos",
+            "chaos_as_asked",
         ],
     )
     .args(&["--", "--ignored", "--nocapture"].map(String::from));
     let mut words = args.iter();
     while let Some(flag) = words.next() {
         let name = match flag.as_str() {
+            "--plan" => {
+                step = step.env("CALLBOARD_CHAOS_PLAN", "1");
+                continue;
+            }
+            "--minutes" => "CALLBOARD_CHAOS_MINUTES",
             "--cycles" => "CALLBOARD_CHAOS_CYCLES",
             "--seed" => "CALLBOARD_CHAOS_SEED",
             "--lines" => "CALLBOARD_CHAOS_LINES",

@@ -10,6 +10,7 @@ use bytestring::ByteString;
 use tokio::sync::Notify;
 
 use crate::app::{Attach, Published, Sink};
+use crate::crash;
 use crate::domain::{Error, EventKind, Session, SessionId, UserId};
 
 use super::close::Close;
@@ -218,6 +219,7 @@ impl<D: Dialect> Sink for Carrier<D> {
         if !self.alive() {
             return false;
         }
+        crash::point("socket.push");
         let number = match self.agent {
             Some(_) => event.event.seq,
             None => event.event.pos,
@@ -245,6 +247,11 @@ impl<D: Dialect> Sink for Carrier<D> {
     fn open(&self) -> bool {
         self.alive() && !self.follows.outbox.standing_over()
     }
+
+    fn broken(&self) {
+        self.life.end();
+        self.follows.outbox.close(Close::Internal);
+    }
 }
 
 /// Pages until the ring takes over; each frame waits for room, so a replay never overflows.
@@ -256,6 +263,7 @@ pub(super) async fn replay_agent<D: Dialect>(
     let app = carrier.follows.app.clone();
     let mut opening = true;
     loop {
+        crash::point("socket.replay_agent");
         let page = match app.after(&session, seq, PAGE).await {
             Ok(page) => page,
             Err(error) if carrier.try_again(&error).await => continue,
@@ -304,6 +312,7 @@ pub(super) async fn replay_all<D: Dialect>(carrier: Arc<Carrier<D>>, mut pos: u6
     let app = carrier.follows.app.clone();
     let who = carrier.follows.who.clone();
     loop {
+        crash::point("socket.replay_all");
         let latest = app.latest_pos();
         if pos < latest {
             let events = match app.after_pos(&who, pos, PAGE).await {

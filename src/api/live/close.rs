@@ -13,6 +13,8 @@ pub enum Close {
     TooLarge,
     /// The frames broke the protocol: 1002.
     Protocol,
+    /// The server failed over it: 1011.
+    Internal,
     /// The server stops: 1001.
     Draining,
     /// Two pings stayed without an answer: 1001.
@@ -41,6 +43,7 @@ impl Close {
             Self::TooSlow => 4008,
             Self::TooLarge => 1009,
             Self::Protocol => 1002,
+            Self::Internal => 1011,
             Self::Draining | Self::Silent => 1001,
             Self::SessionEnded | Self::SessionKilled => 1000,
             Self::NotFound => 4004,
@@ -58,6 +61,7 @@ impl Close {
             Self::TooSlow => "too slow",
             Self::TooLarge => "frame too large",
             Self::Protocol => "protocol error",
+            Self::Internal => "internal error",
             Self::Draining => "server is stopping",
             Self::Silent => "no answer to pings",
             Self::SessionEnded => "Session ended",

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::crash;
+
 use super::close::Close;
 use super::outbox::{OVERFLOW_GRACE, Outbox, Standing};
 
@@ -44,6 +46,7 @@ impl Line {
 pub async fn watch(outbox: Arc<Outbox>, line: Weak<Line>, token_ends: Instant, beat: impl Fn()) {
     let mut ping_at = Instant::now() + PING_EVERY;
     loop {
+        crash::point("socket.watch");
         let changed = outbox.changed();
         match outbox.standing() {
             Standing::Over => return end(&line, CLOSE_GRACE).await,

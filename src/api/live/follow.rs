@@ -87,7 +87,8 @@ impl<D: Dialect> Follows<D> {
         self.say(&Reply::HelloAll { epoch, latest });
         if !extend {
             let carrier = self.carrier(None, life);
-            actix_web::rt::spawn(replay_all(carrier, from.unwrap_or(latest)));
+            self.outbox
+                .serve(replay_all(carrier, from.unwrap_or(latest)));
         }
         Ok(())
     }
@@ -119,7 +120,7 @@ impl<D: Dialect> Follows<D> {
         if carries {
             let carrier = self.carrier(Some(id), life);
             let from = from.unwrap_or(bounds.latest);
-            actix_web::rt::spawn(replay_agent(carrier, session, from));
+            self.outbox.serve(replay_agent(carrier, session, from));
         }
         Ok(())
     }

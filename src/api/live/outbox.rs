@@ -3,13 +3,15 @@
 //! Never waits for the reader: what does not fit pushes out the oldest event, which is counted.
 
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use futures_util::FutureExt;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::time::Instant;
@@ -132,6 +134,17 @@ impl Outbox {
             ended: Notify::new(),
             silent: AtomicU8::new(0),
         }
+    }
+
+    /// Runs a task of this connection beside it: a panic of one ends the connection, so that nobody
+    /// waits for what will not come.
+    pub fn serve(self: &Arc<Self>, task: impl Future<Output = ()> + 'static) {
+        let outbox = Arc::clone(self);
+        actix_web::rt::spawn(async move {
+            if AssertUnwindSafe(task).catch_unwind().await.is_err() {
+                outbox.close(Close::Internal);
+            }
+        });
     }
 
     /// Puts a frame behind the others. `false`: the connection is over or about to close.

@@ -11,6 +11,7 @@ use bytestring::ByteString;
 use tokio::sync::{Notify, watch};
 
 use crate::app::{App, LogSlice, TtyMark, TtyPlace};
+use crate::crash;
 use crate::domain::{Error, Session};
 
 use super::close::Close;
@@ -96,6 +97,7 @@ impl<D: Dialect> Screen<D> {
         let mut refused = 0_u32;
         let mut news = None;
         while self.outbox.wait_room().await {
+            crash::point("socket.screen");
             // Seen before the look: what comes during it wakes the wait below.
             let deferred = self.behind.take();
             let mark = self.mark(&mut news).await;

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::app::{App, Bounds, Connection, Ending, MessageRequest, Visit, WhenBusy};
+use crate::crash;
 use crate::domain::prompt::IdempotencyKey;
 use crate::domain::{Error, Result, SessionId};
 
@@ -69,7 +70,7 @@ pub fn accept<D: Dialect>(
         }
     };
     let token_ends = Instant::now() + remaining;
-    actix_web::rt::spawn(watch(Arc::clone(&outbox), line, token_ends, beat));
+    outbox.serve(watch(Arc::clone(&outbox), line, token_ends, beat));
     let session = ConnectionSession {
         app: app.clone(),
         follows: Follows::new(
@@ -85,9 +86,9 @@ pub fn accept<D: Dialect>(
     if let Some(Command::Open(opening)) = dialect.opening() {
         let (app, visit) = (app.clone(), session.visit.clone());
         let say = (Arc::clone(&dialect), Arc::clone(&outbox));
-        actix_web::rt::spawn(typing(app, visit, (opening.agent, keys.clone()), say));
+        outbox.serve(typing(app, visit, (opening.agent, keys.clone()), say));
     }
-    actix_web::rt::spawn(session.run(waiting));
+    outbox.serve(session.run(waiting));
     let parts = Parts {
         outbox,
         dialect,
@@ -113,6 +114,7 @@ impl<D: Dialect> ConnectionSession<D> {
             self.begin(opening).await;
         }
         while let Some(command) = commands.recv().await {
+            crash::point("socket.act");
             self.answer(command).await;
         }
     }
@@ -268,7 +270,7 @@ impl<D: Dialect> ConnectionSession<D> {
                 behind,
                 place,
             };
-            actix_web::rt::spawn(screen.run());
+            self.outbox.serve(screen.run());
         }
         Ok(())
     }
@@ -332,6 +334,7 @@ async fn typing<D: Dialect>(
     (dialect, outbox): (Arc<D>, Arc<Outbox>),
 ) {
     while let Some(bytes) = keys.take().await {
+        crash::point("socket.typing");
         if let Err(error) = app.type_in(&visit.who, agent, bytes).await {
             let refusal = Refusal::of(&error, None);
             outbox.push(dialect.reply(&Reply::Error(refusal)), None);

@@ -17,6 +17,8 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::error;
+#[cfg(feature = "failpoints")]
+use crate::crash;
 
 tokio::task_local! {
     static ID: Uuid;
@@ -59,7 +61,7 @@ pub async fn envelop(
             Err(panic) => {
                 let text = panic_text(panic.as_ref());
                 tracing::error!(request.id = %id(), %method, path = %target, error = text, "a handler panicked");
-                return Err(Panicked.into());
+                return Err(Panicked(uuid).into());
             }
         };
         let mut response = complete(answered.map_into_boxed_body());
@@ -70,6 +72,24 @@ pub async fn envelop(
         Ok(response)
     })
     .await
+}
+
+/// Goes through the crash points around a handler: `GET /api/agents/{id}` before it, and the same
+/// with ` answered` behind it.
+///
+/// # Errors
+/// What the handler returns.
+#[cfg(feature = "failpoints")]
+pub async fn pass_points(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let pattern = request.match_pattern().unwrap_or_default();
+    let route = format!("{} {pattern}", request.method());
+    crash::point(&route);
+    let answered = next.call(request).await?;
+    crash::point(&format!("{route} answered"));
+    Ok(answered)
 }
 
 /// Errors of the framework have no body: a wrong method, a bad path.
@@ -108,14 +128,17 @@ fn stamp(headers: &mut header::HeaderMap) {
 /// Stands in for the answer of a handler that panicked.
 #[derive(Debug, thiserror::Error)]
 #[error("internal error")]
-struct Panicked;
+struct Panicked(Uuid);
 
 impl ResponseError for Panicked {
+    /// Rendered outside of the request's scope: it brings its id.
     fn error_response(&self) -> HttpResponse {
-        let status = StatusCode::INTERNAL_SERVER_ERROR;
-        let mut response = error::plain(status, "internal", "internal error");
-        stamp(response.headers_mut());
-        response
+        ID.sync_scope(self.0, || {
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            let mut response = error::plain(status, "internal", "internal error");
+            stamp(response.headers_mut());
+            response
+        })
     }
 }
 
@@ -165,6 +188,11 @@ mod tests {
         let error = test::try_call_service(&app, request).await.unwrap_err();
         let response = error.error_response();
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let id = response.headers().get(X_REQUEST_ID).unwrap().clone();
+        assert_eq!(id.len(), 32);
+        let body = actix_web::body::to_bytes(response.into_body()).await;
+        let body: Value = serde_json::from_slice(&body.unwrap()).unwrap();
+        assert_eq!(body["requestId"], id.to_str().unwrap());
     }
 
     fn panic_now() -> HttpResponse {

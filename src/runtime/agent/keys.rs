@@ -4,6 +4,7 @@
 
 use actix::prelude::*;
 
+use crate::crash;
 use crate::domain::Result;
 
 use super::life::{Life, no_process};
@@ -26,6 +27,7 @@ impl Handler<Keys> for AgentActor {
     type Result = Acting<Result<()>>;
 
     fn handle(&mut self, keys: Keys, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("agent.Keys");
         AtomicResponse::new(self.with_life(move |life, _| async move {
             match life {
                 Some(life) => done(life, async |life| life.type_in(keys.0).await).await,
@@ -39,6 +41,7 @@ impl Handler<Resize> for AgentActor {
     type Result = Acting<Result<()>>;
 
     fn handle(&mut self, size: Resize, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("agent.Resize");
         AtomicResponse::new(self.with_life(move |life, _| async move {
             match life {
                 Some(life) => {

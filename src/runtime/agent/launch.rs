@@ -20,12 +20,12 @@ use crate::secrets::env_aad;
 use crate::store;
 
 use super::super::context::Shared;
-use super::super::crash;
 use super::super::feed::Feed;
 use super::super::session::{START_CANCELLED, START_TIMEOUT, SessionActor};
 use super::AgentActor;
 use super::life::Life;
 use super::outbox::Outbox;
+use crate::crash;
 
 /// What a start needs.
 pub(super) struct Launching {

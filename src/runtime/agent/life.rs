@@ -19,7 +19,6 @@ use crate::keeper::{self, Dir, InputOutcome, KeeperFrame, Refusal, Writer};
 use crate::process::terminal::{Verdict, Watch};
 
 use super::super::context::Shared;
-use super::super::crash;
 use super::super::facade::Force;
 use super::super::feed::Feed;
 use super::super::session::{PromptLost, SessionActor};
@@ -27,6 +26,7 @@ use super::AgentActor;
 use super::launch;
 use super::outbox::Outbox;
 use super::pump::Pump;
+use crate::crash;
 
 pub(super) use terminal::no_process;
 
@@ -116,6 +116,7 @@ impl Life {
         session: Session_<'_>,
         me: Addr<AgentActor>,
     ) -> Option<Self> {
+        crash::point("agent.attach");
         let mut wait = Duration::from_millis(20);
         loop {
             match keeper::connect(self.dir.path()).await {
@@ -151,10 +152,12 @@ impl Life {
             self.behind_until = Some(length);
         }
         if self.driver.has_prompt() {
-            self.watch = i32::try_from(self.pid).ok().map(Watch::new);
+            let pid = i32::try_from(self.pid).ok();
+            self.watch = pid.map(|pid| Watch::new(pid).knowing(self.outbox.program));
             if let Some(watch) = &mut self.watch {
-                // The first look notes which program file it is.
+                // The first look notes which program file it is; a later generation is told.
                 let _noted = watch.sample();
+                self.outbox.program = watch.program();
             }
         }
     }
@@ -171,6 +174,7 @@ impl Life {
         session: Session_<'_>,
         me: Addr<AgentActor>,
     ) -> Option<Self> {
+        crash::point("agent.reconnect");
         self.writer = None;
         self.pump = None;
         let pause = RECONNECT.saturating_mul(2_u32.saturating_pow(self.broken));
@@ -229,6 +233,7 @@ impl Life {
         approval: Option<ApprovalId>,
         session: Session_<'_>,
     ) -> Option<Self> {
+        crash::point("agent.command");
         if let Command::Prompt { input_id, .. } = &command {
             self.input = Some(input_id.clone());
         }
@@ -239,6 +244,7 @@ impl Life {
 
     /// Ends the process; the exit comes back as a frame.
     pub(super) async fn halt(mut self, force: Force, by: String) -> Self {
+        crash::point("agent.halt");
         self.asked = Some((force, by.clone()));
         let Some(writer) = &self.writer else {
             return self;

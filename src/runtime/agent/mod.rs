@@ -16,6 +16,7 @@ use std::time::Duration;
 use actix::fut::wrap_future;
 use actix::prelude::*;
 
+use crate::crash;
 use crate::domain::{ApprovalId, Incarnation, Progress, Session};
 use crate::drivers::Command;
 use crate::keeper::KeeperFrame;
@@ -117,6 +118,7 @@ impl AgentActor {
     }
 
     fn tick(&mut self, ctx: &mut Context<Self>) {
+        crash::point("agent.tick");
         if self.life.is_some() {
             let ticking = self.with_life(|life, session| async move {
                 match life {
@@ -168,6 +170,7 @@ impl Actor for AgentActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        crash::point("agent.started");
         self.lifeline.tether().hold(ctx, |_, ctx| ctx.stop());
         ctx.run_interval(TICK, Self::tick);
     }
@@ -177,6 +180,7 @@ impl Handler<Order> for AgentActor {
     type Result = Acting<()>;
 
     fn handle(&mut self, order: Order, ctx: &mut Self::Context) -> Self::Result {
+        crash::point("agent.Order");
         AtomicResponse::new(match order {
             Order::Launch {
                 session,
@@ -232,6 +236,7 @@ impl Handler<Heard> for AgentActor {
     type Result = Acting<bool>;
 
     fn handle(&mut self, heard: Heard, ctx: &mut Self::Context) -> Self::Result {
+        crash::point("agent.Heard");
         let me = ctx.address();
         AtomicResponse::new(self.with_life(move |life, session| async move {
             let Some(life) = life.filter(|life| life.incarnation == heard.incarnation) else {
@@ -251,6 +256,7 @@ impl Handler<Stop> for AgentActor {
     type Result = ();
 
     fn handle(&mut self, _stop: Stop, ctx: &mut Self::Context) {
+        crash::point("agent.Stop");
         self.lifeline.record(Exit::Shutdown);
         ctx.stop();
     }

@@ -8,6 +8,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
+use crate::process::terminal::ProgramFile;
+
 /// One thing to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Item {
@@ -31,6 +33,9 @@ pub(super) enum Item {
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     items: Vec<(Item, Written)>,
+    /// The file that the program ran at first, where its prompt can be lost: kept beside the rest,
+    /// since a later look cannot tell.
+    pub program: Option<ProgramFile>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +49,8 @@ struct Stored {
     codec: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     outbox: Vec<StoredItem>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    program: Option<ProgramFile>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -127,7 +134,13 @@ impl Outbox {
                 },
             })
             .collect();
-        serde_json::to_string(&Stored { codec, outbox }).unwrap_or_default()
+        let program = self.program;
+        let stored = Stored {
+            codec,
+            outbox,
+            program,
+        };
+        serde_json::to_string(&stored).unwrap_or_default()
     }
 
     /// Reads a committed snapshot: the codec's part, and the outbox with everything still to be
@@ -146,7 +159,8 @@ impl Outbox {
                 }
             })
             .collect();
-        Some((stored.codec, Self { items }))
+        let program = stored.program;
+        Some((stored.codec, Self { items, program }))
     }
 }
 
@@ -177,8 +191,10 @@ mod tests {
         assert_eq!(outbox.take_due().len(), 3);
         assert!(outbox.take_due().is_empty());
         outbox.accepted(b"1");
+        outbox.program = Some((7, 9));
         let (codec, mut back) = Outbox::unwrap(&outbox.wrap("state".into())).unwrap();
         assert_eq!(codec, "state");
+        assert_eq!(back.program, Some((7, 9)));
         assert_eq!(back.take_due(), vec![send("2")]);
     }
 

@@ -3,9 +3,13 @@
 //! Never reads ahead: the next frame is read when the last one is committed, so a slow database
 //! ends as a keeper that waits with its log.
 
+use std::panic::AssertUnwindSafe;
+
 use actix::Addr;
+use futures_util::FutureExt;
 use tokio::task::JoinHandle;
 
+use crate::crash;
 use crate::domain::Incarnation;
 use crate::keeper::Reader;
 
@@ -24,10 +28,20 @@ impl Pump {
     ) -> Self {
         Self(actix::spawn(async move {
             loop {
-                let frame = match reader.next().await {
-                    Ok(frame) => frame,
-                    Err(error) => {
+                // A panic over a frame is a broken connection: the actor must not wait for ever.
+                let next = async {
+                    let frame = reader.next().await;
+                    crash::point("pump.frame");
+                    frame
+                };
+                let frame = match AssertUnwindSafe(next).catch_unwind().await {
+                    Ok(Ok(frame)) => frame,
+                    Ok(Err(error)) => {
                         tracing::warn!(%error, %incarnation, "the keeper's connection broke");
+                        None
+                    }
+                    Err(_panic) => {
+                        tracing::warn!(%incarnation, "a frame of the keeper made a panic");
                         None
                     }
                 };

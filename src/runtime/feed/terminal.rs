@@ -5,6 +5,7 @@
 use actix::prelude::*;
 use tokio::sync::watch;
 
+use crate::crash;
 use crate::domain::Incarnation;
 
 use super::super::tty::TtyMark;
@@ -39,6 +40,7 @@ impl Handler<Printed> for Feed {
     type Result = ();
 
     fn handle(&mut self, printed: Printed, _ctx: &mut Self::Context) {
+        crash::point("feed.Printed");
         self.tty
             .push(printed.incarnation, printed.offset, &printed.bytes);
         let mark = self.tty.mark();
@@ -54,6 +56,7 @@ impl Handler<ReadTty> for Feed {
     type Result = Option<Vec<u8>>;
 
     fn handle(&mut self, read: ReadTty, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("feed.ReadTty");
         self.readers.touch();
         self.tty.read(read.incarnation, read.offset, read.limit)
     }
@@ -63,6 +66,7 @@ impl Handler<TtyNews> for Feed {
     type Result = MessageResult<TtyNews>;
 
     fn handle(&mut self, _message: TtyNews, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("feed.TtyNews");
         MessageResult(self.tty_news.subscribe())
     }
 }

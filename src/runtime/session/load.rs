@@ -16,14 +16,10 @@ use super::super::feed::Feed;
 use super::SessionActor;
 use super::core::{Core, Rules};
 
-impl SessionActor {
-    /// Reads session, running task, open questions and the progress of the latest incarnation.
-    pub(in crate::runtime) async fn load(
-        shared: Arc<Shared>,
-        id: SessionId,
-        feed: Addr<Feed>,
-        (lifeline, readers): (Lifeline, Arc<Readers>),
-    ) -> Result<Self> {
+impl Core {
+    /// Reads session, running task, open questions and the progress of the latest incarnation, and
+    /// whether the end of that one is still to be read.
+    pub(super) async fn load(shared: &Shared, id: SessionId) -> Result<(Self, bool)> {
         let (session, task, approvals, latest) = shared
             .store
             .read(move |conn| {
@@ -38,8 +34,8 @@ impl SessionActor {
         let session = session.ok_or_else(|| Error::not_found("session", id))?;
         let unread_end = latest.as_ref().is_some_and(|row| row.exit.is_none());
         let (progress, nonce, started_at) = reached(latest, &session);
-        let rules = rules(&shared, session.kind);
-        let core = Core {
+        let rules = rules(shared, session.kind);
+        let core = Self {
             session,
             progress,
             nonce,
@@ -49,6 +45,19 @@ impl SessionActor {
             rules,
             random: rand::random(),
         };
+        Ok((core, unread_end))
+    }
+}
+
+impl SessionActor {
+    /// Its state from the rows.
+    pub(in crate::runtime) async fn load(
+        shared: Arc<Shared>,
+        id: SessionId,
+        feed: Addr<Feed>,
+        (lifeline, readers): (Lifeline, Arc<Readers>),
+    ) -> Result<Self> {
+        let (core, unread_end) = Core::load(&shared, id).await?;
         Ok(Self {
             shared,
             core,

@@ -14,7 +14,6 @@ use crate::drivers::Output;
 
 use super::super::agent::AgentActor;
 use super::super::clock::now;
-use super::super::crash;
 use super::super::edge::tell;
 use super::super::facade::{Answer, Force, Interrupt, Paused};
 use super::super::queue::{Queue, Reload, Stand};
@@ -22,6 +21,7 @@ use super::SessionActor;
 use super::process::Ending;
 use super::questions::Resolution;
 use super::step::Step;
+use crate::crash;
 
 macro_rules! message {
     ($(#[$doc:meta])* $name:ident { $($(#[$fdoc:meta])* $field:ident : $type:ty),* $(,)? } -> $result:tt) => {
@@ -85,6 +85,7 @@ impl Handler<Offer> for SessionActor {
     type Result = AtomicResponse<Self, ()>;
 
     fn handle(&mut self, offer: Offer, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("session.Offer");
         crash::point("offer_before_commit");
         let step = self.core.offer(offer.task, offer.depth, now());
         AtomicResponse::new(Box::pin(self.commit(step).map(|_committed, _, _| {
@@ -97,6 +98,7 @@ impl Handler<Wanted> for SessionActor {
     type Result = AtomicResponse<Self, ()>;
 
     fn handle(&mut self, wanted: Wanted, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("session.Wanted");
         let news = wanted.by_person || self.core.is_news(wanted.newest);
         let starts = wanted.depth > 0
             && self.stands()
@@ -120,6 +122,7 @@ impl Handler<QueueIs> for SessionActor {
     type Result = ();
 
     fn handle(&mut self, message: QueueIs, _ctx: &mut Self::Context) {
+        crash::point("session.QueueIs");
         tell(&message.queue, Stand(self.core.readiness()));
         self.queue = Some(message.queue);
     }
@@ -129,6 +132,7 @@ impl Handler<AgentIs> for SessionActor {
     type Result = AtomicResponse<Self, Result<()>>;
 
     fn handle(&mut self, message: AgentIs, ctx: &mut Self::Context) -> Self::Result {
+        crash::point("session.AgentIs");
         self.agent = Some(message.agent);
         // Answers that were on their way through the old codec are asked for anew.
         self.answering.clear();
@@ -145,6 +149,7 @@ impl Handler<Start> for SessionActor {
     type Result = ResponseFuture<Result<()>>;
 
     fn handle(&mut self, _start: Start, ctx: &mut Self::Context) -> Self::Result {
+        crash::point("session.Start");
         if self.asleep {
             return Box::pin(async { Err(super::moved()) });
         }
@@ -186,6 +191,7 @@ impl Handler<Pause> for SessionActor {
     type Result = AtomicResponse<Self, Result<Paused>>;
 
     fn handle(&mut self, pause: Pause, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("session.Pause");
         if self.asleep {
             let away = async { Err(super::moved()) };
             return AtomicResponse::new(Box::pin(wrap_future::<_, Self>(away)));
@@ -214,6 +220,7 @@ impl Handler<Resume> for SessionActor {
     type Result = AtomicResponse<Self, Result<()>>;
 
     fn handle(&mut self, _resume: Resume, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("session.Resume");
         if self.asleep {
             let away = async { Err(super::moved()) };
             return AtomicResponse::new(Box::pin(wrap_future::<_, Self>(away)));
@@ -227,6 +234,7 @@ impl Handler<InterruptTurn> for SessionActor {
     type Result = AtomicResponse<Self, Result<TaskId>>;
 
     fn handle(&mut self, _message: InterruptTurn, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("session.InterruptTurn");
         let (step, task) = self.core.interrupt(now());
         let committing = self.commit(step);
         AtomicResponse::new(Box::pin(committing.map(move |committed, _, _| {
@@ -240,6 +248,7 @@ impl Handler<Halt> for SessionActor {
     type Result = AtomicResponse<Self, Result<Halting>>;
 
     fn handle(&mut self, halt: Halt, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("session.Halt");
         crash::point("session_wedge");
         let (step, ends) = self.core.halt(halt.force, &halt.by, now());
         let halting = Halting {
@@ -257,6 +266,7 @@ impl Handler<Complete> for SessionActor {
     type Result = AtomicResponse<Self, Result<Completion>>;
 
     fn handle(&mut self, complete: Complete, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("session.Complete");
         if self.asleep {
             let away = async { Err(super::moved()) };
             return AtomicResponse::new(Box::pin(wrap_future::<_, Self>(away)));
@@ -278,6 +288,7 @@ impl Handler<Reset> for SessionActor {
     type Result = AtomicResponse<Self, Result<()>>;
 
     fn handle(&mut self, reset: Reset, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("session.Reset");
         if self.asleep {
             let away = async { Err(super::moved()) };
             return AtomicResponse::new(Box::pin(wrap_future::<_, Self>(away)));
@@ -291,6 +302,7 @@ impl Handler<Archive> for SessionActor {
     type Result = AtomicResponse<Self, Result<()>>;
 
     fn handle(&mut self, _archive: Archive, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("session.Archive");
         let step = self.core.archive(now());
         let committing = self.commit(step);
         AtomicResponse::new(Box::pin(committing.map(
@@ -306,6 +318,7 @@ impl Handler<Respond> for SessionActor {
     type Result = ResponseFuture<Result<()>>;
 
     fn handle(&mut self, respond: Respond, ctx: &mut Self::Context) -> Self::Result {
+        crash::point("session.Respond");
         if self.asleep {
             return Box::pin(async { Err(super::moved()) });
         }

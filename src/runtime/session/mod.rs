@@ -27,6 +27,7 @@ use actix::fut::{ready, wrap_future};
 use actix::prelude::*;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use crate::crash;
 use crate::domain::{ApprovalId, ApprovalState, Error, Result};
 use crate::supervision::{Exit, Lifeline, Stop};
 
@@ -40,6 +41,7 @@ pub(super) use messages::{
     Wanted,
 };
 pub(super) use process::{Ending, SERVER, START_CANCELLED, START_TIMEOUT};
+pub(super) use wake::strand;
 
 use super::agent::{AgentActor, Order};
 use super::clock::now;
@@ -133,6 +135,7 @@ impl SessionActor {
     }
 
     fn carry_out(&mut self, effects: Vec<Effect>, ctx: &mut Context<Self>) {
+        crash::point("session.carry_out");
         for effect in effects {
             match effect {
                 Effect::Stand(stand) => self.to_queue(Stand(stand)),
@@ -242,6 +245,7 @@ impl SessionActor {
     }
 
     fn ring(&mut self, alarm: &Alarm, ctx: &mut Context<Self>) {
+        crash::point("session.ring");
         match alarm {
             Alarm::Backoff(incarnation) => {
                 if self.core.backoff_over(*incarnation) {
@@ -340,6 +344,7 @@ impl SessionActor {
 
     /// Goes to sleep when nothing runs, nothing waits and nobody reads.
     fn consider_sleep(&mut self, ctx: &mut Context<Self>) {
+        crash::point("session.consider_sleep");
         tell(&self.feed, Census);
         let facts = &self.core.session.facts;
         let quiet = !self.asleep
@@ -375,6 +380,7 @@ impl Actor for SessionActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        crash::point("session.started");
         self.lifeline.tether().hold(ctx, |_, ctx| ctx.stop());
         let look = (self.shared.config.agents.linger / 2).max(Duration::from_millis(100));
         ctx.run_interval(look, Self::consider_sleep);
@@ -386,6 +392,7 @@ impl Handler<Stop> for SessionActor {
 
     /// Lets go of everything; the process lives on below its keeper.
     fn handle(&mut self, _stop: Stop, ctx: &mut Self::Context) {
+        crash::point("session.Stop");
         self.lifeline.record(Exit::Shutdown);
         ctx.stop();
     }

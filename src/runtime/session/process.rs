@@ -228,6 +228,11 @@ impl Core {
                 ending.by = core.session.facts.ending.clone();
             }
             let reason = core.reason(&ending);
+            if reason == ExitReason::KilledByUser && core.session.facts.ending.is_none() {
+                // A person's stop that went past the session: it holds all the same.
+                core.session.facts.intent = Intent::Stop;
+                core.session.facts.down_at = Some(ending.at);
+            }
             let report = core.report(ending, reason);
             core.turn_lost(&report, handed_over, now, step);
             core.ended(report, now, step);

@@ -5,6 +5,7 @@
 use actix::fut::wrap_future;
 use actix::prelude::*;
 
+use crate::crash;
 use crate::domain::Error;
 
 use super::super::clock::now;
@@ -16,6 +17,7 @@ impl Handler<Launched> for SessionActor {
     type Result = AtomicResponse<Self, Result<()>>;
 
     fn handle(&mut self, launched: Launched, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("session.Launched");
         let step = self
             .core
             .launched(launched.incarnation, launched.pid, now());
@@ -32,6 +34,7 @@ impl Handler<LaunchFailed> for SessionActor {
     type Result = AtomicResponse<Self, Result<()>>;
 
     fn handle(&mut self, failed: LaunchFailed, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("session.LaunchFailed");
         self.launch = None;
         if failed.incarnation != self.core.session.facts.incarnation {
             return AtomicResponse::new(Box::pin(wrap_future::<_, Self>(async { Ok(()) })));
@@ -50,6 +53,7 @@ impl Handler<CaughtUp> for SessionActor {
     type Result = AtomicResponse<Self, Result<()>>;
 
     fn handle(&mut self, message: CaughtUp, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("session.CaughtUp");
         if message.incarnation != self.core.session.facts.incarnation {
             return AtomicResponse::new(Box::pin(wrap_future::<_, Self>(async { Ok(()) })));
         }
@@ -62,6 +66,7 @@ impl Handler<Decode> for SessionActor {
     type Result = AtomicResponse<Self, Result<()>>;
 
     fn handle(&mut self, decode: Decode, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("session.Decode");
         if decode.progress.incarnation != self.core.session.facts.incarnation {
             let stale = Error::conflict("stale", "the output is of an earlier process");
             return AtomicResponse::new(Box::pin(wrap_future::<_, Self>(async { Err(stale) })));
@@ -98,6 +103,7 @@ impl Handler<Exited> for SessionActor {
     type Result = AtomicResponse<Self, Result<()>>;
 
     fn handle(&mut self, exited: Exited, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("session.Exited");
         if exited.incarnation != self.core.session.facts.incarnation {
             return AtomicResponse::new(Box::pin(wrap_future::<_, Self>(async { Ok(()) })));
         }
@@ -119,6 +125,7 @@ impl Handler<PromptLost> for SessionActor {
     type Result = AtomicResponse<Self, Result<()>>;
 
     fn handle(&mut self, lost: PromptLost, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("session.PromptLost");
         if lost.incarnation != self.core.session.facts.incarnation {
             return AtomicResponse::new(Box::pin(wrap_future::<_, Self>(async { Ok(()) })));
         }

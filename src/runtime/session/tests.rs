@@ -398,6 +398,23 @@ fn what_a_person_stops_stays_down() {
 }
 
 #[test]
+fn a_stop_that_went_past_the_session_keeps_it_down() {
+    let mut core = core();
+    running(&mut core);
+    let ending = Ending {
+        signal: Some(15),
+        by: Some("ada".into()),
+        at: later(50),
+        ..Ending::default()
+    };
+    core.exited(ending, false, later(60));
+    assert_eq!(core.session.status, Status::Stopped);
+    assert!(!core.may_start(false), "what waits starts it again");
+    assert!(!core.is_news(Some(later(40))));
+    assert!(core.is_news(Some(later(51))));
+}
+
+#[test]
 fn a_program_that_ends_before_it_is_ready_is_a_crash() {
     let mut core = core();
     core.launch("n".into(), T);

@@ -10,15 +10,19 @@ use std::time::Duration;
 use actix::fut::wrap_future;
 use actix::prelude::*;
 
-use crate::domain::{Incarnation, Process};
+use crate::crash;
+use crate::domain::{Batch, Incarnation, Process, Result, SessionId};
 use crate::keeper;
+use crate::store;
 
 use super::super::clock::now;
 use super::super::context::Shared;
+use super::super::journal::{Append, Journal};
+use super::core::Core;
 use super::step::{Alarm, Effect, Step};
 use super::{Committing, SessionActor};
 
-impl super::core::Core {
+impl Core {
     /// Whether nothing is or will be running without a new prompt.
     pub(super) fn may_sleep(&self) -> bool {
         match self.session.facts.process {
@@ -91,17 +95,15 @@ impl SessionActor {
     /// Asks the operating system about the keeper of the latest incarnation.
     fn look(&mut self, incarnation: Incarnation) -> Committing {
         let dir = self.keeper_dir(incarnation);
-        let ask = tokio::task::spawn_blocking(move || {
-            let pid = dir.record().map(|record| record.program_pid);
-            (dir.alive(), pid)
-        });
+        let ask = tokio::task::spawn_blocking(move || held(&dir));
         Box::pin(wrap_future::<_, Self>(ask).then(|found, session, _ctx| {
+            crash::point("session.found");
             let step = match found {
-                Ok((true, Some(pid))) => {
+                Ok(Some(pid)) => {
                     session.place = Arc::clone(&session.shared.places).try_acquire_owned().ok();
                     session.core.found_alive(pid, now())
                 }
-                Ok((true, None) | (false, _)) | Err(_) => {
+                Ok(None) | Err(_) => {
                     session.unread_end = true;
                     session.core.found_dead(now())
                 }
@@ -114,6 +116,48 @@ impl SessionActor {
     pub(super) fn keeper_dir(&self, incarnation: Incarnation) -> keeper::Dir {
         keeper::Dir::new(&self.shared.keepers, self.core.session.id.0, incarnation.0)
     }
+}
+
+/// The program's pid if its keeper lives.
+fn held(dir: &keeper::Dir) -> Option<u32> {
+    let record = dir.record().filter(|_| dir.alive());
+    record.map(|record| record.program_pid)
+}
+
+/// Commits what is true of the process of a session whose actors gave up: that it lives and nobody
+/// reads it, or that it is gone. The journal refuses it when the session is awake again by then.
+pub(in crate::runtime) async fn strand(
+    shared: &Arc<Shared>,
+    journal: &Addr<Journal>,
+    id: SessionId,
+) -> Result<()> {
+    let (mut core, _) = Core::load(shared, id).await?;
+    if !core.session.facts.process.held() {
+        return Ok(());
+    }
+    let incarnation = core.session.facts.incarnation;
+    let dir = keeper::Dir::new(&shared.keepers, id.0, incarnation.0);
+    let step = match tokio::task::spawn_blocking(move || held(&dir)).await {
+        Ok(Some(pid)) => core.found_alive(pid, now()),
+        Ok(None) | Err(_) => core.found_dead(now()),
+    };
+    let (_, latest) = shared
+        .store
+        .read(move |conn| store::events::bounds(conn, id))
+        .await?;
+    let batch = Batch {
+        session: id,
+        owner: core.session.owner,
+        incarnation,
+        first_seq: latest.saturating_add(1),
+        events: step.events,
+        progress: None,
+        changes: step.changes,
+    };
+    let group = core.session.group;
+    // It was refused, or the journal is being replaced: whoever wakes the session says it then.
+    let _said = journal.send(Append { batch, group }).await;
+    Ok(())
 }
 
 /// Counts a session among those that wait, until it is dropped.

@@ -19,6 +19,8 @@ pub struct Caller {
     pub address: String,
     pub(super) http: reqwest::Client,
     pub token: String,
+    /// Whether it asks again what is refused because a part is being restarted.
+    pub patient: bool,
 }
 
 /// A reply with its status and body.
@@ -89,16 +91,49 @@ impl Caller {
         self.http.request(method, url).bearer_auth(&self.token)
     }
 
+    /// The same person, who asks again what is refused because a part is being restarted.
+    pub fn patient(&self) -> Self {
+        Self {
+            patient: true,
+            ..self.clone()
+        }
+    }
+
+    /// Asks, again and again when patient.
+    pub async fn ask(&self, request: reqwest::RequestBuilder) -> Answer {
+        let started = std::time::Instant::now();
+        loop {
+            let reply = answer(request.try_clone().unwrap()).await;
+            let passing = matches!(reply.status.as_u16(), 429 | 503);
+            if !(self.patient && passing) {
+                return reply;
+            }
+            assert!(
+                started.elapsed() < super::PATIENCE,
+                "for ever: {}",
+                reply.text
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
-        answer(self.request(Method::GET, path)).await
+        self.ask(self.request(Method::GET, path)).await
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
-        answer(self.request(Method::POST, path).json(body)).await
+        self.ask(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// A post that is accepted once, however often it is asked.
+    pub async fn post_once(&self, path: &str, body: &Value) -> Answer {
+        let request = self.request(Method::POST, path).json(body);
+        let key = uuid::Uuid::new_v4().to_string();
+        self.ask(request.header("idempotency-key", key)).await
     }
 
     pub async fn delete(&self, path: &str) -> Answer {
-        answer(self.request(Method::DELETE, path)).await
+        self.ask(self.request(Method::DELETE, path)).await
     }
 
     /// Makes an agent and returns its id.

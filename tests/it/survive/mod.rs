@@ -7,6 +7,7 @@ mod chaos;
 mod drain;
 mod edges;
 mod keeper;
+mod panics;
 mod queue;
 mod readers;
 mod server;
@@ -50,7 +51,7 @@ async fn shell(app: &TestApp, who: &Caller) -> String {
 /// Sends a prompt without waiting for its end; the task's id.
 async fn send(who: &Caller, id: &str, message: &str) -> String {
     let path = format!("/api/agents/{id}/message");
-    let sent = who.post(&path, &json!({ "message": message })).await;
+    let sent = who.post_once(&path, &json!({ "message": message })).await;
     sent.ok(202)["taskId"].as_str().unwrap().to_owned()
 }
 
@@ -67,7 +68,11 @@ async fn task(who: &Caller, id: &str, task: &str) -> Value {
 /// Asks until there is an answer; what there is instead is told when the time is over. The one
 /// place where these tests look again: other processes give no signal to wait for.
 async fn answer<T>(ask: impl AsyncFn() -> Result<T, String>) -> T {
-    let end = Instant::now() + LONG;
+    answer_within(LONG, ask).await
+}
+
+async fn answer_within<T>(most: Duration, ask: impl AsyncFn() -> Result<T, String>) -> T {
+    let end = Instant::now() + most;
     loop {
         match ask().await {
             Ok(answer) => return answer,

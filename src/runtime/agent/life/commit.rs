@@ -6,11 +6,11 @@
 use crate::domain::{ApprovalId, EventKind, Progress};
 use crate::drivers::{MAX_UNIT_BYTES, Output};
 
-use super::super::super::crash;
 use super::super::super::session::{CaughtUp, Decode};
 use super::super::launch;
 use super::super::outbox::Item;
 use super::{Life, Session_};
+use crate::crash;
 
 /// Most decoded bytes without an event before they are committed all the same.
 const QUIET_BYTES: u64 = 256 * 1024;

@@ -6,9 +6,9 @@ use crate::domain::Timestamp;
 use crate::keeper::{self, ExitRecord, InputState};
 
 use super::super::super::clock;
-use super::super::super::crash;
 use super::super::super::session::{Ending, Exited};
 use super::{Life, Session_};
+use crate::crash;
 
 /// Bytes of a dead keeper's log that are read at once.
 const READ: usize = 64 * 1024;
@@ -16,6 +16,7 @@ const READ: usize = 64 * 1024;
 impl Life {
     /// The keeper is dead: reads the rest of its log, ends what is left of its tree, tells the end.
     pub(super) async fn bury(mut self, session: Session_<'_>) -> Option<Self> {
+        crash::point("agent.bury");
         let log = self.dir.log();
         loop {
             let chunk = log.read(self.seen(), READ).await;

@@ -1,26 +1,55 @@
-//! Random kills of server, agent and keeper, with the same checks after each.
-//! Never a different run for the same seed, as far as the machine's timing allows.
+//! Random kills of server, agent and keeper, and panics at random points of a running server, with
+//! the same checks after each.
+//! Never a different plan for the same seed; a run differs from it by the machine's timing alone.
 //!
-//! `CALLBOARD_CHAOS_CYCLES`, `CALLBOARD_CHAOS_SEED` and `CALLBOARD_CHAOS_LINES` set its size.
+//! `CALLBOARD_CHAOS_CYCLES` or `CALLBOARD_CHAOS_MINUTES`, `CALLBOARD_CHAOS_SEED` and
+//! `CALLBOARD_CHAOS_LINES` set its size; `CALLBOARD_CHAOS_PLAN` prints the plan and runs nothing.
+
+mod plan;
 
 use serde_json::json;
 
+use super::panics::arm;
 use super::*;
+use plan::{Cycle, Plan, Victim};
+
+/// How long it goes on.
+#[derive(Clone, Copy)]
+enum Until {
+    Cycles(u64),
+    Minutes(u64),
+}
 
 #[tokio::test]
 async fn chaos_of_a_few_cycles() {
-    chaos(30, 20_260_101, 2_000).await;
+    chaos(Until::Cycles(30), 20_260_101, 2_000).await;
 }
 
 #[tokio::test]
 #[ignore = "long: run by cargo xtask chaos"]
 async fn chaos_as_asked() {
-    let number = |name: &str, default: u64| {
-        std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
+    let number = |name: &str| {
+        let text = std::env::var(format!("CALLBOARD_CHAOS_{name}")).ok()?;
+        Some(text.parse::<u64>().expect("a number"))
     };
-    let cycles = number("CALLBOARD_CHAOS_CYCLES", 30);
-    let lines = number("CALLBOARD_CHAOS_LINES", 2_000);
-    chaos(cycles, number("CALLBOARD_CHAOS_SEED", 1), lines).await;
+    let cycles = number("CYCLES").map(Until::Cycles);
+    let until = cycles.or(number("MINUTES").map(Until::Minutes));
+    let until = until.unwrap_or(Until::Cycles(30));
+    let (seed, lines) = (
+        number("SEED").unwrap_or(1),
+        number("LINES").unwrap_or(2_000),
+    );
+    if number("PLAN").is_none() {
+        return chaos(until, seed, lines).await;
+    }
+    let shown = match until {
+        Until::Cycles(cycles) => usize::try_from(cycles).unwrap(),
+        Until::Minutes(_) => 1_000,
+    };
+    for (number, cycle) in Plan::new(seed, lines).take(shown).enumerate() {
+        println!("{number}: {cycle:?}");
+    }
+    println!("digest of these: {:016x}", Plan::digest(seed, lines, shown));
 }
 
 /// Pieces that the lines of a turn come in.
@@ -45,66 +74,84 @@ fn turn(lines: u64) -> Value {
     json!(steps)
 }
 
-async fn chaos(cycles: u64, seed: u64, lines: u64) {
+async fn chaos(until: Until, seed: u64, lines: u64) {
     let mut app = TestApp::with(
         "[agents]\nrestart_base = \"20ms\"\nrestart_cap = \"40ms\"\nshort_life = \"1ms\"\n",
     )
     .await;
-    let signed = app.sign_in("ada").await;
+    let signed = app.sign_in("ada").await.patient();
     let id = player(&app, &signed, &json!([turn(lines)])).await;
-    let (mut dice, mut past) = (Dice(seed), Past::default());
-    for cycle in 0..cycles {
+    eprintln!(
+        "chaos: seed {seed}, digest {:016x}",
+        Plan::digest(seed, lines, 1_000)
+    );
+    let (begun, mut past, mut cycles) = (Instant::now(), Past::default(), 0);
+    for cycle in Plan::new(seed, lines) {
+        let over = match until {
+            Until::Cycles(most) => cycles >= most,
+            Until::Minutes(most) => begun.elapsed() >= Duration::from_secs(60 * most),
+        };
+        if over {
+            break;
+        }
+        let name = format!("seed {seed}, cycle {cycles}: {:?}", cycle.victim);
+        arm(&app, &[]).await;
         let ada = signed.at(&app);
+        if let Victim::Point(point, passes) = cycle.victim {
+            arm(&app, &[format!("{point}={passes}*off->1*panic->off")]).await;
+        }
         let mut tasks = vec![];
-        for n in 0..=dice.below(2) {
-            tasks.push(send(&ada, &id, &format!("cycle {cycle} message {n}")).await);
+        for n in 0..cycle.prompts {
+            tasks.push(send(&ada, &id, &format!("cycle {cycles} message {n}")).await);
         }
         past.tasks += tasks.len();
-        let victim = dice.below(4);
-        let moment = past.cursor + dice.below(lines);
+        let moment = past.cursor + cycle.moment;
         beyond(&ada, &id, moment.saturating_sub(10)).await;
-        strike(&mut app, &ada, &id, (victim, &mut past)).await;
+        strike(&mut app, &ada, &id, (&cycle, &mut past)).await;
         let ada = signed.at(&app);
         let mut ends = vec![];
+        let mut answers = Dice(cycle.answers);
         for task in &tasks {
-            ends.push((task.clone(), resolved(&ada, &id, task, &mut dice).await));
+            ends.push((task.clone(), resolved(&ada, &id, task, &mut answers).await));
         }
-        let name = format!("seed {seed}, cycle {cycle}, victim {victim}");
         check(&ada, &id, (&ends, lines, &name), &mut past).await;
         clean(&app, &id, &past, &name).await;
+        cycles += 1;
     }
     let [completed, failed, interrupted, sent_again] = past.ends;
     eprintln!(
         "chaos: {cycles} cycles, {} tasks: {completed} completed, {failed} failed, {interrupted} \
-         interrupted, {sent_again} sent again; {} events",
-        past.tasks, past.cursor
+         interrupted, {sent_again} sent again; {} panics; {} events",
+        past.tasks,
+        app.log().matches("\"panic\":").count(),
+        past.cursor
     );
     assert!(completed > 0, "nothing was ever completed");
     assert!(cycles < 30 || interrupted > 0, "nothing was ever hit");
 }
 
-/// Kills whoever's turn it is: the server, the agent, the keeper or nobody.
-async fn strike(app: &mut TestApp, who: &Caller, id: &str, (victim, past): (u64, &mut Past)) {
+/// Strikes whoever's turn it is.
+async fn strike(app: &mut TestApp, who: &Caller, id: &str, (cycle, past): (&Cycle, &mut Past)) {
     let up = agent_until(who, id, |now| now["pid"].is_number()).await;
     let dir = keeper_dir(app, id);
     let text = std::fs::read_to_string(dir.join("record")).unwrap_or_default();
     let mark = text.lines().find_map(|line| line.strip_prefix("mark "));
-    match victim {
-        0 => {
+    match cycle.victim {
+        Victim::Server => {
             app.kill9();
             app.boot().await;
         }
-        1 => {
+        Victim::Agent => {
             let pid = Pid::from_raw(pid_of(&up));
             // It may have ended by itself since it was asked.
             let _sent = kill(pid, Signal::SIGKILL);
             past.marks.extend(mark.map(str::to_owned));
         }
-        2 => {
+        Victim::Keeper => {
             kill9(recorded(&dir, "keeper_pid"));
             past.marks.extend(mark.map(str::to_owned));
         }
-        _ => {}
+        Victim::Point(..) | Victim::Nobody => {}
     }
 }
 

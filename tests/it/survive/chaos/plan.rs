@@ -1,0 +1,149 @@
+//! What a run of the chaos does, from its seed alone.
+//! Never asks the machine: the same seed gives the same plan on every one.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+
+use super::super::Dice;
+use super::super::panics::points::{Deed, OF_A_SESSION, OF_TASKS, OF_THE_TRUNK};
+
+/// Who is struck.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Victim {
+    /// The server, by SIGKILL.
+    Server,
+    /// The agent, by SIGKILL.
+    Agent,
+    /// Its keeper, by SIGKILL.
+    Keeper,
+    /// Whoever passes this point for the so many-th time, by a panic.
+    Point(&'static str, u64),
+    /// Nobody.
+    Nobody,
+}
+
+/// One cycle.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Cycle {
+    /// Prompts that are sent first.
+    pub prompts: u64,
+    /// Events of the cycle that are waited for before the strike.
+    pub moment: u64,
+    /// Who is struck.
+    pub victim: Victim,
+    /// Whether uncertain tasks are sent again, one bit for each question.
+    pub answers: u64,
+}
+
+/// The cycles of a seed, without an end.
+pub struct Plan {
+    dice: Dice,
+    lines: u64,
+    points: Vec<&'static str>,
+    /// Panics of what all sessions stand on, since the server was killed last.
+    of_the_trunk: u32,
+}
+
+/// The root gives up at the sixth in half a minute, as it should: one that others cause counts too.
+const MOST_OF_THE_TRUNK: u32 = 3;
+
+impl Plan {
+    pub fn new(seed: u64, lines: u64) -> Self {
+        let passed = [OF_A_SESSION, OF_THE_TRUNK, OF_TASKS].concat();
+        let passed = passed.iter().filter(|(name, deed)| {
+            let passed = matches!(
+                deed,
+                Deed::Turn | Deed::Rebuild | Deed::Bury | Deed::Reconnect
+            );
+            // The driver that is not there.
+            passed && !name.starts_with("shell.")
+        });
+        Self {
+            dice: Dice(seed),
+            lines,
+            points: passed.map(|(name, _)| *name).collect(),
+            of_the_trunk: 0,
+        }
+    }
+
+    /// A number for the first cycles, to be compared.
+    pub fn digest(seed: u64, lines: u64, cycles: usize) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        Self::new(seed, lines)
+            .take(cycles)
+            .for_each(|cycle| cycle.hash(&mut hasher));
+        hasher.finish()
+    }
+}
+
+impl Plan {
+    fn point(&mut self, point: &'static str, passes: u64) -> Victim {
+        if OF_THE_TRUNK.iter().any(|(name, _)| *name == point) {
+            self.of_the_trunk += 1;
+        }
+        if self.of_the_trunk > MOST_OF_THE_TRUNK {
+            self.of_the_trunk = 0;
+            return Victim::Server;
+        }
+        Victim::Point(point, passes)
+    }
+}
+
+impl Iterator for Plan {
+    type Item = Cycle;
+
+    fn next(&mut self) -> Option<Cycle> {
+        let prompts = 1 + self.dice.below(2);
+        let moment = self.dice.below(self.lines);
+        let victim = match self.dice.below(10) {
+            0 | 1 => Victim::Server,
+            2 | 3 => Victim::Agent,
+            4 => Victim::Keeper,
+            5..9 => {
+                let count = u64::try_from(self.points.len()).unwrap();
+                let at = usize::try_from(self.dice.below(count)).unwrap();
+                let passes = self.dice.below(4);
+                self.point(self.points[at], passes)
+            }
+            _ => Victim::Nobody,
+        };
+        if victim == Victim::Server {
+            self.of_the_trunk = 0;
+        }
+        let answers = self.dice.below(u64::MAX);
+        Some(Cycle {
+            prompts,
+            moment,
+            victim,
+            answers,
+        })
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_plan() {
+    let plan = |seed| Plan::new(seed, 2_000).take(500).collect::<Vec<_>>();
+    assert_eq!(plan(7), plan(7));
+    assert_ne!(plan(7), plan(8));
+    assert_eq!(Plan::digest(7, 2_000, 500), Plan::digest(7, 2_000, 500));
+    let all = plan(7);
+    for victim in [
+        Victim::Server,
+        Victim::Agent,
+        Victim::Keeper,
+        Victim::Nobody,
+    ] {
+        assert!(
+            all.iter().any(|cycle| cycle.victim == victim),
+            "never {victim:?}"
+        );
+    }
+    let points = Plan::new(7, 2_000).points;
+    assert!(points.len() > 50, "{points:?}");
+    let hit = |name: &&&str| {
+        let of = |cycle: &Cycle| matches!(cycle.victim, Victim::Point(point, _) if point == **name);
+        Plan::new(7, 2_000).take(5_000).any(|cycle| of(&cycle))
+    };
+    let never: Vec<_> = points.iter().filter(|name| !hit(name)).collect();
+    assert!(never.is_empty(), "{never:?}");
+}
