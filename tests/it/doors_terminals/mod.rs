@@ -79,6 +79,16 @@ impl Terminal {
         }
     }
 
+    /// Reads until the shell takes commands: root's prompt, or anybody else's.
+    pub async fn prompt(&mut self) {
+        while !["# ", "$ "]
+            .iter()
+            .any(|prompt| self.text().contains(prompt))
+        {
+            assert!(self.step().await, "closed before a prompt: {}", self.text());
+        }
+    }
+
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes).into_owned()
     }

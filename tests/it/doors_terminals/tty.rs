@@ -27,7 +27,7 @@ async fn two_people_at_one_terminal_see_the_same_bytes() {
         .unwrap()
         .to_owned();
     let mut first = Terminal::open(&ada, "t", "").await;
-    first.until("$ ").await;
+    first.prompt().await;
     let mut second = Terminal::open(&ada, "t", "").await;
     first.type_in("echo sum-$((40+2))\r").await;
     first.until("sum-42").await;
@@ -56,7 +56,7 @@ async fn a_terminal_goes_on_at_its_offset_after_the_servers_death() {
     let signed = app.sign_in("ada").await;
     let made = make(&signed, &app, "t", &json!({})).await;
     let mut before = Terminal::open(&signed, "t", "").await;
-    before.until("$ ").await;
+    before.prompt().await;
     // It prints while nobody is there to read.
     let gate = app.dir().join("gate");
     before
@@ -101,7 +101,7 @@ async fn a_slow_reader_is_behind_and_not_cut_short() {
     let ada = app.sign_in("ada").await;
     make(&ada, &app, "t", &json!({})).await;
     let mut slow = Terminal::open(&ada, "t", "").await;
-    slow.until("$ ").await;
+    slow.prompt().await;
     let mut quick = Terminal::open(&ada, "t", "&offset=latest").await;
     let base = app.memory();
     quick.type_in("seq 300000; echo o''ver\r").await;
@@ -175,7 +175,7 @@ async fn an_exit_comes_behind_the_last_byte_and_closes() {
     let ada = app.sign_in("ada").await;
     make(&ada, &app, "t", &json!({})).await;
     let mut terminal = Terminal::open(&ada, "t", "").await;
-    terminal.until("$ ").await;
+    terminal.prompt().await;
     terminal
         .type_in("seq 5000; exec sh -c 'echo last; exit 3'\r")
         .await;
@@ -200,7 +200,7 @@ async fn a_deletion_and_a_reset_are_seen_at_the_terminal() {
     let ada = app.sign_in("ada").await;
     make(&ada, &app, "t", &json!({})).await;
     let mut terminal = Terminal::open(&ada, "t", "").await;
-    terminal.until("$ ").await;
+    terminal.prompt().await;
     ada.post(&format!("{SESSIONS}/t/reset"), &json!({}))
         .await
         .ok(200);
@@ -214,7 +214,7 @@ async fn a_deletion_and_a_reset_are_seen_at_the_terminal() {
     assert_eq!(terminal.told[0]["type"], "exit");
     assert_eq!(terminal.told[1]["incarnation"], 2);
     terminal.bytes.clear();
-    terminal.until("$ ").await;
+    terminal.prompt().await;
     terminal.type_in("echo n''ew\r").await;
     terminal.until("new").await;
     assert_eq!(
@@ -297,7 +297,7 @@ async fn a_large_paste_arrives_whole_and_in_order() {
     let ada = app.sign_in("ada").await;
     make(&ada, &app, "t", &json!({})).await;
     let mut terminal = Terminal::open(&ada, "t", "").await;
-    terminal.until("$ ").await;
+    terminal.prompt().await;
     let (gate, sink) = (app.dir().join("gate"), app.dir().join("sink"));
     terminal
         .type_in(&format!(
