@@ -76,6 +76,9 @@ pub struct ExitReport {
     /// Whether the kernel wrote a core.
     #[serde(default)]
     pub core: bool,
+    /// Whether the kernel ended it for lack of memory; known only where its tree has a cgroup.
+    #[serde(default)]
+    pub oom: bool,
     /// Why.
     pub reason: ExitReason,
     /// Who or what asked for the end, in the keeper's words.
@@ -91,7 +94,29 @@ pub struct ExitReport {
     pub log_len: u64,
 }
 
+/// Signals that stand for a limit, and the limit: of processor time, of a file's size.
+const LIMITS: [(i32, &str); 2] = [(24, "processor time"), (25, "file size")];
+
 impl ExitReport {
+    /// The reason and what the kernel says of the end, for the supervisor's log.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let reason = self.reason.name();
+        match (self.signal, self.exit_code) {
+            (Some(signal), _) => {
+                let limit = LIMITS.iter().find(|(number, _)| *number == signal);
+                let why = match (limit, self.oom) {
+                    (_, true) => ": out of memory".to_owned(),
+                    (Some((_, what)), false) => format!(": limit of {what}"),
+                    (None, false) => String::new(),
+                };
+                format!("{reason} (signal {signal}{why})")
+            }
+            (None, Some(code)) => format!("{reason} (code {code})"),
+            (None, None) => reason.to_owned(),
+        }
+    }
+
     /// How long it lived, in milliseconds.
     #[must_use]
     pub fn lifetime_ms(&self) -> i64 {

@@ -16,6 +16,7 @@ pub mod principal;
 pub mod prompt;
 pub mod session;
 pub mod status;
+pub mod survival;
 pub mod task;
 pub mod user;
 
