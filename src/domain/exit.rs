@@ -123,3 +123,38 @@ impl ExitReport {
         self.ended_at.0.saturating_sub(self.started_at.0).max(0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_told_with_what_the_kernel_says() {
+        let told = |signal, exit_code, oom| {
+            let report = ExitReport {
+                incarnation: Incarnation(1),
+                pid: Some(7),
+                exit_code,
+                signal,
+                core: false,
+                oom,
+                reason: ExitReason::Crashed,
+                by: None,
+                started_at: Timestamp(0),
+                ended_at: Timestamp(1),
+                stderr_tail: Vec::new(),
+                log_len: 0,
+            };
+            report.words()
+        };
+        assert_eq!(told(Some(9), None, false), "crashed (signal 9)");
+        assert_eq!(
+            told(Some(9), None, true),
+            "crashed (signal 9: out of memory)"
+        );
+        let time = "crashed (signal 24: limit of processor time)";
+        assert_eq!(told(Some(24), None, false), time);
+        assert_eq!(told(None, Some(3), false), "crashed (code 3)");
+        assert_eq!(told(None, None, false), "crashed");
+    }
+}

@@ -332,9 +332,8 @@ impl Core {
         self.session.facts.ending = None;
         self.cancel_questions("exit", now, step);
         step.event(EventKind::Exit, now, json!(report));
-        step.effects
-            .push(Effect::Log(self.line("process_down", Some(report.words()))));
-        step.effects.push(Effect::Leave);
+        let down = self.line("process_down", Some(report.words()));
+        step.effects.extend([Effect::Log(down), Effect::Leave]);
         step.changes.push(Change::Ended(Box::new(report.clone())));
         self.session.facts.process = Process::None;
         self.session.facts.last_exit = Some(report);
