@@ -7,6 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
+use nix::poll::{PollTimeout, poll};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::stat::{Mode as FileMode, umask};
 use nix::unistd;
@@ -25,6 +26,10 @@ use crate::wire::record::Record;
 use crate::wire::spec::{Begun, Spec, StartCode, StartFailure, StartReply, encode_reply};
 use crate::wire::stream::Decoder;
 use crate::wire::{MAX_SPEC_BODY, VERSION, file, identity, segments};
+
+/// How often a program that never ran is given time to leave its cgroup, and how much.
+const LEAVING: usize = 20;
+const PAUSE_MS: u8 = 5;
 
 /// `Ok(None)` in the process that the server started, which has nothing more to do.
 pub fn begin() -> Result<Option<Engine>, StartFailure> {
@@ -225,8 +230,14 @@ fn clean(spec: &Spec) {
     }
     let _absent = fs::remove_file(segments::path(Path::new(""), 0));
     let _not_empty = fs::remove_dir(&spec.dir);
-    if let Some(path) = &spec.cgroup {
-        let _absent = Leaf::at(path).remove();
+    if let Some(leaf) = spec.cgroup.as_deref().map(Leaf::at) {
+        for _ in 0..LEAVING {
+            if !leaf.path().exists() || leaf.remove().is_ok() {
+                return;
+            }
+            // The program is on its way out: its gate has been closed before it was opened.
+            let _waited = poll(&mut [], PollTimeout::from(PAUSE_MS));
+        }
     }
 }
 

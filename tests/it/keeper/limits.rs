@@ -58,6 +58,21 @@ async fn a_leaf_that_cannot_be_made_is_no_reason_not_to_start() {
     assert!(!leaf.path().exists(), "no plain directory is left");
 }
 
+#[tokio::test]
+async fn a_start_that_fails_leaves_no_leaf() {
+    let Some(base) = groups() else { return };
+    let rig = Rig::new();
+    let mut spec = rig.spec(&["/nowhere/to/be/found"]);
+    spec.session = uuid::Uuid::new_v4().to_string();
+    spec.dir = callboard::keeper::Dir::new(rig.root.path(), &spec.session, 1)
+        .path()
+        .to_path_buf();
+    let leaf = in_group(&mut spec, &base);
+    let refused = rig.try_start(spec).await.err().unwrap();
+    assert_eq!(refused.code(), "program_not_found");
+    super::until("the leaf's removal", || !leaf.path().exists()).await;
+}
+
 /// One of this name belongs to somebody else, even when it is empty.
 #[tokio::test]
 async fn a_leaf_is_never_used_twice() {
