@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout};
 
 use super::App;
 use crate::domain::Timestamp;
+use crate::domain::survival::Survival;
 use crate::store::meta;
 
 /// Longest wait for the database before it counts as down.
@@ -49,10 +50,27 @@ pub struct Health {
     pub supervisor: Service,
     /// The keeper's program, by file name, when it was found.
     pub keeper: Option<String>,
-    /// The means that hold the trees of agents together: `namespaces`, `user_namespaces`, `group`.
-    pub isolation: &'static str,
-    /// What this machine lacks for better ones, and the mend.
-    pub isolation_missing: Option<String>,
+    /// What holds agents here.
+    pub holding: Holding,
+}
+
+/// What holds agents here: their trees, their limits, their lives past the server's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holding {
+    /// The means that hold trees together: `namespaces`, `user_namespaces`, `group`.
+    pub means: &'static str,
+    /// What this machine lacks for better ones.
+    pub means_missing: Option<String>,
+    /// Whether each tree has a cgroup of its own.
+    pub cgroup: bool,
+    /// What this machine lacks for one.
+    pub cgroup_missing: Option<String>,
+    /// By what limits are held: `cgroup`, `rlimit`, or `none` where none are set.
+    pub limits: &'static str,
+    /// What of the limits is not held as it is set.
+    pub limits_missing: Option<&'static str>,
+    /// Whether agents outlive the server.
+    pub survival: Survival,
 }
 
 /// Whether new work is welcome.
@@ -101,8 +119,7 @@ impl App {
             },
             supervisor,
             keeper: self.inner.base.keeper.clone(),
-            isolation: self.inner.base.isolation,
-            isolation_missing: self.inner.base.isolation_missing.clone(),
+            holding: self.inner.base.holding.clone(),
         }
     }
 

@@ -34,7 +34,7 @@ pub use clock::Clock;
 pub use connections::{Connection, Ending, PollPermit, Registration, Visit};
 pub use creation::{AgentRequest, Created, Lazy};
 pub use events::Bounds;
-pub use health::{Health, Readiness, Service};
+pub use health::{Health, Holding, Readiness, Service};
 pub use tasks::{MessageRequest, Queue, TaskFilter, TaskView};
 pub use terminals::{CompletionRequest, ScreenStart, TtyPlace};
 pub use why::{Fact, Why};
@@ -72,10 +72,8 @@ pub struct Foundation {
     pub epoch: String,
     /// File name of the keeper's program, for health.
     pub keeper: Option<String>,
-    /// The means that hold the trees of agents together, by name.
-    pub isolation: &'static str,
-    /// What this machine lacks for better ones.
-    pub isolation_missing: Option<String>,
+    /// What holds agents here.
+    pub holding: Holding,
 }
 
 struct Inner {

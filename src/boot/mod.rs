@@ -5,6 +5,7 @@
 
 mod accounts;
 mod error;
+mod holding;
 mod http;
 mod lock;
 mod logging;
@@ -19,9 +20,9 @@ use std::time::Duration;
 use crate::api::Doorkeeper;
 use crate::app::{App, Clock, Foundation};
 use crate::auth::{Passwords, Tokens};
-use crate::config::{Config, IsolationSetting};
+use crate::config::Config;
 use crate::crash;
-use crate::keeper::{Isolation, KeeperBinary, Means, Spawner};
+use crate::keeper::{KeeperBinary, Spawner};
 use crate::runtime::{Parts, Runtime, Tree};
 use crate::secrets::Secrets;
 use crate::store::{Store, meta};
@@ -100,7 +101,7 @@ struct House {
 impl House {
     async fn build(config: &Arc<Config>) -> Result<Self, BootError> {
         let keeper = KeeperBinary::resolve(None).map_err(|e| BootError::Keeper(e.to_string()))?;
-        let isolation = isolation(config, &keeper).await?;
+        let held = holding::ask(config, &keeper).await?;
         let keeper_name = keeper.path().file_name().and_then(|name| name.to_str());
         let keeper_name = keeper_name.map(str::to_owned);
         let database = config.database_path();
@@ -120,7 +121,9 @@ impl House {
             secrets: Arc::clone(&secrets),
             spawner: Spawner::start(keeper).map_err(BootError::fault)?,
             server_exe: machine::own_program()?,
-            isolation: isolation.0,
+            isolation: held.isolation,
+            cgroup: held.cgroup,
+            caps: held.caps,
             epoch: epoch.clone(),
         };
         let (runtime, tree, recovered) = Runtime::start(parts)
@@ -141,8 +144,7 @@ impl House {
             clock: Clock::system(),
             epoch,
             keeper: keeper_name,
-            isolation: isolation.0.name(),
-            isolation_missing: isolation.1,
+            holding: held.told,
         });
         Ok(Self {
             app,
@@ -229,30 +231,6 @@ impl House {
         }
         tracing::info!("stopped; agents live on below their keepers unless they were ended");
     }
-}
-
-/// What holds the trees of agents together from now on, and what is missing for more.
-async fn isolation(
-    config: &Config,
-    keeper: &KeeperBinary,
-) -> Result<(Isolation, Option<String>), BootError> {
-    if config.agents.isolation == IsolationSetting::None {
-        return Ok((Isolation::Group, None));
-    }
-    let keeper = keeper.clone();
-    let means = tokio::task::spawn_blocking(move || Means::probe(&keeper))
-        .await
-        .map_err(BootError::fault)?;
-    let (best, missing) = (means.best(), means.missing());
-    tracing::info!(
-        means = best.name(),
-        missing = missing.as_deref(),
-        "isolation"
-    );
-    if let Some(missing) = &missing {
-        tracing::warn!(%missing, "the trees of agents are held by their process groups alone");
-    }
-    Ok((best, missing))
 }
 
 /// Forgets what is over, at the start and then every hour.

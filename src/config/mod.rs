@@ -17,7 +17,9 @@ use figment::Figment;
 use figment::providers::{Format, Serialized, Toml};
 
 pub use error::ConfigError;
-pub use settings::{Agents, Auth, Config, Database, IsolationSetting, KindConfig, Limits};
+pub use settings::{
+    AgentLimits, Agents, Auth, Config, Database, IsolationSetting, KindConfig, Limits,
+};
 
 /// The commented defaults, as they are printed for people.
 pub const DEFAULTS: &str = include_str!("../../config/callboard.toml");

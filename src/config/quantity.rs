@@ -70,6 +70,17 @@ pub fn read_size<'de, D: Deserializer<'de>>(input: D) -> Result<u64, D::Error> {
     input.deserialize_any(SizeVisitor)
 }
 
+/// Serde reader of a size that may be absent.
+///
+/// # Errors
+/// When it is there and none.
+pub fn read_optional_size<'de, D>(input: D) -> Result<Option<u64>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    read_size(input).map(Some)
+}
+
 struct DurationVisitor;
 
 impl Visitor<'_> for DurationVisitor {

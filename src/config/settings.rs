@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::quantity::{read_duration, read_optional_duration, read_size};
+use super::quantity::{read_duration, read_optional_duration, read_optional_size, read_size};
 
 /// All settings, validated. Paths are absolute.
 #[derive(Debug, Clone, Deserialize)]
@@ -140,9 +140,31 @@ pub struct Agents {
     pub roots: Vec<PathBuf>,
     /// How an agent's processes are held together.
     pub isolation: IsolationSetting,
+    /// What the processes of one agent may use.
+    #[serde(default)]
+    pub limits: AgentLimits,
     /// Where scenarios are looked up by name besides the built-in ones.
     #[serde(default)]
     pub scenarios_dir: Option<PathBuf>,
+}
+
+/// What the processes of one agent may use; absent: as the server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AgentLimits {
+    /// Bytes of memory.
+    #[serde(deserialize_with = "read_optional_size")]
+    pub memory: Option<u64>,
+    /// Processes and threads.
+    pub processes: Option<u64>,
+    /// Open files of each process.
+    pub open_files: Option<u64>,
+    /// Processor time of each process.
+    #[serde(deserialize_with = "read_optional_duration")]
+    pub cpu_time: Option<Duration>,
+    /// Bytes of a file that a process writes.
+    #[serde(deserialize_with = "read_optional_size")]
+    pub file_size: Option<u64>,
 }
 
 /// How one kind of agent is started, where it differs from the built-in way.

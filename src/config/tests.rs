@@ -98,12 +98,44 @@ fn a_refusal_names_the_key_and_what_was_expected() {
             "agents.restart_cap",
             "restart_base",
         ),
+        (
+            "[agents.limits]\nmemory = \"1 MiB\"\n",
+            "agents.limits.memory",
+            "16 MiB",
+        ),
+        (
+            "[agents.limits]\ncpu_time = \"1500ms\"\n",
+            "agents.limits.cpu_time",
+            "whole seconds",
+        ),
+        (
+            "[agents.limits]\nprocesses = 2\n",
+            "agents.limits.processes",
+            "8 or more",
+        ),
         ("allowed_origins = [\"*\"]\n", "allowed_origins", "https://"),
     ] {
         let error = load(file, &[]).unwrap_err();
         assert_eq!(error.key, key, "{error}");
         assert!(error.expected.contains(expected), "{error}");
     }
+}
+
+#[test]
+fn agents_are_limited_when_it_is_said() {
+    let none = load("", &[]).unwrap().agents.limits;
+    assert_eq!(none, AgentLimits::default());
+    let file = "[agents.limits]\nmemory = \"2 GiB\"\nprocesses = 64\ncpu_time = \"10m\"\n";
+    let variables = [("CALLBOARD_AGENTS__LIMITS__FILE_SIZE", "1 MiB")];
+    let limits = load(file, &variables).unwrap().agents.limits;
+    let expected = AgentLimits {
+        memory: Some(2 << 30),
+        processes: Some(64),
+        open_files: None,
+        cpu_time: Some(Duration::from_secs(600)),
+        file_size: Some(1 << 20),
+    };
+    assert_eq!(limits, expected);
 }
 
 #[test]

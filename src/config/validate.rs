@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::ConfigError;
-use super::settings::{Agents, Config, KindConfig};
+use super::settings::{AgentLimits, Agents, Config, KindConfig};
 use crate::domain::Kind;
 
 /// Checks every rule and makes paths absolute; `home` stands for `~`.
@@ -20,6 +20,7 @@ pub fn validate(mut config: Config, home: Option<&Path>) -> Result<Config, Confi
     database(&mut config, home)?;
     counts(&config)?;
     durations(&config)?;
+    agent_limits(&config.agents.limits)?;
     let home = home.unwrap_or(&config.data_dir);
     directories(&mut config.agents, home)?;
     config.kinds = kinds(std::mem::take(&mut config.kinds))?;
@@ -136,6 +137,34 @@ fn durations(config: &Config) -> Result<(), ConfigError> {
         "agents.restart_cap",
         format!("{cap:?}"),
         expected,
+    )
+}
+
+/// Below these no program starts.
+fn agent_limits(limits: &AgentLimits) -> Result<(), ConfigError> {
+    for (key, value, least, expected) in [
+        ("memory", limits.memory, 16 * 1024 * 1024, "16 MiB or more"),
+        ("processes", limits.processes, 8, "8 or more"),
+        ("open_files", limits.open_files, 32, "32 or more"),
+        ("file_size", limits.file_size, 4096, "4 KiB or more"),
+    ] {
+        if let Some(value) = value {
+            rule(
+                value >= least,
+                &format!("agents.limits.{key}"),
+                value,
+                expected,
+            )?;
+        }
+    }
+    let time = limits.cpu_time.unwrap_or(Duration::from_secs(1));
+    let whole = time.as_secs() >= 1 && time.subsec_nanos() == 0;
+    let found = format!("{time:?}");
+    rule(
+        whole,
+        "agents.limits.cpu_time",
+        found,
+        "whole seconds, 1s or more",
     )
 }
 

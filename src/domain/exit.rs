@@ -76,6 +76,9 @@ pub struct ExitReport {
     /// Whether the kernel wrote a core.
     #[serde(default)]
     pub core: bool,
+    /// Whether the kernel ended it for lack of memory; known only where its tree has a cgroup.
+    #[serde(default)]
+    pub oom: bool,
     /// Why.
     pub reason: ExitReason,
     /// Who or what asked for the end, in the keeper's words.
@@ -91,10 +94,67 @@ pub struct ExitReport {
     pub log_len: u64,
 }
 
+/// Signals that stand for a limit, and the limit: of processor time, of a file's size.
+const LIMITS: [(i32, &str); 2] = [(24, "processor time"), (25, "file size")];
+
 impl ExitReport {
+    /// The reason and what the kernel says of the end, for the supervisor's log.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let reason = self.reason.name();
+        match (self.signal, self.exit_code) {
+            (Some(signal), _) => {
+                let limit = LIMITS.iter().find(|(number, _)| *number == signal);
+                let why = match (limit, self.oom) {
+                    (_, true) => ": out of memory".to_owned(),
+                    (Some((_, what)), false) => format!(": limit of {what}"),
+                    (None, false) => String::new(),
+                };
+                format!("{reason} (signal {signal}{why})")
+            }
+            (None, Some(code)) => format!("{reason} (code {code})"),
+            (None, None) => reason.to_owned(),
+        }
+    }
+
     /// How long it lived, in milliseconds.
     #[must_use]
     pub fn lifetime_ms(&self) -> i64 {
         self.ended_at.0.saturating_sub(self.started_at.0).max(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_told_with_what_the_kernel_says() {
+        let told = |signal, exit_code, oom| {
+            let report = ExitReport {
+                incarnation: Incarnation(1),
+                pid: Some(7),
+                exit_code,
+                signal,
+                core: false,
+                oom,
+                reason: ExitReason::Crashed,
+                by: None,
+                started_at: Timestamp(0),
+                ended_at: Timestamp(1),
+                stderr_tail: Vec::new(),
+                log_len: 0,
+            };
+            report.words()
+        };
+        assert_eq!(told(Some(9), None, false), "crashed (signal 9)");
+        assert_eq!(
+            told(Some(9), None, true),
+            "crashed (signal 9: out of memory)"
+        );
+        let time = "crashed (signal 24: limit of processor time)";
+        assert_eq!(told(Some(24), None, false), time);
+        assert_eq!(told(None, Some(3), false), "crashed (code 3)");
+        assert_eq!(told(None, None, false), "crashed");
     }
 }

@@ -17,6 +17,7 @@ pub mod prompt;
 pub mod server_lock;
 pub mod session;
 pub mod status;
+pub mod survival;
 pub mod task;
 pub mod user;
 

@@ -1,15 +1,44 @@
 //! What this machine gives to hold an agent's tree together, asked once, when the server starts.
 //! Never guesses: the keeper's program tries each way in a process of its own.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::binary::KeeperBinary;
+use super::wire::caps::Caps;
 use super::wire::spec::Isolation;
 
 /// The ways that were tried, best first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Means {
     tried: Vec<(Isolation, Result<(), String>)>,
+    /// Where leaves are made.
+    cgroup: Result<PathBuf, String>,
+    /// The files of a leaf that hold limits.
+    limits: Vec<String>,
+}
+
+/// By what the limits of a tree are held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitMeans {
+    /// None are wanted.
+    None,
+    /// The system's limits of each process.
+    Rlimit,
+    /// Memory and processes by the tree's cgroup; the others for each process.
+    Cgroup,
+}
+
+impl LimitMeans {
+    /// The word in replies.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Rlimit => "rlimit",
+            Self::Cgroup => "cgroup",
+        }
+    }
 }
 
 impl Means {
@@ -26,23 +55,48 @@ impl Means {
             Ok(answer) => Self::read(&String::from_utf8_lossy(&answer.stdout)),
             Err(error) => Self {
                 tried: vec![(Isolation::Namespaces, Err(error.to_string()))],
+                ..Self::none()
             },
         }
     }
 
-    /// Reads lines of a name and `ok`, or of a name and the reason.
-    fn read(answer: &str) -> Self {
-        let lines = answer.lines().filter_map(|line| line.split_once(' '));
-        let tried = lines.filter_map(|(name, outcome)| {
-            let outcome = match outcome {
-                "ok" => Ok(()),
-                reason => Err(reason.to_owned()),
-            };
-            Some((Isolation::parse(name)?, outcome))
-        });
+    /// What is there when nothing was asked: the process group.
+    #[must_use]
+    pub fn none() -> Self {
         Self {
-            tried: tried.collect(),
+            tried: Vec::new(),
+            cgroup: Err("the keeper's program does not answer".to_owned()),
+            limits: Vec::new(),
         }
+    }
+
+    /// Reads lines of a name and `ok`, or of a name and the reason; `cgroup ok` goes on with the
+    /// place, and `limits` names files.
+    fn read(answer: &str) -> Self {
+        let mut means = Self::none();
+        for (name, outcome) in answer.lines().filter_map(|line| line.split_once(' ')) {
+            let reason = || outcome.to_owned();
+            match (name, Isolation::parse(name)) {
+                (_, Some(isolation)) => {
+                    let outcome = if outcome == "ok" {
+                        Ok(())
+                    } else {
+                        Err(reason())
+                    };
+                    means.tried.push((isolation, outcome));
+                }
+                ("cgroup", None) => {
+                    let place = outcome.strip_prefix("ok ").map(PathBuf::from);
+                    means.cgroup = place.ok_or_else(reason);
+                }
+                ("limits", None) => {
+                    means.limits = outcome.split_whitespace().map(str::to_owned).collect();
+                }
+                // A keeper of another version.
+                (_, None) => {}
+            }
+        }
+        means
     }
 
     /// The best that works; the process group always does.
@@ -68,6 +122,47 @@ impl Means {
         } else {
             refused.join("; ")
         })
+    }
+
+    /// Where the cgroups of trees can be made.
+    #[must_use]
+    pub fn cgroup(&self) -> Option<&Path> {
+        self.cgroup.as_deref().ok()
+    }
+
+    /// Why trees have no cgroups of their own; `None` when they have.
+    #[must_use]
+    pub fn cgroup_missing(&self) -> Option<&str> {
+        self.cgroup.as_ref().err().map(String::as_str)
+    }
+
+    /// By what these limits are held here, and what of them is not held as they say.
+    #[must_use]
+    pub fn limits(&self, caps: Caps) -> (LimitMeans, Option<&'static str>) {
+        if !caps.any() {
+            return (LimitMeans::None, None);
+        }
+        let held = |wanted: Option<u64>, file: &str| {
+            wanted.is_none() || self.limits.iter().any(|given| given == file)
+        };
+        let memory = held(caps.memory, "memory.max");
+        let processes = held(caps.processes, "pids.max");
+        let missing = match (memory, processes) {
+            (true, true) => None,
+            (false, true) => Some("memory is limited for each process, not for the tree"),
+            (true, false) => Some("processes are counted for the user, and not for root"),
+            (false, false) => Some(
+                "memory is limited for each process, and processes are counted for the user, not \
+                 for root",
+            ),
+        };
+        let wanted = caps.memory.or(caps.processes).is_some();
+        let means = if wanted && memory && processes {
+            LimitMeans::Cgroup
+        } else {
+            LimitMeans::Rlimit
+        };
+        (means, missing)
     }
 }
 
@@ -95,5 +190,44 @@ mod tests {
             "namespaces: a pid namespace: no; user_namespaces: an init: full"
         );
         assert!(Means::read("").missing().is_some());
+    }
+
+    #[test]
+    fn a_cgroup_is_taken_with_its_place_or_missing_with_the_reason() {
+        let given = Means::read("namespaces ok\ncgroup ok /sys/fs/cgroup/a b\nlimits \n");
+        assert_eq!(given.cgroup(), Some(Path::new("/sys/fs/cgroup/a b")));
+        assert_eq!(given.cgroup_missing(), None);
+        let refused = Means::read("cgroup a group below its own: Permission denied\n");
+        assert_eq!(refused.cgroup(), None);
+        let why = "a group below its own: Permission denied";
+        assert_eq!(refused.cgroup_missing(), Some(why));
+        assert!(Means::read("namespaces ok\n").cgroup_missing().is_some());
+    }
+
+    #[test]
+    fn limits_are_held_by_what_the_leaf_has() {
+        let memory = Caps {
+            memory: Some(1),
+            ..Caps::default()
+        };
+        let both = Caps {
+            processes: Some(9),
+            ..memory
+        };
+        let files = Caps {
+            open_files: Some(9),
+            ..Caps::default()
+        };
+        let all = Means::read("cgroup ok /x\nlimits memory.max pids.max\n");
+        assert_eq!(all.limits(both), (LimitMeans::Cgroup, None));
+        assert_eq!(all.limits(files), (LimitMeans::Rlimit, None));
+        assert_eq!(all.limits(Caps::default()), (LimitMeans::None, None));
+        let some = Means::read("cgroup ok /x\nlimits memory.max\n");
+        assert_eq!(some.limits(memory), (LimitMeans::Cgroup, None));
+        let (means, missing) = some.limits(both);
+        assert_eq!(means, LimitMeans::Rlimit);
+        assert!(missing.unwrap().contains("root"));
+        let (means, missing) = Means::read("cgroup no\n").limits(memory);
+        assert_eq!((means, missing.is_some()), (LimitMeans::Rlimit, true));
     }
 }

@@ -16,6 +16,7 @@
 mod binary;
 mod connection;
 mod dir;
+pub mod leaf;
 mod logreader;
 mod means;
 pub mod pidfd;
@@ -32,10 +33,11 @@ pub use binary::{BinaryError, KeeperBinary};
 pub use connection::{ConnectError, ProtocolError, Reader, SendError, Writer, connect};
 pub use dir::Dir;
 pub use logreader::{Chunk, LogReader};
-pub use means::Means;
+pub use means::{LimitMeans, Means};
 pub use spawner::{ProcessId, SpawnError, Spawner, Started};
 pub use stop::{Outcome, Path as StopPath, stop_past};
-pub use sweep::{Swept, sweep};
+pub use sweep::{Swept, clear_leaves, sweep};
+pub use wire::caps::Caps;
 pub use wire::frame::{
     BlockReason, ClientFrame, Hello, InputOutcome, InputState, KeeperFrame, Refusal, Status, Target,
 };

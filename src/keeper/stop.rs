@@ -86,6 +86,7 @@ fn finish(dir: &Dir, asked: Option<ExitRecord>, by: &str) -> Outcome {
     if path == Path::Forced {
         left = kill_keeper(dir);
     }
+    // By the cgroup, too: what the walk below the keeper has missed is in it.
     if let Some(record) = dir.record() {
         left.extend(sweep(&record).left);
     }

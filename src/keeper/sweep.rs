@@ -1,8 +1,11 @@
-//! Ends what a dead keeper has left behind, found by the incarnation's mark.
-//! Never signals a process that does not carry the mark, nor one of an earlier boot.
+//! Ends what a dead keeper has left behind, found by the incarnation's cgroup and by its mark.
+//! Never signals a process that is in neither, nor one of an earlier boot.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::dir::Dir;
+use super::leaf::{self, Leaf};
 use super::pidfd::Pidfd;
 use super::wire::identity;
 use super::wire::record::Record;
@@ -16,28 +19,77 @@ const PAUSE: Duration = Duration::from_millis(5);
 pub struct Swept {
     /// Processes that were sent SIGKILL.
     pub killed: usize,
-    /// Marked processes that are still there.
+    /// Processes of the tree that are still there.
     pub left: Vec<u32>,
 }
 
-/// Kills every process with the record's mark and returns when none is left, or after five seconds.
-/// Blocking. Children of the tree that erased their environment are not found here: they die with
-/// their keeper's tree kill, not after the loss of the keeper.
+/// Kills everything in the record's cgroup and every process with its mark, and returns when none is
+/// left, or after five seconds. Blocking. Without a cgroup and without namespaces, children of the
+/// tree that erased their environment are not found here: they die with their keeper's tree kill,
+/// not after the loss of the keeper.
 pub fn sweep(record: &Record) -> Swept {
     let mut swept = Swept::default();
     if identity::boot_id().as_deref() != Some(record.boot_id.as_str()) || record.mark.is_empty() {
         return swept;
     }
+    let leaf = record.cgroup.as_deref();
+    let leaf = leaf.and_then(|path| Leaf::of(path, &record.session, record.incarnation));
     let start = Instant::now();
     loop {
+        swept.killed += leaf.as_ref().map_or(0, kill_all);
         swept.left = marked(&record.mark);
-        if swept.left.is_empty() || start.elapsed() > LIMIT {
-            return swept;
+        let held = leaf.as_ref().is_some_and(Leaf::populated);
+        if (swept.left.is_empty() && !held) || start.elapsed() > LIMIT {
+            break;
         }
         for pid in &swept.left {
             swept.killed += usize::from(kill(*pid, &record.mark));
         }
         std::thread::sleep(PAUSE);
+    }
+    if let Some(leaf) = leaf {
+        swept.left.extend(leaf.members());
+        swept.left.sort_unstable();
+        swept.left.dedup();
+        let _gone = leaf.remove();
+    }
+    swept
+}
+
+/// Ends and removes what keepers below `root` that are dead have left where leaves are made; how
+/// many leaves that were. Leaves of other servers stay. Blocking.
+pub fn clear_leaves(base: &Path, root: &Path) -> usize {
+    let Ok(found) = std::fs::read_dir(base) else {
+        return 0;
+    };
+    let names = found.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let left = names.filter(|name| {
+        let own = leaf::parse(name).map(|(session, number)| Dir::new(root, session, number));
+        let Some(dir) = own.filter(|dir| dir.path().exists() && !dir.alive()) else {
+            return false;
+        };
+        if let Some(record) = dir.record() {
+            sweep(&record);
+        }
+        // A keeper that died before it had a record has left an empty one.
+        let leaf = Leaf::at(&base.join(name));
+        !leaf.path().exists() || leaf.remove().is_ok()
+    });
+    left.count()
+}
+
+/// How many there were in it.
+fn kill_all(leaf: &Leaf) -> usize {
+    if !leaf.populated() {
+        return 0;
+    }
+    let members = leaf.members().len();
+    match leaf.kill() {
+        Ok(()) => members,
+        Err(error) => {
+            tracing::warn!(%error, "a cgroup cannot be killed");
+            0
+        }
     }
 }
 

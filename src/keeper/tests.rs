@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::dir::Dir;
+use super::wire::caps::Caps;
 use super::wire::frame::{
     BlockReason, ClientFrame, Hello, InputOutcome, InputState, KeeperFrame, Refusal, Status, Target,
 };
@@ -101,9 +102,23 @@ fn exit_record() -> impl Strategy<Value = ExitRecord> {
     )
 }
 
+fn caps() -> impl Strategy<Value = Caps> {
+    let value = || prop::option::of(0..u64::MAX);
+    (value(), value(), value(), value(), value()).prop_map(
+        |(memory, processes, open_files, cpu_time_s, file_size)| Caps {
+            memory,
+            processes,
+            open_files,
+            cpu_time_s,
+            file_size,
+        },
+    )
+}
+
 fn record() -> impl Strategy<Value = Record> {
-    (any::<[u32; 2]>(), any::<[u64; 4]>(), text(), text(), text()).prop_map(
-        |([keeper_pid, program_pid], [a, b, c, d], session, boot_id, mark)| Record {
+    let texts = (text(), text(), text(), prop::option::of(text()));
+    (any::<[u32; 2]>(), any::<[u64; 4]>(), texts).prop_map(
+        |([keeper_pid, program_pid], [a, b, c, d], (session, boot_id, mark, cgroup))| Record {
             version: 1,
             session,
             incarnation: a,
@@ -114,6 +129,7 @@ fn record() -> impl Strategy<Value = Record> {
             boot_id,
             mark,
             started_ms: d,
+            cgroup,
         },
     )
 }
@@ -275,6 +291,8 @@ proptest! {
         env in prop::collection::vec(("[A-Z]{1,8}", ".*"), 0..5),
         size in any::<Option<(u16, u16)>>(),
         numbers in any::<(u64, u64, i32)>(),
+        cgroup in prop::option::of("/[a-z/]{1,20}"),
+        caps in caps(),
     ) {
         let spec = Spec {
             session: "s".to_owned(),
@@ -286,9 +304,19 @@ proptest! {
             mode: size.map_or(Mode::Pipes, |(rows, cols)| Mode::Pty { rows, cols }),
             limits: Limits { orphan_ttl_s: numbers.1, on_server_loss: OnServerLoss::Stop, ..Limits::default() },
             isolation: Isolation::UserNamespaces,
+            cgroup: cgroup.map(Into::into),
+            caps,
         };
         let frames = decode_in_pieces(&spec.encode(), 7, MAX_SPEC_BODY);
         prop_assert_eq!(Spec::decode(&frames[0]), Ok(spec.clone()));
+        // A server of earlier days ends its frame after the isolation, or even before it.
+        let tail = 4 + spec.cgroup.as_ref().map_or(0, |path| path.as_os_str().len()) + 5 * 8;
+        let mut old = frames[0].clone();
+        old.body.truncate(old.body.len() - tail);
+        let plain = Spec { cgroup: None, caps: Caps::default(), ..spec.clone() };
+        prop_assert_eq!(Spec::decode(&old), Ok(plain.clone()));
+        old.body.pop();
+        prop_assert_eq!(Spec::decode(&old), Ok(Spec { isolation: Isolation::Group, ..plain }));
         let shown = format!("{spec:?}");
         prop_assert!(env.iter().all(|(_, value)| value.len() < 12 || !shown.contains(value.as_str())));
         let failure = StartFailure { code: StartCode::CwdDenied, errno: numbers.2, text: "t".to_owned() };

@@ -5,3 +5,4 @@
 pub mod heap;
 pub mod own;
 pub mod terminal;
+pub mod unit;

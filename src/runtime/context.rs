@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::config::Config;
-use crate::keeper::{Isolation, Spawner};
+use crate::keeper::{Caps, Isolation, Spawner};
 use crate::secrets::Secrets;
 use crate::store::Store;
 
@@ -41,6 +41,10 @@ pub struct Shared {
     pub(super) ledger: Ledger,
     /// What holds an agent's tree together here.
     pub(super) isolation: Isolation,
+    /// Where the cgroups of trees are made; `None`: nowhere.
+    pub(super) cgroup: Option<PathBuf>,
+    /// What each tree may use.
+    pub(super) caps: Caps,
     /// Places for live agents, first come first served.
     pub(super) places: Arc<Semaphore>,
     /// Places in the start gate.
@@ -74,6 +78,10 @@ pub struct Parts {
     pub server_exe: String,
     /// What holds an agent's tree together here.
     pub isolation: Isolation,
+    /// Where the cgroups of trees are made; `None`: nowhere.
+    pub cgroup: Option<PathBuf>,
+    /// What each tree may use.
+    pub caps: Caps,
     /// Names this history.
     pub epoch: String,
 }
@@ -91,6 +99,8 @@ impl Shared {
             spawner: parts.spawner,
             server_exe: parts.server_exe,
             isolation: parts.isolation,
+            cgroup: parts.cgroup,
+            caps: parts.caps,
             epoch: parts.epoch,
             directory: Directory::default(),
             ledger,

@@ -44,6 +44,7 @@ pub struct Recovered {
 pub(super) async fn sweep(shared: &Arc<Shared>, trunk: &Arc<Trunk>) -> Result<Recovered> {
     make_up_for_downtime(shared).await?;
     end_strays(shared).await;
+    clear_leaves(shared).await;
     let unsettled = shared.store.read(store::sessions::unsettled).await?;
     let ids: Vec<SessionId> = unsettled.iter().map(|session| session.id).collect();
     let sessions = ids.len();
@@ -135,6 +136,20 @@ async fn end_strays(shared: &Shared) {
             tracing::warn!(session.id = %id, incarnation, "a process that belongs to nothing is ended");
             let _outcome = keeper::stop_past(&dir, "stray", Duration::ZERO).await;
         }
+    }
+}
+
+/// Removes the cgroups that dead keepers have left, with whatever still lives in them.
+async fn clear_leaves(shared: &Shared) {
+    let Some(base) = shared.cgroup.clone() else {
+        return;
+    };
+    let root = shared.keepers.clone();
+    let clearing = tokio::task::spawn_blocking(move || keeper::clear_leaves(&base, &root));
+    match clearing.await {
+        Ok(0) => {}
+        Ok(leaves) => tracing::warn!(leaves, "cgroups of dead keepers are removed"),
+        Err(error) => tracing::warn!(%error, "cgroups of dead keepers may be left"),
     }
 }
 

@@ -125,6 +125,7 @@ pub fn exit(number: u64, reason: ExitReason) -> ExitReport {
         exit_code: None,
         signal: Some(9),
         core: false,
+        oom: false,
         reason,
         by: None,
         started_at: Timestamp(5_000),

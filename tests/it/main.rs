@@ -20,6 +20,7 @@ mod doors_auth;
 mod doors_drain;
 mod doors_events;
 mod doors_input;
+mod doors_limits;
 mod doors_owner;
 mod doors_tasks;
 mod doors_terminals;

@@ -5,12 +5,20 @@
 use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 
-use crate::app::{App, Readiness, Service};
+use crate::app::{App, Holding, Readiness, Service};
 
 /// How a machine is made to give namespaces.
 const NAMESPACES: &str = "run the server as root, or let its user make user namespaces: sysctl \
     user.max_user_namespaces=15000, and where they exist kernel.unprivileged_userns_clone=1 and \
     kernel.apparmor_restrict_unprivileged_userns=0; the server's log says what was refused";
+
+/// How a machine is made to give cgroups.
+const CGROUP: &str = "mount cgroups of version 2 and run the server where it may write its own: as \
+    root, or in a systemd unit with Delegate=yes (Linux 5.14 or newer)";
+
+/// How a machine is made to give cgroups that hold limits.
+const LIMITS: &str = "in the server's systemd unit: Delegate=yes and DelegateSubgroup=server (systemd \
+    254 or newer), on a machine with cgroups of version 2 alone";
 
 /// `GET /health`, `/health/detailed`, `/health/ready`, `/health/live`.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -52,11 +60,24 @@ async fn detailed(app: web::Data<App>) -> HttpResponse {
                 "binary": health.keeper,
             },
         },
-        "isolation": {
-            "means": health.isolation,
-            "mend": health.isolation_missing.is_some().then_some(NAMESPACES),
+        "isolation": isolation(&health.holding),
+        "restart": {
+            "agentsSurvive": health.holding.survival.known(),
+            "mend": health.holding.survival.mend(),
         },
     }))
+}
+
+fn isolation(holding: &Holding) -> Value {
+    json!({
+        "means": holding.means,
+        "mend": holding.means_missing.is_some().then_some(NAMESPACES),
+        "cgroup": holding.cgroup,
+        "cgroupMend": holding.cgroup_missing.is_some().then_some(CGROUP),
+        "limits": holding.limits,
+        "limitsMissing": holding.limits_missing,
+        "limitsMend": holding.limits_missing.is_some().then_some(LIMITS),
+    })
 }
 
 async fn ready(app: web::Data<App>) -> HttpResponse {

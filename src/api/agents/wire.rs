@@ -161,6 +161,7 @@ fn exit(exit: &ExitReport) -> Value {
         "exitCode": exit.exit_code,
         "signal": exit.signal,
         "core": exit.core,
+        "oom": exit.oom,
         "reason": exit.reason.name(),
         "by": exit.by,
         "startedAt": exit.started_at.rfc3339(),

@@ -16,6 +16,7 @@ use crate::exitfile::ExitFile;
 use crate::input::{Input, Pumped};
 use crate::isolate::Leash;
 use crate::launch::Program;
+use crate::leaf::Leaf;
 use crate::life::Life;
 use crate::log::Log;
 use crate::stderr::Stderr;
@@ -44,6 +45,7 @@ pub struct Parts {
     pub signals: SignalFd,
     pub lock: File,
     pub leash: Option<Leash>,
+    pub leaf: Option<Leaf>,
 }
 
 /// The whole keeper.
@@ -64,6 +66,8 @@ pub struct Engine {
     pub clients: Vec<Client>,
     pub life: Life,
     pub clock: Clock,
+    /// The tree's own cgroup, until the tree is gone.
+    pub leaf: Option<Leaf>,
     listener: UnixListener,
     signals: SignalFd,
     scratch: Vec<u8>,
@@ -112,6 +116,7 @@ impl Engine {
             clients: Vec::new(),
             life: Life::new(),
             clock: Clock::start(),
+            leaf: parts.leaf,
             listener: parts.listener,
             signals: parts.signals,
             scratch: Vec::new(),

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::clock::wall_ms;
 use crate::engine::Engine;
 use crate::exitfile::ExitFile;
+use crate::leaf::Leaf;
 use crate::sys;
 use crate::tree;
 use crate::wire::file;
@@ -156,11 +157,12 @@ impl Engine {
 
     fn program_ended(&mut self, status: i32) {
         let signal = libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status));
+        let starved = self.leaf.as_ref().is_some_and(Leaf::oom);
         self.life.exit = Some(ExitRecord {
             code: libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status)),
             signal,
             core: signal.is_some() && libc::WCOREDUMP(status),
-            oom: false,
+            oom: starved && signal == Some(libc::SIGKILL),
             at_ms: wall_ms(),
             by: self.life.stop.as_ref().map(|stop| stop.by.clone()),
             log_len: self.log.length(),
@@ -202,7 +204,7 @@ impl Engine {
         match self.life.phase {
             Phase::Running if forced => {
                 self.signal_group(libc::SIGKILL);
-                tree::signal(self.record.keeper_pid, libc::SIGKILL);
+                self.kill_tree();
             }
             Phase::Running => {}
             Phase::Draining { until } => {
@@ -278,7 +280,7 @@ impl Engine {
 
     fn kill_rounds(&mut self) {
         for _ in 0..ROUNDS {
-            if self.reap() {
+            if self.reap() && self.leave_leaf() {
                 let since = self.clock.now();
                 self.life.phase = Phase::Settling { since };
                 self.log.lift_cap();
@@ -286,10 +288,30 @@ impl Engine {
                 // Most often all output has been read by now, and nothing would wake the loop.
                 return self.settle(since);
             }
-            if tree::signal(self.record.keeper_pid, libc::SIGKILL) == 0 {
+            if self.kill_tree() == 0 {
                 return;
             }
         }
+    }
+
+    /// Kills what is left of the tree, by its cgroup and by parentage; how many were reached by the
+    /// latter.
+    fn kill_tree(&self) -> usize {
+        if let Some(leaf) = &self.leaf {
+            let _old_kernel = leaf.kill();
+        }
+        tree::signal(self.record.keeper_pid, libc::SIGKILL)
+    }
+
+    /// Removes the tree's cgroup, if there is one; `false` while anything in it lives.
+    fn leave_leaf(&mut self) -> bool {
+        if self.leaf.as_ref().is_some_and(Leaf::populated) {
+            return false;
+        }
+        if let Some(leaf) = self.leaf.take() {
+            let _gone = leaf.remove();
+        }
+        true
     }
 
     fn settle(&mut self, since: u64) {

@@ -1,6 +1,9 @@
 //! `callboard-keeper`: one small process that starts, keeps and ends one agent program.
 //! Never parses the program's output, never allocates by what it writes, never dies before its record.
 
+#[path = "../../keeper/leaf.rs"]
+#[expect(dead_code, reason = "the server's half of the shared file")]
+mod leaf;
 #[path = "../../keeper/pidfd.rs"]
 mod pidfd;
 #[path = "../../keeper/tree.rs"]
@@ -9,6 +12,8 @@ mod tree;
 #[expect(dead_code, reason = "the server's half of the shared files")]
 mod wire;
 
+mod bounds;
+mod cgroup;
 mod client;
 mod clock;
 mod commands;
@@ -28,7 +33,7 @@ fn main() {
         .nth(1)
         .is_some_and(|word| word == "probe")
     {
-        print!("{}", isolate::probe());
+        print!("{}{}", isolate::probe(), cgroup::probe());
         return;
     }
     let code = match setup::begin() {

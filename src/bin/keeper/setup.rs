@@ -7,22 +7,29 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
+use nix::poll::{PollTimeout, poll};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::stat::{Mode as FileMode, umask};
 use nix::unistd;
 
+use crate::bounds;
 use crate::clock::wall_ms;
 use crate::engine::{Engine, Parts};
 use crate::exitfile::ExitFile;
 use crate::input::Input;
 use crate::isolate;
 use crate::launch;
+use crate::leaf::Leaf;
 use crate::log::Log;
 use crate::sys;
 use crate::wire::record::Record;
 use crate::wire::spec::{Begun, Spec, StartCode, StartFailure, StartReply, encode_reply};
 use crate::wire::stream::Decoder;
 use crate::wire::{MAX_SPEC_BODY, VERSION, file, identity, segments};
+
+/// How often a program that never ran is given time to leave its cgroup, and how much.
+const LEAVING: usize = 20;
+const PAUSE_MS: u8 = 5;
 
 /// `Ok(None)` in the process that the server started, which has nothing more to do.
 pub fn begin() -> Result<Option<Engine>, StartFailure> {
@@ -43,7 +50,7 @@ pub fn begin() -> Result<Option<Engine>, StartFailure> {
     }
     let engine = live(&spec, lock);
     if engine.is_err() {
-        clean(&spec.dir);
+        clean(&spec);
     }
     engine.map(Some)
 }
@@ -138,6 +145,7 @@ fn live(spec: &Spec, mut lock: File) -> Result<Engine, StartFailure> {
     let input = Input::create().map_err(on_disk)?;
     let exit_file = ExitFile::reserve().map_err(on_disk)?;
 
+    let yard = bounds::make(spec);
     let leash = isolate::prepare(spec.isolation).map_err(|refused| StartFailure {
         code: StartCode::SpawnFailed,
         errno: isolate::raw(refused.errno),
@@ -150,6 +158,9 @@ fn live(spec: &Spec, mut lock: File) -> Result<Engine, StartFailure> {
     let held = launch::hold(spec, &record.mark)?;
     record.program_pid = held.program.pid;
     record.program_start_ticks = held.program.start_ticks;
+    let leaf = bounds::hold(held.program.pid, yard, spec).map_err(failed)?;
+    let place = leaf.as_ref().and_then(|leaf| leaf.path().to_str());
+    record.cgroup = place.map(str::to_owned);
     save(&record).map_err(on_disk)?;
     let program = held.release()?;
     answer(&Ok(Begun {
@@ -169,6 +180,7 @@ fn live(spec: &Spec, mut lock: File) -> Result<Engine, StartFailure> {
         signals,
         lock,
         leash,
+        leaf,
     }))
 }
 
@@ -185,6 +197,7 @@ fn own_record(spec: &Spec) -> io::Result<Record> {
         boot_id: identity::boot_id().unwrap_or_default(),
         mark: identity::new_mark()?,
         started_ms: wall_ms(),
+        cgroup: None,
     })
 }
 
@@ -203,7 +216,7 @@ fn save(record: &Record) -> io::Result<()> {
 }
 
 /// Takes back what this start has made; the lock is ours, so nobody else is in here.
-fn clean(dir: &Path) {
+fn clean(spec: &Spec) {
     let names = [
         file::SOCKET,
         file::RECORD,
@@ -216,7 +229,16 @@ fn clean(dir: &Path) {
         let _absent = fs::remove_file(name);
     }
     let _absent = fs::remove_file(segments::path(Path::new(""), 0));
-    let _not_empty = fs::remove_dir(dir);
+    let _not_empty = fs::remove_dir(&spec.dir);
+    if let Some(leaf) = spec.cgroup.as_deref().map(Leaf::at) {
+        for _ in 0..LEAVING {
+            if !leaf.path().exists() || leaf.remove().is_ok() {
+                return;
+            }
+            // The program is on its way out: its gate has been closed before it was opened.
+            let _waited = poll(&mut [], PollTimeout::from(PAUSE_MS));
+        }
+    }
 }
 
 fn failure(code: StartCode, what: &str, error: &io::Error) -> StartFailure {

@@ -6,13 +6,17 @@
     reason = "the system calls that nix does not wrap, each with its own reason below"
 )]
 
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::pty::{grantpt, posix_openpt, unlockpt};
+use nix::sys::resource::Resource;
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask};
 
 /// Closes everything but standard input, output and error.
@@ -151,6 +155,36 @@ pub fn kill(pid: i32, signo: i32) -> io::Result<()> {
         return Err(io::Error::last_os_error());
     }
     Ok(())
+}
+
+/// Sets a limit of a process: the one that a signal or an error tells of, and the last one.
+#[expect(
+    clippy::as_conversions,
+    reason = "the discriminants of Resource are the numbers of libc, of the type of each system"
+)]
+pub fn limit(pid: i32, resource: Resource, (soft, hard): (u64, u64)) -> io::Result<()> {
+    let limits = libc::rlimit {
+        rlim_cur: soft,
+        rlim_max: hard,
+    };
+    let old = std::ptr::null_mut();
+    // SAFETY: the structure outlives the call, and the old limits are not asked for.
+    if unsafe { libc::prlimit(pid, resource as _, &raw const limits, old) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Whether an extended attribute of this name says `1`.
+pub fn is_marked(path: &Path, name: &CStr) -> bool {
+    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else {
+        return false;
+    };
+    let mut value = [0_u8; 1];
+    let room = value.as_mut_ptr().cast();
+    // SAFETY: both texts end in a zero, and the room is as long as is said.
+    let length = unsafe { libc::getxattr(path.as_ptr(), name.as_ptr(), room, value.len()) };
+    length == 1 && value == *b"1"
 }
 
 /// Splits off a child: its number in the parent, `None` in the child.

@@ -143,7 +143,8 @@ pub fn cgroups() -> Check {
     Check::warning(
         name,
         "it is not mounted",
-        "nothing needs it today; agents' processes are found through the keeper",
+        "mount it (mount -t cgroup2 none /sys/fs/cgroup/unified): by its cgroup an agent is ended \
+         whatever its processes do; until then they are found through the keeper",
     )
 }
 

@@ -8,6 +8,7 @@ use super::super::client::{Client, Request};
 use super::super::failure::{Exit, Failure};
 use super::super::{credentials, render};
 use super::Check;
+use super::agents::NAME as SURVIVAL;
 
 /// The checks about the server.
 pub fn checks(url: Option<&str>) -> Vec<Check> {
@@ -16,11 +17,14 @@ pub fn checks(url: Option<&str>) -> Vec<Check> {
         Err(failure) => return vec![refused("server", &failure)],
     };
     match client.json::<Value>(&Request::get("/health/detailed")) {
-        Ok(health) => vec![
-            answers(&client, &health),
-            isolation(&health),
-            signed_in(&client),
-        ],
+        Ok(health) => {
+            let mut checks = vec![answers(&client, &health), isolation(&health)];
+            checks.extend(cgroup(&health));
+            checks.extend(limits(&health));
+            checks.extend(restart(&health));
+            checks.push(signed_in(&client));
+            checks
+        }
         Err(failure) => vec![refused("server", &failure)],
     }
 }
@@ -61,6 +65,48 @@ fn isolation(health: &Value) -> Check {
     }
 }
 
+/// Whether each tree has a cgroup, by which it is ended whatever its processes do.
+fn cgroup(health: &Value) -> Option<Check> {
+    let name = "agent cgroups";
+    let has = health.pointer("/isolation/cgroup")?.as_bool()?;
+    let mend = render::field(health, &["isolation", "cgroupMend"]);
+    Some(match (has, mend) {
+        (true, _) => Check::ok(name, "each agent has one"),
+        (false, Some(mend)) => Check::warning(name, "the server cannot make them", mend),
+        (false, None) => Check::ok(name, "none, as the server's settings say"),
+    })
+}
+
+/// By what the limits of agents are held.
+fn limits(health: &Value) -> Option<Check> {
+    let name = "agent limits";
+    let means = render::field(health, &["isolation", "limits"])?;
+    let missing = render::field(health, &["isolation", "limitsMissing"]);
+    let mend = render::field(health, &["isolation", "limitsMend"]);
+    Some(match (means.as_str(), missing, mend) {
+        ("none", _, _) => Check::ok(name, "none are set"),
+        (means, Some(missing), Some(mend)) => {
+            Check::warning(name, format!("{means}: {missing}"), mend)
+        }
+        (means, _, _) => Check::ok(name, format!("held by {means}")),
+    })
+}
+
+/// Whether agents survive a restart, in the server's own words.
+fn restart(health: &Value) -> Option<Check> {
+    let survive = health.pointer("/restart/agentsSurvive")?.as_bool();
+    let mend = render::field(health, &["restart", "mend"]);
+    let found = match survive {
+        Some(true) => "nothing ends them with the server",
+        Some(false) => "what runs the server ends them with it",
+        None => "the server is in a unit that does not tell what it ends",
+    };
+    Some(match mend {
+        None => Check::ok(SURVIVAL, found),
+        Some(mend) => Check::warning(SURVIVAL, found, mend),
+    })
+}
+
 fn worst(health: &Value) -> String {
     let services = health.get("services").and_then(Value::as_object);
     let bad: Vec<String> = services
@@ -99,4 +145,43 @@ fn refused(name: &'static str, failure: &Failure) -> Check {
         failure.what.clone(),
         mend.unwrap_or_else(|| String::from("read the server's log")),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::State;
+    use super::*;
+
+    #[test]
+    fn what_holds_agents_is_told_with_its_mend() {
+        let health = json!({
+            "isolation": {"cgroup": true, "cgroupMend": null, "limits": "cgroup"},
+            "restart": {"agentsSurvive": true, "mend": null},
+        });
+        let all = [cgroup(&health), limits(&health), restart(&health)];
+        assert!(all.iter().flatten().all(|check| check.state == State::Ok));
+        let health = json!({
+            "isolation": {
+                "cgroup": false, "cgroupMend": "a",
+                "limits": "rlimit", "limitsMissing": "half", "limitsMend": "b",
+            },
+            "restart": {"agentsSurvive": false, "mend": "c"},
+        });
+        let all = [cgroup(&health), limits(&health), restart(&health)];
+        let mends: Vec<String> = all
+            .into_iter()
+            .flatten()
+            .filter_map(|check| check.mend)
+            .collect();
+        assert_eq!(mends, ["a", "b", "c"]);
+        let unknown = json!({"restart": {"agentsSurvive": null, "mend": "look"}});
+        assert_eq!(restart(&unknown).unwrap().state, State::Warning);
+        let old = json!({"isolation": {"means": "group"}});
+        assert_eq!(
+            (cgroup(&old), limits(&old), restart(&old)),
+            (None, None, None)
+        );
+    }
 }

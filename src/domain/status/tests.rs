@@ -20,6 +20,7 @@ fn exit(reason: ExitReason) -> ExitReport {
         exit_code: None,
         signal: Some(9),
         core: false,
+        oom: false,
         reason,
         by: None,
         started_at: Timestamp(1),

@@ -2,6 +2,7 @@
 //! Never names a crate: the keeper's binary compiles these files by `#[path]` and stays small.
 
 pub mod bytes;
+pub mod caps;
 pub mod codes;
 pub mod frame;
 pub mod identity;

@@ -26,6 +26,8 @@ pub struct Record {
     pub mark: String,
     /// Milliseconds since 1970.
     pub started_ms: u64,
+    /// The tree's own cgroup; `None` where it has none, also when one was wanted and refused.
+    pub cgroup: Option<String>,
 }
 
 /// How a program ended. Exactly one of `code` and `signal` is set when the keeper saw the end;
@@ -38,7 +40,8 @@ pub struct ExitRecord {
     pub signal: Option<i32>,
     /// The system says that it left a core dump.
     pub core: bool,
-    /// Killed for lack of memory. Keepers write `false`: they cannot tell that SIGKILL from others.
+    /// Killed for lack of memory, as the tree's cgroup says. `false` also where it has none: that
+    /// SIGKILL cannot be told from others.
     pub oom: bool,
     /// Milliseconds since 1970.
     pub at_ms: u64,
@@ -66,6 +69,9 @@ impl Record {
         lines.put("boot_id", escape(&self.boot_id));
         lines.put("mark", escape(&self.mark));
         lines.put("started_ms", self.started_ms);
+        if let Some(cgroup) = &self.cgroup {
+            lines.put("cgroup", escape(cgroup));
+        }
         lines.seal()
     }
 
@@ -83,6 +89,7 @@ impl Record {
             boot_id: fields.text("boot_id")?,
             mark: fields.text("mark")?,
             started_ms: fields.number("started_ms")?,
+            cgroup: fields.text("cgroup"),
         })
     }
 }

@@ -3,9 +3,10 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::bytes::{Malformed, Put, Take};
+use super::caps::Caps;
 use super::stream::{RawFrame, frame};
 
 const START: u8 = 33;
@@ -33,6 +34,10 @@ pub struct Spec {
     pub limits: Limits,
     /// By what means the tree is held together.
     pub isolation: Isolation,
+    /// The cgroup that the keeper makes for the tree; its last part is [`super::super::leaf::name`].
+    pub cgroup: Option<PathBuf>,
+    /// What the tree may use.
+    pub caps: Caps,
 }
 
 /// By what means a tree is held together, so that it can be ended for sure.
@@ -226,6 +231,8 @@ impl std::fmt::Debug for Spec {
             .field("mode", &self.mode)
             .field("limits", &self.limits)
             .field("isolation", &self.isolation)
+            .field("cgroup", &self.cgroup)
+            .field("caps", &self.caps)
             .finish()
     }
 }
@@ -265,8 +272,11 @@ impl Spec {
         for (name, value) in &self.env {
             body = body.block(name.as_bytes()).block(value.as_bytes());
         }
-        body = body.u8(self.isolation.code());
-        frame(START, &body.0)
+        let cgroup = self.cgroup.as_deref().unwrap_or(Path::new(""));
+        body = body
+            .u8(self.isolation.code())
+            .block(cgroup.as_os_str().as_bytes());
+        frame(START, &self.caps.put(body).0)
     }
 
     /// Malformed: another kind or version, no program, or a log without room.
@@ -308,6 +318,12 @@ impl Spec {
         let isolation = body
             .u8()
             .map_or(Ok(Isolation::Group), Isolation::from_code)?;
+        let cgroup = if body.0.is_empty() {
+            None
+        } else {
+            Some(PathBuf::from(os(body.block()?))).filter(|path| !path.as_os_str().is_empty())
+        };
+        let caps = Caps::take(&mut body)?;
         if argv.is_empty() || limits.segment_bytes == 0 || limits.segments == 0 {
             return Err(Malformed);
         }
@@ -321,6 +337,8 @@ impl Spec {
             mode,
             limits,
             isolation,
+            cgroup,
+            caps,
         })
     }
 }

@@ -171,6 +171,11 @@ fn spec(
             umask: 0o077,
         },
         isolation: shared.isolation,
+        cgroup: shared
+            .cgroup
+            .as_ref()
+            .map(|base| base.join(keeper::leaf::name(&session.id.to_string(), incarnation.0))),
+        caps: shared.caps,
     }
 }
 

@@ -35,6 +35,7 @@ pub(in crate::runtime) struct Ending {
     pub code: Option<i32>,
     pub signal: Option<i32>,
     pub core: bool,
+    pub oom: bool,
     pub by: Option<String>,
     pub at: Timestamp,
     pub log_len: u64,
@@ -324,6 +325,7 @@ impl Core {
             exit_code: ending.code,
             signal: ending.signal,
             core: ending.core,
+            oom: ending.oom,
             reason,
             by: ending.by,
             started_at: self.started_at,
@@ -337,14 +339,8 @@ impl Core {
         self.session.facts.ending = None;
         self.cancel_questions("exit", now, step);
         step.event(EventKind::Exit, now, json!(report));
-        let why = match (report.signal, report.exit_code) {
-            (Some(signal), _) => format!("{} (signal {signal})", report.reason.name()),
-            (None, Some(code)) => format!("{} (code {code})", report.reason.name()),
-            (None, None) => report.reason.name().to_owned(),
-        };
-        step.effects
-            .push(Effect::Log(self.line("process_down", Some(why))));
-        step.effects.push(Effect::Leave);
+        let down = self.line("process_down", Some(report.words()));
+        step.effects.extend([Effect::Log(down), Effect::Leave]);
         step.changes.push(Change::Ended(Box::new(report.clone())));
         self.session.facts.process = Process::None;
         self.session.facts.last_exit = Some(report);

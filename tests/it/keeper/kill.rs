@@ -2,11 +2,13 @@
 //! Never a process left, or it is named.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use callboard::keeper::{Isolation, Means, Mode, stop_past};
+use callboard::keeper::leaf::{self, Leaf};
+use callboard::keeper::pidfd::Pidfd;
+use callboard::keeper::{Isolation, Means, Mode, Spec, clear_leaves, stop_past, sweep};
 
 use super::{Rig, binary};
 
@@ -51,7 +53,30 @@ pub fn standing_in(dir: &Path) -> Vec<u32> {
         .collect()
 }
 
-async fn ends(rig: &Rig, isolation: Isolation, (name, words): (&str, &str), mode: Mode) {
+/// Where cgroups can be made. Root can; an ordinary user is told why not.
+pub fn groups() -> Option<PathBuf> {
+    let means = Means::probe(&binary());
+    let missing = means.cgroup_missing().map(str::to_owned);
+    let root = nix::unistd::geteuid().is_root();
+    assert!(!root || missing.is_none(), "no cgroups here: {missing:?}");
+    assert_eq!(means.cgroup().is_none(), missing.is_some());
+    means.cgroup().map(Path::to_path_buf)
+}
+
+/// Gives a spec a cgroup of its own.
+pub fn in_group(spec: &mut Spec, base: &Path) -> Leaf {
+    let path = base.join(leaf::name(&spec.session, spec.incarnation));
+    spec.cgroup = Some(path.clone());
+    Leaf::at(&path)
+}
+
+async fn ends(
+    rig: &Rig,
+    held: (Isolation, Option<&Path>),
+    (name, words): (&str, &str),
+    mode: Mode,
+) {
+    let (isolation, base) = held;
     let yard = tempfile::tempdir().unwrap();
     let mut spec = rig.shell(words);
     spec.session = uuid::Uuid::new_v4().to_string();
@@ -61,10 +86,12 @@ async fn ends(rig: &Rig, isolation: Isolation, (name, words): (&str, &str), mode
     spec.isolation = isolation;
     spec.cwd = yard.path().to_path_buf();
     spec.mode = mode;
-    let means = isolation.name();
+    let leaf = base.map(|base| in_group(&mut spec, base));
+    let means = format!("{}, {leaf:?}", isolation.name());
     let agent = rig.start(spec).await;
     let mut link = agent.attach(0).await;
     link.until_output("up").await;
+    assert_eq!(leaf.is_some(), agent.dir.record().unwrap().cgroup.is_some());
     let begun = Instant::now();
     let outcome = stop_past(&agent.dir, "ada", Duration::from_millis(300)).await;
     let took = begun.elapsed();
@@ -73,31 +100,49 @@ async fn ends(rig: &Rig, isolation: Isolation, (name, words): (&str, &str), mode
     let left = standing_in(yard.path());
     assert_eq!(left, Vec::<u32>::new(), "{means}: {name}");
     assert!(outcome.exit.is_some(), "{means}: {name}");
+    let stays = leaf.is_some_and(|leaf| leaf.path().exists());
+    assert!(!stays, "{means}: {name}: its cgroup is left");
 }
 
-async fn every_tree_ends(rig: &Rig, isolation: Isolation) {
+async fn every_tree_ends(rig: &Rig, isolation: Isolation, base: Option<&Path>) {
     for tree in TREES {
-        ends(rig, isolation, tree, Mode::Pipes).await;
+        ends(rig, (isolation, base), tree, Mode::Pipes).await;
         let terminal = Mode::Pty { rows: 24, cols: 80 };
-        ends(rig, isolation, tree, terminal).await;
+        ends(rig, (isolation, base), tree, terminal).await;
     }
 }
 
 #[tokio::test]
 async fn every_tree_ends_by_its_group_and_its_keeper() {
-    every_tree_ends(&Rig::new(), Isolation::Group).await;
+    every_tree_ends(&Rig::new(), Isolation::Group, None).await;
+}
+
+#[tokio::test]
+async fn every_tree_ends_by_its_group_and_its_cgroup() {
+    if let Some(base) = groups() {
+        every_tree_ends(&Rig::new(), Isolation::Group, Some(&base)).await;
+    }
+}
+
+#[tokio::test]
+async fn every_tree_ends_with_its_init_and_its_cgroup() {
+    if let Some(base) = groups() {
+        let best = Means::probe(&binary()).best();
+        assert_ne!(best, Isolation::Group, "this machine gives no namespaces");
+        every_tree_ends(&Rig::new(), best, Some(&base)).await;
+    }
 }
 
 #[tokio::test]
 async fn every_tree_ends_with_its_init() {
     let best = Means::probe(&binary()).best();
     assert_ne!(best, Isolation::Group, "this machine gives no namespaces");
-    every_tree_ends(&Rig::new(), best).await;
+    every_tree_ends(&Rig::new(), best, None).await;
 }
 
 /// Runs a test of this file as an ordinary user, in a copy that this user may read. For somebody
 /// who is one already it has been run as it is.
-async fn as_nobody(test: &str) {
+pub async fn as_nobody(test: &str) {
     if !nix::unistd::geteuid().is_root() {
         return;
     }
@@ -114,7 +159,7 @@ async fn as_nobody(test: &str) {
         .args([format!("--reuid={NOBODY}"), format!("--regid={NOBODY}")])
         .args(["--clear-groups", "--inh-caps=-all"])
         .arg(own)
-        .args(["--exact", &format!("keeper::kill::{test}"), "--nocapture"])
+        .args(["--exact", &format!("keeper::{test}"), "--nocapture"])
         .env(super::KEEPER, program)
         .env("TMPDIR", place)
         .current_dir("/")
@@ -128,13 +173,14 @@ async fn as_nobody(test: &str) {
 
 #[tokio::test]
 async fn every_tree_of_an_ordinary_user_ends() {
-    as_nobody("every_tree_ends_by_its_group_and_its_keeper").await;
-    as_nobody("every_tree_ends_with_its_init").await;
+    as_nobody("kill::every_tree_ends_by_its_group_and_its_keeper").await;
+    as_nobody("kill::every_tree_ends_with_its_init").await;
+    as_nobody("kill::every_tree_ends_by_its_group_and_its_cgroup").await;
 }
 
 #[tokio::test]
 async fn an_ordinary_users_program_sees_its_own_tree() {
-    as_nobody("a_program_in_namespaces_sees_its_own_tree").await;
+    as_nobody("kill::a_program_in_namespaces_sees_its_own_tree").await;
 }
 
 /// Without its keeper a tree in namespaces ends at once, also what no mark would find.
@@ -153,6 +199,56 @@ async fn the_loss_of_a_keeper_ends_its_namespaces() {
         standing_in(yard.path()).is_empty()
     })
     .await;
+}
+
+/// A daemon that erased its environment, without namespaces, whose keeper is lost.
+const LOST: &str =
+    "(env -i setsid sleep 1000 >/dev/null 2>&1 </dev/null &); echo up; wait; sleep 1000";
+
+/// Its cgroup still names it, and the server ends it by that.
+#[tokio::test]
+async fn what_a_lost_keeper_leaves_ends_with_its_cgroup() {
+    let Some(base) = groups() else { return };
+    let rig = Rig::new();
+    let yard = tempfile::tempdir().unwrap();
+    let mut spec = rig.shell(LOST);
+    spec.session = uuid::Uuid::new_v4().to_string();
+    spec.dir = callboard::keeper::Dir::new(rig.root.path(), &spec.session, 1)
+        .path()
+        .to_path_buf();
+    spec.cwd = yard.path().to_path_buf();
+    let leaf = in_group(&mut spec, &base);
+    let agent = rig.start(spec).await;
+    agent.attach(0).await.until_output("up").await;
+    agent.kill_keeper();
+    agent.keeper_gone().await;
+    assert!(!standing_in(yard.path()).is_empty(), "the daemon is there");
+    let stranger = Leaf::make(&base.join(leaf::name(&uuid::Uuid::new_v4().to_string(), 1)));
+    let stranger = stranger.unwrap();
+    let cleared = clear_leaves(&base, rig.root.path());
+    assert_eq!((cleared, standing_in(yard.path())), (1, Vec::new()));
+    assert!(!leaf.path().exists(), "its cgroup is removed");
+    assert!(stranger.path().exists(), "that of another server stays");
+    stranger.remove().unwrap();
+    assert_eq!(sweep(&agent.dir.record().unwrap()).left, Vec::<u32>::new());
+}
+
+/// What the ladder cannot do: without namespaces and without a cgroup, a daemon that erased its
+/// environment outlives the loss of its keeper, and nothing names it any more.
+#[tokio::test]
+async fn by_its_group_alone_a_lost_keepers_daemon_is_not_found() {
+    let rig = Rig::new();
+    let yard = tempfile::tempdir().unwrap();
+    let mut spec = rig.shell(LOST);
+    spec.cwd = yard.path().to_path_buf();
+    let agent = rig.start(spec).await;
+    agent.attach(0).await.until_output("up").await;
+    agent.kill_keeper();
+    agent.keeper_gone().await;
+    assert_eq!(sweep(&agent.dir.record().unwrap()).left, Vec::<u32>::new());
+    let left = standing_in(yard.path());
+    assert_eq!(left.len(), 1, "the daemon alone");
+    Pidfd::open(left[0]).unwrap().signal(libc::SIGKILL).unwrap();
 }
 
 /// The program sees its own tree and nothing else, under numbers of its own; its files, its user

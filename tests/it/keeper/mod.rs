@@ -4,6 +4,7 @@
 mod end;
 mod input;
 pub mod kill;
+mod limits;
 mod start;
 mod stream;
 mod survive;
@@ -16,8 +17,8 @@ use std::time::{Duration, Instant};
 use callboard::keeper::pidfd::Pidfd;
 use callboard::keeper::wire::identity;
 use callboard::keeper::{
-    Dir, ExitRecord, Hello, Isolation, KeeperBinary, KeeperFrame, Limits, Mode, Reader, SpawnError,
-    Spawner, Spec, Started, Writer, connect, sweep,
+    Caps, Dir, ExitRecord, Hello, Isolation, KeeperBinary, KeeperFrame, Limits, Mode, Reader,
+    SpawnError, Spawner, Spec, Started, Writer, connect, sweep,
 };
 use tempfile::TempDir;
 
@@ -85,6 +86,8 @@ impl Rig {
             mode: Mode::Pipes,
             limits: Limits::default(),
             isolation: Isolation::Group,
+            cgroup: None,
+            caps: Caps::default(),
         }
     }
 

@@ -49,6 +49,8 @@ pub async fn open(dir: &Path, adapt: impl FnOnce(&mut Config)) -> House {
         spawner: Spawner::start(binary).unwrap(),
         server_exe: env!("CARGO_BIN_EXE_callboard").to_owned(),
         isolation: callboard::keeper::Isolation::Group,
+        cgroup: None,
+        caps: callboard::keeper::Caps::default(),
         epoch,
     };
     let (runtime, tree, _) = Runtime::start(parts).await.unwrap();

@@ -91,6 +91,7 @@ fn ending(record: Option<ExitRecord>, (pid, log_len): (u32, u64)) -> Ending {
             code: record.code,
             signal: record.signal,
             core: record.core,
+            oom: record.oom,
             by: record.by,
             at: Timestamp(i64::try_from(record.at_ms).unwrap_or(i64::MAX)),
             log_len: record.log_len,
