@@ -76,9 +76,11 @@ impl App {
         let shown: String = name.chars().take(64).collect();
         let missing = |_| Error::not_found("session", shown.clone());
         let id: SessionId = name.parse().map_err(missing)?;
-        self.readable(who, id).await.map_err(|error| match error {
-            Error::NotFound { .. } => Error::not_found("session", shown.clone()),
-            other => other,
+        self.readable(who, id).await.map_err(|error| {
+            if matches!(error, Error::NotFound { .. }) {
+                return Error::not_found("session", shown.clone());
+            }
+            error
         })
     }
 

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::agent::Kind;
 use super::id::{SessionId, Timestamp, UserId};
 use super::permission::PermissionMode;
@@ -54,4 +56,19 @@ pub struct NewSession {
     pub session: Session,
     /// Variables of the agent's environment; stored encrypted.
     pub env: BTreeMap<String, String>,
+}
+
+/// A person's word that the work of a session is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Completion {
+    /// How it went: `success`, `failed`, `cancelled`, `partial`, or a word of theirs.
+    pub status: String,
+    /// Their comment.
+    pub comment: Option<String>,
+    /// What it cost, as they say.
+    pub cost_usd: Option<serde_json::Number>,
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::exit::{ExitReason, ExitReport};
 use super::id::{Incarnation, TaskId, Timestamp};
+use super::session::Completion;
 use super::task::Outcome;
 
 /// What a person wants of the process.
@@ -89,21 +90,6 @@ pub struct TurnFact {
     pub phase: TurnPhase,
     /// When it was dispatched.
     pub since: Timestamp,
-}
-
-/// A person's word that the work of a session is done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Completion {
-    /// How it went: `success`, `failed`, `cancelled`, `partial`, or a word of theirs.
-    pub status: String,
-    /// Their comment.
-    pub comment: Option<String>,
-    /// What it cost, as they say.
-    pub cost_usd: Option<serde_json::Number>,
-    /// Who.
-    pub by: String,
-    /// When.
-    pub at: Timestamp,
 }
 
 /// Everything that the status of a session follows from. One owner: the session's actor, or the

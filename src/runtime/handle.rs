@@ -19,14 +19,14 @@ use crate::supervision::{Exit, Root, StartError};
 use super::context::{Parts, Shared};
 use super::directory::Handles;
 use super::facade::{
-    AcceptRequest, Accepted, Attach, Figures, Force, Interrupt, LogSlice, Page, Paused, Poll,
+    AcceptRequest, Accepted, Attach, Figures, Force, Interrupt, Page, Paused, Poll,
 };
 use super::published::Sink;
 use super::queue::{Edit, Enqueue, Enqueued};
 use super::recovery::{self, Recovered};
 use super::session::{ASLEEP, Archive, InterruptTurn, Pause, Resume, SessionActor, Start};
 use super::tree::{self, Trunk};
-use super::{feed, halt, hub, ledger, log, reading};
+use super::{feed, halt, hub, ledger, reading};
 
 /// Longest wait for an actor's answer before the client hears that the server is busy.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -259,20 +259,6 @@ impl Runtime {
         within: Duration,
     ) -> Result<bool> {
         reading::wait_task(self, &self.shared, (session, task), within).await
-    }
-
-    /// Raw output of an incarnation (the latest when `None`), at most `limit` bytes.
-    ///
-    /// # Errors
-    /// `not_found` when there is no such log (any more).
-    pub async fn log(
-        &self,
-        id: SessionId,
-        incarnation: Option<u64>,
-        offset: u64,
-        limit: usize,
-    ) -> Result<LogSlice> {
-        log::read(&self.shared, (id, incarnation), offset, limit).await
     }
 
     /// The supervisor tree as JSON.

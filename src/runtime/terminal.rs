@@ -10,6 +10,7 @@ use super::agent::{Keys, Resize};
 use super::facade::LogSlice;
 use super::feed::{ReadTty, TtyNews};
 use super::handle::{Runtime, ask};
+use super::log;
 use super::tty::TtyMark;
 
 impl Runtime {
@@ -41,6 +42,20 @@ impl Runtime {
             });
         }
         self.log(id, Some(incarnation.0), offset, limit).await
+    }
+
+    /// Raw output of an incarnation (the latest when `None`), at most `limit` bytes.
+    ///
+    /// # Errors
+    /// `not_found` when there is no such log (any more).
+    pub async fn log(
+        &self,
+        id: SessionId,
+        incarnation: Option<u64>,
+        offset: u64,
+        limit: usize,
+    ) -> Result<LogSlice> {
+        log::read(self.shared(), (id, incarnation), offset, limit).await
     }
 
     /// Tells of more bytes; closes when the feed is being replaced.

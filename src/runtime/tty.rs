@@ -114,16 +114,17 @@ mod tests {
             pieces in prop::collection::vec((0_usize..200_000, 1_usize..100_000), 1..12)
         ) {
             let log: Vec<u8> = (0..1_000_000_u32).map(|n| n.to_le_bytes()[1]).collect();
+            let at = |place: usize| u64::try_from(place).unwrap();
             let mut ring = TtyRing::default();
             let mut end = 0;
             for (back, length) in pieces {
                 let from = end - back.min(end);
                 let to = (from + length).min(log.len());
-                ring.push(ONE, from as u64, &log[from..to]);
+                ring.push(ONE, at(from), &log[from..to]);
                 end = end.max(to);
-                prop_assert_eq!(ring.mark().end, end as u64);
+                prop_assert_eq!(ring.mark().end, at(end));
                 let start = end.saturating_sub(TTY_RING);
-                let held = ring.read(ONE, start as u64, usize::MAX);
+                let held = ring.read(ONE, at(start), usize::MAX);
                 prop_assert_eq!(held, Some(log[start..end].to_vec()));
             }
         }

@@ -103,10 +103,11 @@ impl Dialect for Words {
     }
 
     fn reply(&self, reply: &Said) -> ByteString {
-        match said(reply) {
-            Value::Null => ByteString::new(),
-            frame => frame.to_string().into(),
+        let frame = said(reply);
+        if frame.is_null() {
+            return ByteString::new();
         }
+        frame.to_string().into()
     }
 
     fn gap(&self, gap: &Gap) -> ByteString {

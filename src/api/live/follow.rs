@@ -222,10 +222,13 @@ impl<D: Dialect> Follows<D> {
 
     pub(super) fn say(&self, reply: &Reply) {
         let frame = self.dialect.reply(reply);
-        match reply {
-            _ if frame.is_empty() => {}
-            Reply::Opened(_) => drop(self.outbox.push_kept(frame)),
-            _ => drop(self.outbox.push(frame, None)),
+        if frame.is_empty() {
+            return;
+        }
+        if matches!(reply, Reply::Opened(_)) {
+            self.outbox.push_kept(frame);
+        } else {
+            self.outbox.push(frame, None);
         }
     }
 

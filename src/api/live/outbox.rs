@@ -17,7 +17,7 @@ use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
 use super::close::Close;
-use super::gaps::{Gap, Lost, Origin};
+use super::gaps::{Lost, Origin};
 
 /// Most frames that wait (decisions.md 5).
 pub const MAX_FRAMES: usize = 256;
@@ -28,57 +28,7 @@ pub const OVERFLOW_GRACE: Duration = Duration::from_secs(10);
 /// Free frames that a replay waits for: one ring fits (websockets.md).
 const ROOM_FRAMES: usize = 200;
 
-/// A frame as it goes out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Body {
-    /// Of text.
-    Text(ByteString),
-    /// Of bytes.
-    Binary(Bytes),
-}
-
-impl Body {
-    fn len(&self) -> usize {
-        match self {
-            Self::Text(text) => text.len(),
-            Self::Binary(bytes) => bytes.len(),
-        }
-    }
-}
-
-impl From<ByteString> for Body {
-    fn from(text: ByteString) -> Self {
-        Self::Text(text)
-    }
-}
-
-/// The next thing to write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Next {
-    /// A frame.
-    Frame(Body),
-    /// Tell of a gap.
-    Gap(Gap),
-    /// Answer the newest ping.
-    Pong(Bytes),
-    /// Ask whether the client is there.
-    Ping,
-    /// Close with this; nothing follows.
-    Close(Close),
-    /// The connection is over.
-    Over,
-}
-
-/// Where a connection stands, for the watch over it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// Open; since when it is over the bound, if it is.
-    Open(Option<Instant>),
-    /// It is to close, or has been told to.
-    Closing(Close),
-    /// Its actor is gone.
-    Over,
-}
+pub use super::frame::{Body, Next, Standing};
 
 /// The outbox of one connection.
 pub struct Outbox {

@@ -134,10 +134,11 @@ impl<D: Dialect> ConnectionSession<D> {
         };
         self.say(&Reply::Error(Refusal::of(&error, None)));
         let away = matches!(error, Error::Unavailable { .. } | Error::Internal(_));
-        self.outbox.close_after(match error {
-            Error::NotFound { .. } => Close::NotFound,
-            _ if away => Close::Later,
-            _ => Close::Refused,
+        let gone = matches!(error, Error::NotFound { .. });
+        self.outbox.close_after(match (gone, away) {
+            (true, _) => Close::NotFound,
+            (false, true) => Close::Later,
+            (false, false) => Close::Refused,
         });
     }
 

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::domain::{Change, Completion, EventKind, TaskMove, TaskState, Timestamp, TurnPhase};
+use crate::domain::status::Intent;
+use crate::domain::{
+    Change, Completion, EventKind, Process, TaskMove, TaskState, Timestamp, TurnPhase,
+};
 
 use super::super::facade::Force;
 use super::core::Core;
@@ -39,6 +42,31 @@ impl Core {
             core.session.facts.completed = Some(completion);
             core.put_down(Force::Ladder, &by, now, step);
         })
+    }
+
+    /// It is to be down until the next prompt or start. Whether a process ends now.
+    pub(super) fn put_down(
+        &mut self,
+        force: Force,
+        by: &str,
+        now: Timestamp,
+        step: &mut Step,
+    ) -> bool {
+        let facts = &mut self.session.facts;
+        facts.intent = Intent::Stop;
+        facts.down_at = Some(now);
+        facts.again = false;
+        facts.resetting = None;
+        let ends = facts.process.held();
+        if ends {
+            self.end_process(force, by, step);
+        } else {
+            facts.process = Process::None;
+            step.effects.push(Effect::Leave);
+        }
+        step.effects
+            .push(Effect::Log(self.line("stop_asked", Some(by.to_owned()))));
+        ends
     }
 
     /// A person wants it from the beginning: its running turn ends, then its process, and the next

@@ -265,31 +265,6 @@ impl Core {
         (step, ends)
     }
 
-    /// It is to be down until the next prompt or start. Whether a process ends now.
-    pub(super) fn put_down(
-        &mut self,
-        force: Force,
-        by: &str,
-        now: Timestamp,
-        step: &mut Step,
-    ) -> bool {
-        let facts = &mut self.session.facts;
-        facts.intent = Intent::Stop;
-        facts.down_at = Some(now);
-        facts.again = false;
-        facts.resetting = None;
-        let ends = facts.process.held();
-        if ends {
-            self.end_process(force, by, step);
-        } else {
-            facts.process = Process::None;
-            step.effects.push(Effect::Leave);
-        }
-        step.effects
-            .push(Effect::Log(self.line("stop_asked", Some(by.to_owned()))));
-        ends
-    }
-
     /// Asks for the end of the process; until it is there, it gets no new work.
     pub(super) fn end_process(&mut self, force: Force, by: &str, step: &mut Step) {
         self.session.facts.ending = Some(by.to_owned());

@@ -73,7 +73,7 @@ fn screen(query: &Query) -> Result<ScreenStart, Fault> {
     let incarnation = query.number("incarnation", 0, u64::MAX)?;
     match query.text("offset") {
         Some("latest") => Ok(ScreenStart::Now),
-        _ => match query.number("offset", 0, u64::MAX)? {
+        Some(_) | None => match query.number("offset", 0, u64::MAX)? {
             Some(offset) => Ok(ScreenStart::At {
                 incarnation,
                 offset,
@@ -165,7 +165,7 @@ fn answer(frame: &Map<String, Value>, id: Mark) -> Result<Command, Refusal> {
     let request = request.and_then(|request| request.parse().ok());
     let approved = match frame.get("approved") {
         Some(Value::Bool(approved)) => *approved,
-        _ => return Err(bad("approved", "true or false")),
+        Some(_) | None => return Err(bad("approved", "true or false")),
     };
     Ok(Command::Approve {
         id,

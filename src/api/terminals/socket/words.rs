@@ -208,10 +208,11 @@ impl Dialect for Words {
     }
 
     fn reply(&self, reply: &Reply) -> ByteString {
-        match said(self, reply) {
-            Value::Null => ByteString::new(),
-            frame => frame.to_string().into(),
+        let frame = said(self, reply);
+        if frame.is_null() {
+            return ByteString::new();
         }
+        frame.to_string().into()
     }
 
     fn gap(&self, gap: &Gap) -> ByteString {
@@ -260,7 +261,9 @@ impl Dialect for Words {
                 Some(Body::Binary(bytes.into()))
             }
             ScreenNews::Start { .. } | ScreenNews::Gap { .. } if self.raw() => None,
-            news => Some(Body::Text(self.framed(news).to_string().into())),
+            ScreenNews::Bytes { .. } | ScreenNews::Start { .. } | ScreenNews::Gap { .. } => {
+                Some(Body::Text(self.framed(news).to_string().into()))
+            }
         }
     }
 
