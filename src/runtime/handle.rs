@@ -12,7 +12,7 @@ use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, Handler, Message};
 use tokio::time::Instant;
 
-use crate::domain::{Error, Result, Session, SessionId, TaskId};
+use crate::domain::{After, Error, Result, Session, SessionId, TaskId};
 use crate::store;
 use crate::supervision::{Exit, Root, StartError};
 
@@ -108,7 +108,7 @@ impl Runtime {
     ///
     /// # Errors
     /// `epoch_changed` for a cursor ahead of the log.
-    pub async fn poll(&self, session: &Session, poll: Poll) -> Result<Page> {
+    pub async fn poll(&self, session: &Session, mut poll: Poll) -> Result<Page> {
         let end = Instant::now() + poll.wait;
         loop {
             let handles = self.wake(session.id).await?;
@@ -116,6 +116,10 @@ impl Runtime {
             let left = end.saturating_duration_since(Instant::now());
             if !page.events.is_empty() || page.more || left.is_zero() {
                 return Ok(page);
+            }
+            if poll.after == After::Latest {
+                // What comes while it waits is behind the end that it found first.
+                poll.after = After::Seq(page.latest);
             }
             let news = handles.feed.send(feed::Await { after: page.latest });
             // A feed that restarts meanwhile ends the wait early; the next look finds its successor.

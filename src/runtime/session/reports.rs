@@ -58,7 +58,13 @@ impl Handler<CaughtUp> for SessionActor {
             return AtomicResponse::new(Box::pin(wrap_future::<_, Self>(async { Ok(()) })));
         }
         let step = self.core.caught_up(message.pid, message.turn, now());
-        AtomicResponse::new(self.commit(step))
+        AtomicResponse::new(Box::pin(self.commit(step).map(
+            |committed, session: &mut Self, _| {
+                // The agent's actor that began the start may have died before it could say so.
+                session.answer_starters(&committed);
+                committed
+            },
+        )))
     }
 }
 

@@ -164,7 +164,13 @@ impl House {
             .ok(200);
         assert!(!lives(before), "it runs on behind its stop");
         self.until(&id, |now| now["detail"] == "stopped").await;
+        let begun = Instant::now();
         self.start(&id).await;
+        let took = begun.elapsed();
+        assert!(
+            took < Duration::from_secs(10),
+            "the start was not answered: {took:?}"
+        );
         let after = self.pid(&id).await;
         assert!(lives(after) && after != before);
         let history = whole(&self.ada, &id).await;

@@ -103,7 +103,8 @@ impl House {
     /// Two agents with processes that take prompts.
     pub async fn pair(&self) -> Pair {
         let ask = json!({"ask": {"tool": "edit", "args": {}}});
-        let turns = json!({"turns": [[{"sleep_ms": 20}, {"say": "{{message}}"}, {"say": "done"}]]});
+        let turns = json!({"turns": [[{"sleep_ms": 20}, {"say": "{{message}}"},
+                                     {"sleep_ms": 20}, {"say": "done"}]]});
         let asks = json!({"turns": [[ask, {"say": "asked"}]]});
         let hangs = json!({"turns": [[{"hang": true}]]});
         for (name, text) in [("play", turns), ("asks", asks), ("hangs", hangs)] {
