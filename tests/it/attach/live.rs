@@ -20,10 +20,8 @@ async fn shell(caller: &Caller) -> String {
 fn bash(pty: &Pty, mark: &str) -> String {
     pty.types(format!("echo {mark}-$$-end\r").as_bytes());
     let pid = || {
-        let shown = pty.shown();
-        let before = format!("{mark}-");
-        let mut found = shown.split(&before).skip(1);
-        found.find_map(|rest| {
+        let (shown, mark) = (pty.shown(), format!("{mark}-"));
+        shown.split(&mark).skip(1).find_map(|rest| {
             let (pid, _) = rest.split_once("-end")?;
             pid.parse::<u32>().ok().map(|_| pid.to_owned())
         })
