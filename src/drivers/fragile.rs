@@ -51,6 +51,10 @@ impl Driver for Fragile {
         self.0.resumable()
     }
 
+    fn has_terminal(&self) -> bool {
+        self.0.has_terminal()
+    }
+
     fn has_prompt(&self) -> bool {
         self.0.has_prompt()
     }

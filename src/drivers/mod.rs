@@ -212,15 +212,11 @@ pub trait Driver: Send + Sync {
     fn resumable(&self) -> bool;
 
     /// Whether its streams are a terminal that people may sit at.
-    fn has_terminal(&self) -> bool {
-        false
-    }
+    fn has_terminal(&self) -> bool;
 
     /// Whether the terminal watch applies: the program's prompt can be lost (see
     /// `process::terminal`).
-    fn has_prompt(&self) -> bool {
-        false
-    }
+    fn has_prompt(&self) -> bool;
 }
 
 /// The driver of a kind.

@@ -67,6 +67,14 @@ impl Driver for Script {
     fn resumable(&self) -> bool {
         true
     }
+
+    fn has_terminal(&self) -> bool {
+        false
+    }
+
+    fn has_prompt(&self) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]
