@@ -172,8 +172,8 @@ impl<D: Dialect> Carrier<D> {
             && (last || behind.waits())
         {
             let frame = frame.map(|frame| Deferred::Frame(frame, origin));
-            let deferred = frame.into_iter().chain(close.map(Deferred::Close));
-            let fits = deferred.map(|one| behind.put(one)).all(|fits| fits);
+            let mut deferred = frame.into_iter().chain(close.map(Deferred::Close));
+            let fits = deferred.all(|one| behind.put(one));
             if !fits {
                 follows.outbox.close(Close::TooSlow);
             }

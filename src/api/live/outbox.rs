@@ -10,7 +10,6 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use bytestring::ByteString;
 use futures_util::FutureExt;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
