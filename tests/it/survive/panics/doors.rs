@@ -74,11 +74,14 @@ fn routes() -> BTreeSet<(String, String)> {
         let text = std::fs::read_to_string(&at).unwrap();
         let text = text.split("#[cfg(test)]").next().unwrap();
         let full = text.split("resource(\"").skip(1).map(|rest| (rest, ""));
-        let tails = text
-            .split("(one(\"")
-            .skip(1)
-            .map(|rest| (rest, "/api/agents/{id}"));
-        for (rest, start) in full.chain(tails) {
+        let (agent, session) = ("/api/agents/{id}", "/api/agents/sessions/{name}");
+        let terminals = at.components().any(|part| part.as_os_str() == "terminals");
+        let own = if terminals { session } else { agent };
+        let tails = text.split("(one(\"").skip(1).map(|rest| (rest, own));
+        // What stands below both.
+        let both = text.split("(at(\"").skip(1);
+        let both = both.flat_map(|rest| [(rest, agent), (rest, session)]);
+        for (rest, start) in full.chain(tails).chain(both) {
             let (pattern, rest) = rest.split_once('"').unwrap();
             let rest = rest
                 .split("service(")
@@ -88,7 +91,8 @@ fn routes() -> BTreeSet<(String, String)> {
                 .next()
                 .unwrap();
             for method in ["get", "post", "put", "patch", "delete", "head"] {
-                if rest.contains(&format!(".{method}(")) {
+                let named = [format!(".{method}("), format!("web::{method}()")];
+                if named.iter().any(|name| rest.contains(name)) {
                     routes.insert((method.to_uppercase(), format!("{start}{pattern}")));
                 }
             }
@@ -106,10 +110,13 @@ async fn a_request_whose_handler_panics_is_answered() {
     let task = send(&house.ada, id, "true").await;
     let pid = house.pid(id).await;
     let mut line = Line::open(&house.app, &house.admin).await;
-    let names = routes.iter().filter(|(_, pattern)| pattern != "/ws");
+    // The sockets have a test of their own.
+    let socket = |pattern: &str| pattern.ends_with("/ws") || pattern.ends_with("/terminal");
+    let names = routes.iter().filter(|(_, pattern)| !socket(pattern));
     for (method, pattern) in names {
         house.arm(&[format!("{method} {pattern}=1*panic")]).await;
-        let path = pattern.replace("{id}", id).replace("{task}", &task);
+        let path = pattern.replace("{id}", id).replace("{name}", id);
+        let path = path.replace("{task}", &task);
         let path = path.replace("{taskId}", &task);
         let (status, text) = line.ask(method, &path, &Value::Null).await;
         assert_eq!(status, 500, "{method} {pattern}: {text}");
