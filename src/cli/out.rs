@@ -51,12 +51,49 @@ pub fn json_line(text: &str) -> Result<(), Failure> {
     bytes(whole.as_bytes())
 }
 
-/// One line to stderr, for people. What cannot be written there is lost.
+/// One line to stderr, for people; folded at words where that is a terminal. What cannot be written
+/// there is lost.
 pub fn note(text: &str) {
+    let width = terminal_size::terminal_size_of(io::stderr()).map(|(width, _)| width.0);
+    let text = match width {
+        Some(width) => folded(text, usize::from(width)),
+        None => text.to_owned(),
+    };
     let mut err = io::stderr().lock();
     if err.write_all(text.as_bytes()).is_ok() && err.write_all(b"\n").is_ok() {
         drop(err.flush());
     }
+}
+
+/// Folds lines at words; what follows stands two columns further in. A longer word stays whole.
+fn folded(text: &str, width: usize) -> String {
+    let lines: Vec<String> = text.split('\n').map(|line| fold(line, width)).collect();
+    lines.join("\n")
+}
+
+fn fold(line: &str, width: usize) -> String {
+    if line.chars().count() <= width {
+        return line.to_owned();
+    }
+    let indent = line.chars().take_while(|c| *c == ' ').count();
+    let mut out = " ".repeat(indent);
+    let mut column = indent;
+    let mut first = true;
+    for word in line.split_whitespace() {
+        let length = word.chars().count();
+        if !first && column.saturating_add(length).saturating_add(1) > width {
+            column = indent.saturating_add(2);
+            out.push('\n');
+            out.push_str(&" ".repeat(column));
+        } else if !first {
+            out.push(' ');
+            column = column.saturating_add(1);
+        }
+        out.push_str(word);
+        column = column.saturating_add(length);
+        first = false;
+    }
+    out
 }
 
 /// A table as text, without a line at the end.
@@ -83,6 +120,15 @@ pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_lines_are_folded_at_words() {
+        let text = "callboard: one two three\n  why: a_word_that_is_too_long x";
+        let folded = folded(text, 16);
+        let want = "callboard: one\n  two three\n  why:\n    a_word_that_is_too_long\n    x";
+        assert_eq!(folded, want);
+        assert_eq!(super::folded("short", 16), "short");
+    }
 
     #[test]
     fn a_table_has_one_line_a_row_and_no_control_characters() {
