@@ -51,8 +51,8 @@ fn answers(client: &Client, health: &Value) -> Check {
 /// What holds the trees of the server's agents together.
 fn isolation(health: &Value) -> Check {
     let name = "isolation";
-    let means = render::field(health, &["isolation", "means"]).unwrap_or_default();
-    let mend = render::field(health, &["isolation", "mend"]);
+    let means = text(health, "/isolation/means").unwrap_or_default();
+    let mend = text(health, "/isolation/mend");
     match (means.as_str(), mend) {
         ("", _) => Check::warning(name, "the server does not say", "use one of this version"),
         ("group", Some(mend)) => Check::warning(
@@ -69,7 +69,7 @@ fn isolation(health: &Value) -> Check {
 fn cgroup(health: &Value) -> Option<Check> {
     let name = "agent cgroups";
     let has = health.pointer("/isolation/cgroup")?.as_bool()?;
-    let mend = render::field(health, &["isolation", "cgroupMend"]);
+    let mend = text(health, "/isolation/cgroupMend");
     Some(match (has, mend) {
         (true, _) => Check::ok(name, "each agent has one"),
         (false, Some(mend)) => Check::warning(name, "the server cannot make them", mend),
@@ -80,9 +80,9 @@ fn cgroup(health: &Value) -> Option<Check> {
 /// By what the limits of agents are held.
 fn limits(health: &Value) -> Option<Check> {
     let name = "agent limits";
-    let means = render::field(health, &["isolation", "limits"])?;
-    let missing = render::field(health, &["isolation", "limitsMissing"]);
-    let mend = render::field(health, &["isolation", "limitsMend"]);
+    let means = text(health, "/isolation/limits")?;
+    let missing = text(health, "/isolation/limitsMissing");
+    let mend = text(health, "/isolation/limitsMend");
     Some(match (means.as_str(), missing, mend) {
         ("none", _, _) => Check::ok(name, "none are set"),
         (means, Some(missing), Some(mend)) => {
@@ -95,7 +95,7 @@ fn limits(health: &Value) -> Option<Check> {
 /// Whether agents survive a restart, in the server's own words.
 fn restart(health: &Value) -> Option<Check> {
     let survive = health.pointer("/restart/agentsSurvive")?.as_bool();
-    let mend = render::field(health, &["restart", "mend"]);
+    let mend = text(health, "/restart/mend");
     let found = match survive {
         Some(true) => "nothing ends them with the server",
         Some(false) => "what runs the server ends them with it",
@@ -105,6 +105,11 @@ fn restart(health: &Value) -> Option<Check> {
         None => Check::ok(SURVIVAL, found),
         Some(mend) => Check::warning(SURVIVAL, found, mend),
     })
+}
+
+/// A text at this place of the answer.
+fn text(health: &Value, place: &str) -> Option<String> {
+    health.pointer(place)?.as_str().map(str::to_owned)
 }
 
 fn worst(health: &Value) -> String {

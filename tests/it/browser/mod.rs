@@ -39,11 +39,7 @@ async fn given(page: &mut Chromium) -> Vec<u8> {
 #[tokio::test]
 async fn a_browser_types_at_a_shell_and_goes_on_after_the_servers_death() {
     let site = Site::start().await;
-    let mut app = TestApp::with(&format!(
-        "[server]\nallowed_origins = [\"{}\"]\n",
-        site.origin
-    ))
-    .await;
+    let mut app = TestApp::with(&format!("allowed_origins = [\"{}\"]\n", site.origin)).await;
     let signed = app.sign_in("ada").await;
     let made = make(&signed, &app, "t", &json!({})).await;
     let mut page = Chromium::open(&site.origin).await;

@@ -284,10 +284,14 @@ async fn the_older_paths_speak_bare_bytes_and_bare_events() {
     let mut ws = attach(&ada, "s/ws").await;
     let replay = ws.next().await;
     assert_eq!(replay["type"], "replay");
-    assert!(replay["events"][0]["type"].is_string() && replay["events"][0]["seq"].is_null());
+    let first = &replay["events"][0];
+    assert!(
+        first["type"].is_string() && first["seq"].is_null(),
+        "{replay}"
+    );
     ws.say(json!({"type": "input", "text": "hello"})).await;
     let said = ws.wait_for("assistant_message").await;
-    assert!(said["text"].is_string(), "{said}");
+    assert!(said["content"].is_string(), "{said}");
 }
 
 /// A paste that the program does not read yet waits in the line, whole.
@@ -301,7 +305,7 @@ async fn a_large_paste_arrives_whole_and_in_order() {
     let (gate, sink) = (app.dir().join("gate"), app.dir().join("sink"));
     terminal
         .type_in(&format!(
-            "stty raw -echo; echo re''ady; until [ -e {} ]; do sleep 0.05; done; head -c 600000 > {}; stty sane; echo d''one\r",
+            "stty raw -echo; echo re''ady; until [ -e {} ]; do sleep 0.05; done; head -c 600000 > {}; stty sane; echo fin''ished\r",
             gate.display(),
             sink.display()
         ))
@@ -316,7 +320,7 @@ async fn a_large_paste_arrives_whole_and_in_order() {
         line += 1;
     }
     std::fs::write(&gate, "").unwrap();
-    terminal.until("done").await;
+    terminal.until("finished").await;
     let got = std::fs::read_to_string(&sink).unwrap();
     assert!(got == paste, "{} of {}", got.len(), paste.len());
 }
