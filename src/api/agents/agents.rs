@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::wire;
 use crate::api::shared::body::bad_field;
-use crate::api::shared::work::wire::accepted;
+use crate::api::shared::work::wire::created;
 use crate::api::shared::work::{has_more, on_uncertain};
 use crate::api::shared::{Fault, Fields, Query, Reply, Who, idempotency, path_id};
 use crate::app::{
@@ -108,16 +108,8 @@ fn requested(request: &HttpRequest, body: &Fields) -> Result<AgentRequest, Fault
 }
 
 fn worded(agent: &Overview, placement: Option<&Placement>, now: Timestamp) -> String {
-    let mut value = crate::domain::event::json(&wire::agent(agent, now));
-    let more = placement.map(|placement| crate::domain::event::json(&accepted(placement)));
-    if let (Some(all), Some(Value::Object(more))) = (value.as_object_mut(), more) {
-        let names = ["taskId", "queued", "position", "queueDepth"];
-        all.extend(
-            more.into_iter()
-                .filter(|(name, _)| names.contains(&name.as_str())),
-        );
-    }
-    value.to_string()
+    let made = crate::domain::event::json(&wire::agent(agent, now));
+    created(made, placement).to_string()
 }
 
 async fn show(app: web::Data<App>, Who(who): Who, path: web::Path<String>) -> Reply {

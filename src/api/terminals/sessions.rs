@@ -7,10 +7,9 @@ use serde_json::{Value, json};
 
 use super::target::SessionInPath;
 use super::wire;
-use crate::api::shared::work::wire::accepted;
+use crate::api::shared::work::wire::created;
 use crate::api::shared::{Fault, Fields, Query, Reply, Who, idempotency};
 use crate::app::{AgentFilter, AgentRequest, App, CompletionRequest, Created, Poll};
-use crate::domain::event::json;
 use crate::domain::{After, Error, Principal, Session};
 
 /// Sessions of a list, unless the client asks for fewer.
@@ -50,16 +49,8 @@ pub async fn create(
     let reply = match app.create_agent(&who, asked).await? {
         Created::Before(reply) => reply,
         Created::Now { agent, placement } => {
-            let mut made = wire::entry(&app, &who, &agent);
-            let more = placement.map(|placement| json(&accepted(&placement)));
-            if let (Some(all), Some(Value::Object(more))) = (made.as_object_mut(), more) {
-                let names = ["taskId", "queued", "position", "queueDepth"];
-                all.extend(
-                    more.into_iter()
-                        .filter(|(name, _)| names.contains(&name.as_str())),
-                );
-            }
-            let reply = made.to_string();
+            let made = wire::entry(&app, &who, &agent);
+            let reply = created(made, placement.as_ref()).to_string();
             if let Some(key) = &key {
                 app.keep_reply(&who, key, &reply).await?;
             }

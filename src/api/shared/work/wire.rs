@@ -121,3 +121,14 @@ pub fn accepted(placement: &Placement) -> Accepted {
         queue_depth: placement.depth,
     }
 }
+
+/// What a creation answers: what was made, and where its first prompt landed.
+pub fn created(mut made: Value, placement: Option<&Placement>) -> Value {
+    if let (Some(all), Some(placement)) = (made.as_object_mut(), placement) {
+        all.insert("taskId".into(), placement.task.to_string().into());
+        all.insert("queued".into(), placement.queued.into());
+        all.insert("position".into(), placement.position.into());
+        all.insert("queueDepth".into(), placement.depth.into());
+    }
+    made
+}
