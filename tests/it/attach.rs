@@ -338,7 +338,7 @@ fn keys_typed_while_the_server_is_away_arrive_and_the_detach_keys_work() {
 
 #[test]
 fn a_reader_only_looks_on_and_ctrl_c_leaves() {
-    let pty = Pty::open(24, 80);
+    let pty = Pty::open(24, 132);
     let fake = Fake::start(vec![vec![
         hello(1, 0, 0),
         Step::Bytes(b"here".to_vec()),
