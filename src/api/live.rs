@@ -51,6 +51,8 @@ pub struct Socket<D: Dialect> {
     window: Window,
     unhandled: Unhandled,
     fragments: Option<BytesMut>,
+    /// Whether they are of a binary message.
+    of_bytes: bool,
     /// Bytes of the frames that carried the fragments so far.
     owed: usize,
     _registration: Registration,
@@ -91,6 +93,7 @@ impl<D: Dialect> Socket<D> {
             window: window.clone(),
             unhandled: unhandled.clone(),
             fragments: None,
+            of_bytes: false,
             owed: 0,
             _registration: parts.registration,
         };
@@ -144,25 +147,40 @@ impl<D: Dialect> Socket<D> {
     fn fragment(&mut self, item: Item, owed: usize) -> Taken {
         self.owed = self.owed.saturating_add(owed);
         match item {
-            Item::FirstText(bytes) => self.fragments = Some(BytesMut::from(bytes.as_ref())),
-            Item::FirstBinary(_) => self.outbox.close(Close::Protocol),
+            Item::FirstText(bytes) => self.begin(&bytes, false),
+            Item::FirstBinary(bytes) => self.begin(&bytes, true),
             Item::Continue(bytes) => {
                 self.collect(&bytes);
             }
             Item::Last(bytes) => {
                 self.collect(&bytes);
-                let whole = self.fragments.take().map(BytesMut::freeze);
                 let owed = std::mem::take(&mut self.owed);
-                match whole.map(ByteString::try_from) {
-                    Some(Ok(text)) if self.text(&text, owed) == Taken::Handled => {
-                        self.unhandled.done(owed);
-                    }
-                    Some(Ok(_)) => {}
-                    Some(Err(_)) | None => self.outbox.close(Close::Protocol),
+                if self.whole(owed) == Taken::Handled {
+                    self.unhandled.done(owed);
                 }
             }
         }
         Taken::Waits
+    }
+
+    fn begin(&mut self, bytes: &Bytes, of_bytes: bool) {
+        self.fragments = Some(BytesMut::from(bytes.as_ref()));
+        self.of_bytes = of_bytes;
+    }
+
+    /// Takes the message that the fragments make.
+    fn whole(&mut self, owed: usize) -> Taken {
+        let whole = self.fragments.take().map(BytesMut::freeze);
+        if let (Some(bytes), true) = (&whole, self.of_bytes) {
+            return self.binary(bytes, owed);
+        }
+        match whole.map(ByteString::try_from) {
+            Some(Ok(text)) => self.text(&text, owed),
+            Some(Err(_)) | None => {
+                self.outbox.close(Close::Protocol);
+                Taken::Handled
+            }
+        }
     }
 
     fn collect(&mut self, bytes: &Bytes) {

@@ -163,7 +163,12 @@ impl App {
     /// `not_found`, `still_running`.
     pub async fn remove(&self, who: &Principal, id: SessionId) -> Result<()> {
         self.writable(who, id).await?;
-        self.runtime().archive(id, &who.username).await
+        let done = self.runtime().archive(id, &who.username).await;
+        if let Err(Error::Unavailable { .. }) = &done {
+            // Its actors are gone because somebody else has deleted it.
+            self.readable(who, id).await?;
+        }
+        done
     }
 
     /// Raw output of an agent's process.

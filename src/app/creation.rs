@@ -109,9 +109,10 @@ impl App {
                 "the first request with this Idempotency-Key could not start its agent",
             )
         })?;
-        let placement = self.first_work(who, &session, &request, prompt).await?;
+        let worked = self.first_work(who, &session, &request, prompt).await;
+        let placement = worked.map_err(deleted)?;
         crash::point("app.worked");
-        let agent = Box::new(self.agent(who, id).await?);
+        let agent = Box::new(self.agent(who, id).await.map_err(deleted)?);
         Ok(Created::Now { agent, placement })
     }
 
@@ -310,6 +311,14 @@ pub(super) fn metadata(value: &Value) -> Result<()> {
         "the metadata are no object or too large",
         "a JSON object of at most 64 KiB",
     ))
+}
+
+/// What was made is gone already.
+fn deleted(error: Error) -> Error {
+    if let Error::NotFound { .. } = error {
+        return Error::conflict("deleted", "the agent was deleted while it was being made");
+    }
+    error
 }
 
 fn as_session(error: Error) -> Error {

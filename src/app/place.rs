@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use tokio::io::AsyncReadExt;
 
 use crate::config::Config;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Result, SessionId};
 use crate::drivers::script::ready::{self, Place};
 use crate::drivers::script::scenario::{self, Scenario, ScenarioError};
 
@@ -149,14 +149,16 @@ pub(super) fn variables(env: &BTreeMap<String, String>) -> Result<()> {
 pub(super) fn name(text: &str) -> Result<()> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     let fits = (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(allowed);
-    if fits && text != "." && text != ".." {
+    // An id names its own session on every door.
+    let id = text.parse::<SessionId>().is_ok();
+    if fits && text != "." && text != ".." && !id {
         return Ok(());
     }
     Err(Error::invalid(
         "bad_name",
         "name",
         "the name is not allowed",
-        "1 to 128 of A-Z a-z 0-9 . _ -",
+        "1 to 128 of A-Z a-z 0-9 . _ - that are no UUID",
     ))
 }
 
@@ -211,7 +213,18 @@ mod tests {
         for good in ["a", "build-1", "A_b.c", &"x".repeat(64)] {
             assert!(name(good).is_ok(), "{good}");
         }
-        for bad in ["", ".", "..", "a b", "a/b", "ä", "a\n", &"x".repeat(129)] {
+        let id = SessionId::generate().to_string();
+        for bad in [
+            "",
+            ".",
+            "..",
+            "a b",
+            "a/b",
+            "ä",
+            "a\n",
+            &"x".repeat(129),
+            &id,
+        ] {
             assert_eq!(name(bad).unwrap_err().code(), "bad_name", "{bad}");
         }
     }

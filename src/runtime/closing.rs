@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use crate::domain::{Completion, Error, Result, Session};
+use crate::domain::status::Intent;
+use crate::domain::{Completion, Error, Result, Session, SessionId};
+use crate::store;
 
 use super::facade::Force;
 use super::handle::Runtime;
@@ -47,7 +49,7 @@ impl Runtime {
     /// Waiting tasks stay.
     ///
     /// # Errors
-    /// `draining`, `timeout` when it goes on still.
+    /// `draining`, `reset_cancelled` by a stop, `timeout` when it goes on still.
     pub async fn reset(&self, session: &Session, by: &str) -> Result<()> {
         self.open()?;
         let id = session.id;
@@ -57,10 +59,23 @@ impl Runtime {
             let stands = |session: &Session| session.facts.process.settled();
             let wait = (session, START_WITHIN);
             let _there = reading::wait_session(self, self.shared(), wait, stands).await?;
-            return Ok(());
+            return self.went_through(id).await;
         }
         Err(Error::Timeout {
             message: "the reset goes on; its session event tells its end".into(),
         })
+    }
+
+    /// Whether a reset that is over was carried out, or called off by a stop or a deletion.
+    async fn went_through(&self, id: SessionId) -> Result<()> {
+        let read = move |conn: &mut store::Connection| store::sessions::by_id(conn, id);
+        let row = self.shared().store.read(read).await?;
+        let row = row.filter(|row| row.archived_at.is_none());
+        let row = row.ok_or_else(|| Error::not_found("session", id))?;
+        if row.facts.intent == Intent::Stop {
+            let text = "the session was stopped before its reset was through";
+            return Err(Error::conflict("reset_cancelled", text));
+        }
+        Ok(())
     }
 }

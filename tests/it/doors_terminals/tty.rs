@@ -324,3 +324,33 @@ async fn a_large_paste_arrives_whole_and_in_order() {
     let got = std::fs::read_to_string(&sink).unwrap();
     assert!(got == paste, "{} of {}", got.len(), paste.len());
 }
+
+/// A proxy or a library may cut a message anywhere.
+#[tokio::test]
+async fn a_message_in_parts_is_typed_whole() {
+    use futures_util::SinkExt;
+    use tokio_tungstenite::tungstenite::Message;
+    use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+    use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+
+    let app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    make(&ada, &app, "t", &json!({})).await;
+    let mut terminal = Terminal::open(&ada, "t", "").await;
+    terminal.prompt().await;
+    let parts = [
+        ("echo pa''", Data::Binary, false),
+        ("rts", Data::Continue, false),
+        ("\r", Data::Continue, true),
+    ];
+    for (text, kind, last) in parts {
+        let frame = Frame::message(text, OpCode::Data(kind), last);
+        terminal
+            .ws
+            .stream
+            .send(Message::Frame(frame))
+            .await
+            .unwrap();
+    }
+    terminal.until("parts\r").await;
+}
