@@ -93,6 +93,10 @@ pub enum Command {
     },
     /// End the running turn in the program's own way.
     Interrupt,
+    /// The program waits for input and has not begun the turn that was handed to it: what carried
+    /// it was lost on the way, and is written once more. A program that cannot lose it gives
+    /// nothing.
+    Remind,
 }
 
 /// What a codec makes of bytes and commands, in order.

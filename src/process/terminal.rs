@@ -130,6 +130,21 @@ impl Watch {
         Ok(sample)
     }
 
+    /// Whether the process ran another program file at the last sample than at the first.
+    #[must_use]
+    pub fn replaced(&self) -> bool {
+        matches!(self.recent.back(), Some(Sample::Alive(facts)) if facts.replaced)
+    }
+
+    /// Whether the process itself holds its terminal's foreground, so that what is typed reaches it
+    /// and no program that it runs. `None`: that cannot be told.
+    #[must_use]
+    pub fn holds_terminal(&self) -> Option<bool> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
+        let stat = Stat::parse(&stat)?;
+        (stat.tpgid > 0).then_some(stat.tpgid == stat.pgrp)
+    }
+
     /// What the last samples say.
     #[must_use]
     pub fn verdict(&mut self) -> Verdict {

@@ -7,14 +7,12 @@ use serde_json::{Map, Value, json};
 
 use super::wire;
 use crate::api::shared::body::bad_field;
-use crate::api::shared::work::wire::created;
-use crate::api::shared::work::{has_more, on_uncertain};
+use crate::api::shared::work::{creation, has_more, on_uncertain};
 use crate::api::shared::{Fault, Fields, Query, Reply, Who, idempotency, path_id};
 use crate::app::{
-    AgentFilter, AgentRequest, App, Created, Fact, Force, Interrupt, Lazy, Overview, Paused,
-    SupervisorRow,
+    AgentFilter, AgentRequest, App, Fact, Force, Interrupt, Lazy, Overview, Paused, SupervisorRow,
 };
-use crate::domain::{Placement, Principal, Timestamp};
+use crate::domain::Principal;
 
 /// Rows of a page: default and most.
 const PAGE: (usize, usize) = (50, 200);
@@ -71,20 +69,10 @@ struct ListWire<'a> {
 
 async fn create(app: web::Data<App>, Who(who): Who, request: HttpRequest, body: Fields) -> Reply {
     let asked = requested(&request, &body)?;
-    let key = asked.key.clone();
-    let reply = match app.create_agent(&who, asked).await? {
-        Created::Before(reply) => reply,
-        Created::Now { agent, placement } => {
-            let reply = worded(&agent, placement.as_ref(), app.now());
-            if let Some(key) = &key {
-                app.keep_reply(&who, key, &reply).await?;
-            }
-            reply
-        }
-    };
-    Ok(HttpResponse::Created()
-        .content_type("application/json")
-        .body(reply))
+    creation::create(&app, &who, asked, |agent| {
+        crate::domain::event::json(&wire::agent(agent, app.now()))
+    })
+    .await
 }
 
 fn requested(request: &HttpRequest, body: &Fields) -> Result<AgentRequest, Fault> {
@@ -105,11 +93,6 @@ fn requested(request: &HttpRequest, body: &Fields) -> Result<AgentRequest, Fault
         lazy: if start { Lazy::No } else { Lazy::Yes },
         key: idempotency::key(request, body)?,
     })
-}
-
-fn worded(agent: &Overview, placement: Option<&Placement>, now: Timestamp) -> String {
-    let made = crate::domain::event::json(&wire::agent(agent, now));
-    created(made, placement).to_string()
 }
 
 async fn show(app: web::Data<App>, Who(who): Who, path: web::Path<String>) -> Reply {

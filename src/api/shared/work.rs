@@ -3,6 +3,7 @@
 //!
 //! Never answers an accepted prompt before it is durable, and never touches a running task here.
 
+pub mod creation;
 pub mod wire;
 
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::target::SessionInPath;
 use super::wire;
-use crate::api::shared::work::wire::created;
+use crate::api::shared::work::creation;
 use crate::api::shared::{Fault, Fields, Query, Reply, Who, idempotency};
-use crate::app::{AgentFilter, AgentRequest, App, CompletionRequest, Created, Poll};
+use crate::app::{AgentFilter, AgentRequest, App, CompletionRequest, Poll};
 use crate::domain::{After, Error, Principal, Session};
 
 /// Sessions of a list, unless the client asks for fewer.
@@ -45,21 +45,7 @@ pub async fn create(
     body: Fields,
 ) -> Reply {
     let asked = requested(&request, &body)?;
-    let key = asked.key.clone();
-    let reply = match app.create_agent(&who, asked).await? {
-        Created::Before(reply) => reply,
-        Created::Now { agent, placement } => {
-            let made = wire::entry(&app, &who, &agent);
-            let reply = created(made, placement.as_ref()).to_string();
-            if let Some(key) = &key {
-                app.keep_reply(&who, key, &reply).await?;
-            }
-            reply
-        }
-    };
-    Ok(HttpResponse::Created()
-        .content_type("application/json")
-        .body(reply))
+    creation::create(&app, &who, asked, |agent| wire::entry(&app, &who, agent)).await
 }
 
 fn requested(request: &HttpRequest, body: &Fields) -> Result<AgentRequest, Fault> {

@@ -281,6 +281,8 @@ impl Codec for ScriptCodec {
                     });
                 }
             }
+            // Its orders come over a pipe that nobody else reads.
+            Command::Remind => {}
             Command::Interrupt => {
                 if self.state.task.is_some() {
                     out.push(Output::Send {

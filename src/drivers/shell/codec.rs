@@ -40,6 +40,9 @@ struct Turn {
     phase: Phase,
     /// Interrupts that were sent.
     interrupts: u32,
+    /// How often the line was typed again.
+    #[serde(default)]
+    reminders: u32,
     capture: Capture,
 }
 
@@ -203,6 +206,16 @@ impl ShellCodec {
         }
     }
 
+    /// What a person had started may have read the line. The shell waits at its prompt now, so
+    /// nothing of it is on its way any more.
+    fn remind(&mut self, out: &mut Vec<Output>) {
+        let typed = |turn: &&mut Turn| turn.phase == Phase::Typed && turn.interrupts == 0;
+        if let Some(turn) = self.state.turn.as_mut().filter(typed) {
+            turn.reminders = turn.reminders.saturating_add(1);
+            out.push(turn.typed());
+        }
+    }
+
     fn interrupt(&mut self, out: &mut Vec<Output>) {
         let Some(turn) = &mut self.state.turn else {
             return;
@@ -250,6 +263,7 @@ impl Codec for ShellCodec {
                 request, approved, ..
             } => self.answer(request, *approved, out),
             Command::Interrupt => self.interrupt(out),
+            Command::Remind => self.remind(out),
         }
     }
 
@@ -270,6 +284,7 @@ impl Turn {
             command,
             phase: Phase::Asking,
             interrupts: 0,
+            reminders: 0,
             capture: Capture::default(),
         }
     }
@@ -278,7 +293,10 @@ impl Turn {
     /// the history, the backslashes keep aliases and functions of the same names out.
     fn typed(&self) -> Output {
         Output::Send {
-            id: self.input_id.clone(),
+            id: match self.reminders {
+                0 => self.input_id.clone(),
+                n => format!("{}+{n}", self.input_id),
+            },
             bytes: format!(
                 "\x05\x15 \\__cb {};\\builtin eval \"$__cb_src\"\n",
                 self.task

@@ -276,6 +276,40 @@ fn an_interrupt_reaches_what_there_is() {
 }
 
 #[test]
+fn a_line_that_was_lost_is_typed_again_under_another_id() {
+    let mode = PermissionMode::BypassPermissions;
+    let out = command(mode, &[prompt("ls"), Command::Remind, Command::Remind]);
+    let sent: Vec<(&String, &Vec<u8>)> = out
+        .iter()
+        .filter_map(|output| match output {
+            Output::Send { id, bytes } => Some((id, bytes)),
+            _ => None,
+        })
+        .collect();
+    let [first, second, third] = sent[..] else {
+        panic!("{sent:?}");
+    };
+    assert!(first.1 == second.1 && second.1 == third.1);
+    assert!(first.0 != second.0 && second.0 != third.0);
+    assert!(third.0.len() <= 64);
+    // Not while a person is asked, nor behind an interrupt, nor once it runs, nor without a turn.
+    let asked = command(PermissionMode::Default, &[prompt("ls")]);
+    let again = command(PermissionMode::Default, &[prompt("ls"), Command::Remind]);
+    assert_eq!(asked, again);
+    let cut = [prompt("ls"), Command::Interrupt];
+    let again = [prompt("ls"), Command::Interrupt, Command::Remind];
+    assert_eq!(command(mode, &cut), command(mode, &again));
+    assert_eq!(command(mode, &[Command::Remind]), []);
+    let mut codec = Shell.codec(&context(mode));
+    let mut out = Vec::new();
+    codec.command(&prompt("ls"), &mut out);
+    codec.decode(start().as_bytes(), &mut out);
+    let before = out.len();
+    codec.command(&Command::Remind, &mut out);
+    assert_eq!(out.len(), before);
+}
+
+#[test]
 fn an_interrupt_decides_how_a_bad_end_counts() {
     let context = context(PermissionMode::BypassPermissions);
     for (bytes, expected) in [

@@ -16,12 +16,12 @@ use actix::Addr;
 use crate::domain::{ApprovalId, Incarnation, Progress, Session};
 use crate::drivers::{Codec, Command, Driver, driver};
 use crate::keeper::{self, Dir, InputOutcome, KeeperFrame, Refusal, Writer};
-use crate::process::terminal::{Verdict, Watch};
+use crate::process::terminal::Watch;
 
 use super::super::context::Shared;
 use super::super::facade::Force;
 use super::super::feed::Feed;
-use super::super::session::{PromptLost, SessionActor};
+use super::super::session::SessionActor;
 use super::AgentActor;
 use super::launch;
 use super::outbox::Outbox;
@@ -57,6 +57,8 @@ pub(super) struct Life {
     /// Input id of the prompt that the program has not acknowledged.
     input: Option<String>,
     watch: Option<Watch>,
+    /// How often the running hand-over was written again.
+    reminders: u32,
     stop_grace: Duration,
     /// The end that was asked for; asked again on a new connection.
     asked: Option<(Force, String)>,
@@ -97,6 +99,7 @@ impl Life {
             behind_until: Some(u64::MAX),
             input,
             watch: None,
+            reminders: 0,
             stop_grace: shared.config.agents.stop_grace,
             asked: None,
             broken: 0,
@@ -236,6 +239,7 @@ impl Life {
         crash::point("agent.command");
         if let Command::Prompt { input_id, .. } = &command {
             self.input = Some(input_id.clone());
+            self.reminders = 0;
         }
         let mut outputs = Vec::new();
         self.codec.command(&command, &mut outputs);
@@ -271,17 +275,6 @@ impl Life {
             self = self.commit(Vec::new(), None, session).await?;
         }
         self = self.write_due().await?;
-        let in_turn = self.codec.turn().is_some() && self.input.is_none();
-        if let (true, Some(watch)) = (in_turn, &mut self.watch) {
-            let lost = watch.sample().is_ok() && watch.verdict() == Verdict::Lost;
-            if lost {
-                self.watch = None;
-                let incarnation = self.incarnation;
-                let _told = session.send(PromptLost { incarnation }).await;
-            }
-        } else if let Some(watch) = &mut self.watch {
-            watch.restart();
-        }
-        Some(self)
+        self.mind_prompt(session).await
     }
 }

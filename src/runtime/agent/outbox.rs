@@ -38,6 +38,15 @@ pub(super) struct Outbox {
     pub program: Option<ProgramFile>,
 }
 
+/// What stands behind an input that is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Behind {
+    /// Nothing.
+    Nothing,
+    /// Another input.
+    Another,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Written {
     No,
@@ -97,6 +106,20 @@ impl Outbox {
                 .count();
             self.items.drain(at.saturating_sub(files_before)..=at);
         }
+    }
+
+    /// Whether this input is still to be written, and whether another one is behind it.
+    pub(super) fn due(&self, id: &str) -> Option<Behind> {
+        let due = self.items.iter().filter_map(|(item, written)| match item {
+            Item::Send { id, .. } if *written == Written::No => Some(id.as_str()),
+            Item::Send { .. } | Item::File { .. } => None,
+        });
+        let mut rest = due.skip_while(|own| *own != id);
+        rest.next()?;
+        Some(match rest.next() {
+            Some(_) => Behind::Another,
+            None => Behind::Nothing,
+        })
     }
 
     /// The keeper could not take this input now: it is written again.
@@ -196,6 +219,20 @@ mod tests {
         assert_eq!(codec, "state");
         assert_eq!(back.program, Some((7, 9)));
         assert_eq!(back.take_due(), vec![send("2")]);
+    }
+
+    #[test]
+    fn what_is_due_knows_what_is_behind_it() {
+        let mut outbox = Outbox::default();
+        outbox.push(send("1"));
+        assert_eq!(outbox.due("2"), None);
+        assert_eq!(outbox.due("1"), Some(Behind::Nothing));
+        outbox.push(file("a"));
+        assert_eq!(outbox.due("1"), Some(Behind::Nothing));
+        outbox.push(send("2"));
+        assert_eq!(outbox.due("1"), Some(Behind::Another));
+        outbox.take_due();
+        assert_eq!(outbox.due("1"), None);
     }
 
     #[test]

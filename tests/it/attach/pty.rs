@@ -1,15 +1,18 @@
 //! A terminal of the test's own, with somebody who types and reads.
 //!
-//! Never a fixed pause: what is waited for is looked for, with a bound.
+//! Never a program left behind: it ends with its handle, also when the test fails.
 
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use nix::pty::{Winsize, openpty};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{InputFlags, LocalFlags, OutputFlags, tcgetattr};
+use nix::unistd::Pid;
 
 use super::PATIENCE;
 
@@ -25,7 +28,40 @@ pub struct Modes {
 pub struct Pty {
     master: OwnedFd,
     slave: OwnedFd,
-    shown: Arc<Mutex<Vec<u8>>>,
+    shown: Arc<Shown>,
+}
+
+/// What came, and the news that more did.
+#[derive(Default)]
+struct Shown {
+    bytes: Mutex<Vec<u8>>,
+    more: Condvar,
+}
+
+/// Longest time between two looks at what no output tells of: the terminal's modes.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A program on a terminal.
+pub struct Running {
+    pid: Pid,
+    end: Receiver<ExitStatus>,
+    over: bool,
+}
+
+impl Running {
+    pub fn id(&self) -> u32 {
+        u32::try_from(self.pid.as_raw()).unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.over {
+            // It is not collected before this: the number is its own.
+            let _gone = kill(self.pid, Signal::SIGKILL);
+            let _end = self.end.recv_timeout(PATIENCE);
+        }
+    }
 }
 
 impl Pty {
@@ -37,13 +73,15 @@ impl Pty {
             ws_ypixel: 0,
         };
         let ends = openpty(Some(&size), None).unwrap();
-        let shown = Arc::new(Mutex::new(Vec::new()));
+        let shown = Arc::new(Shown::default());
         let mut reader = std::fs::File::from(ends.master.try_clone().unwrap());
         let theirs = Arc::clone(&shown);
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(length @ 1..) = reader.read(&mut buffer) {
-                theirs.lock().unwrap().extend_from_slice(&buffer[..length]);
+                let mut bytes = theirs.bytes.lock().unwrap();
+                bytes.extend_from_slice(&buffer[..length]);
+                theirs.more.notify_all();
             }
         });
         Self {
@@ -54,14 +92,22 @@ impl Pty {
     }
 
     /// Starts a program on it.
-    pub fn spawn(&self, command: &mut Command) -> Child {
+    pub fn spawn(&self, command: &mut Command) -> Running {
         let end = || Stdio::from(self.slave.try_clone().unwrap());
-        command
+        let mut child = command
             .stdin(end())
             .stdout(end())
             .stderr(end())
             .spawn()
-            .unwrap()
+            .unwrap();
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        let (told, end) = channel();
+        std::thread::spawn(move || told.send(child.wait().unwrap()));
+        Running {
+            pid,
+            end,
+            over: false,
+        }
     }
 
     pub fn types(&self, keys: &[u8]) {
@@ -73,7 +119,7 @@ impl Pty {
     }
 
     pub fn shown(&self) -> String {
-        String::from_utf8_lossy(&self.shown.lock().unwrap()).into_owned()
+        String::from_utf8_lossy(&self.shown.bytes.lock().unwrap()).into_owned()
     }
 
     /// Waits until this is shown.
@@ -81,26 +127,22 @@ impl Pty {
         self.until(|| self.shown().contains(words));
     }
 
+    /// Waits until this holds; looked at whenever something is shown.
     pub fn until(&self, condition: impl Fn() -> bool) {
         let started = Instant::now();
         while !condition() {
             assert!(started.elapsed() < PATIENCE, "it shows: {:?}", self.shown());
-            std::thread::sleep(Duration::from_millis(10));
+            let bytes = self.shown.bytes.lock().unwrap();
+            let _more = self.shown.more.wait_timeout(bytes, LOOK).unwrap();
         }
     }
 
-    pub fn wait(&self, child: &mut Child) -> ExitStatus {
-        let started = Instant::now();
-        loop {
-            if let Some(status) = child.try_wait().unwrap() {
-                return status;
-            }
-            if started.elapsed() >= PATIENCE {
-                child.kill().unwrap();
-                panic!("it does not end, and shows: {:?}", self.shown());
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+    pub fn wait(&self, child: &mut Running) -> ExitStatus {
+        let Ok(status) = child.end.recv_timeout(PATIENCE) else {
+            panic!("it does not end, and shows: {:?}", self.shown());
+        };
+        child.over = true;
+        status
     }
 
     pub fn modes(&self) -> Modes {

@@ -3,9 +3,11 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -16,7 +18,7 @@ use crate::app::PATIENCE;
 
 /// One page of one browser.
 pub struct Chromium {
-    child: Child,
+    child: Option<Child>,
     _profile: TempDir,
     page: WebSocketStream<MaybeTlsStream<TcpStream>>,
     calls: u64,
@@ -68,7 +70,7 @@ impl Chromium {
         let socket = made["webSocketDebuggerUrl"].as_str().unwrap();
         let (page, _) = connect_async(socket).await.unwrap();
         Self {
-            child,
+            child: Some(child),
             _profile: profile,
             page,
             calls: 0,
@@ -96,27 +98,35 @@ impl Chromium {
         }
     }
 
-    /// What an expression gives on the page.
+    /// What an expression gives on the page; of a promise, what it is kept with.
     pub async fn run(&mut self, expression: &str) -> Value {
-        let params = json!({"expression": expression, "returnByValue": true});
+        let params = json!({
+            "expression": expression, "returnByValue": true, "awaitPromise": true,
+        });
         let done = self.call("Runtime.evaluate", params).await;
         assert!(done["exceptionDetails"].is_null(), "{expression}: {done}");
         done["result"]["value"].clone()
     }
 
-    /// Looks at the page until this holds.
+    /// Waits until this holds on the page.
     pub async fn until(&mut self, condition: &str) {
-        let begun = Instant::now();
-        let quiet =
-            format!("(() => {{ try {{ return !!({condition}) }} catch {{ return false }} }})()");
-        while self.run(&quiet).await != true {
-            if begun.elapsed() > PATIENCE {
-                let shown = self
-                    .run("typeof screen === 'function' ? screen() : document.body.innerText")
-                    .await;
-                panic!("{condition} never came; the page shows {shown}");
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        let patience = (PATIENCE - Duration::from_secs(5)).as_millis();
+        let waiting = format!(
+            "new Promise((told) => {{
+                const over = Date.now() + {patience};
+                const look = () => {{
+                    let holds = false;
+                    try {{ holds = !!({condition}); }} catch {{ /* Not loaded yet. */ }}
+                    if (holds || Date.now() > over) told(holds);
+                    else setTimeout(look, 10);
+                }};
+                look();
+            }})"
+        );
+        if self.run(&waiting).await != true {
+            let shown = "typeof screen === 'function' ? screen() : document.body.innerText";
+            let shown = self.run(shown).await;
+            panic!("{condition} never came; the page shows {shown}");
         }
     }
 
@@ -139,19 +149,21 @@ impl Chromium {
     pub async fn close(mut self) {
         let bye = json!({"id": 0, "method": "Browser.close"});
         let _gone = self.page.send(Message::text(bye.to_string())).await;
-        let _ended = tokio::task::spawn_blocking(move || {
-            let begun = Instant::now();
-            while begun.elapsed() < PATIENCE && matches!(self.child.try_wait(), Ok(None)) {
-                std::thread::sleep(std::time::Duration::from_millis(10));
-            }
-        })
-        .await;
+        let mut child = self.child.take().unwrap();
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        let ended = tokio::task::spawn_blocking(move || child.wait());
+        if tokio::time::timeout(PATIENCE, ended).await.is_err() {
+            let _gone = kill(pid, Signal::SIGKILL);
+            panic!("the browser does not end");
+        }
     }
 }
 
 impl Drop for Chromium {
     fn drop(&mut self) {
-        let _gone = self.child.kill();
-        let _collected = self.child.wait();
+        if let Some(child) = &mut self.child {
+            let _gone = child.kill();
+            let _collected = child.wait();
+        }
     }
 }

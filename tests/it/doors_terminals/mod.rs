@@ -35,6 +35,16 @@ pub async fn try_attach(who: &Caller, tail: &str) -> Result<Ws, u16> {
     who.try_ws(&path, &[("authorization", &token)]).await
 }
 
+/// A server, a person, and the terminal of her shell `t`, at its prompt.
+pub async fn seated() -> (TestApp, Caller, Terminal) {
+    let app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    make(&ada, &app, "t", &json!({})).await;
+    let mut terminal = Terminal::open(&ada, "t", "").await;
+    terminal.prompt().await;
+    (app, ada, terminal)
+}
+
 /// A reader of a terminal in binary frames: what it was given, by offset.
 pub struct Terminal {
     pub ws: Ws,

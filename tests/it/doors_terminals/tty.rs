@@ -2,10 +2,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{SESSIONS, Terminal, attach, make, try_attach};
-use crate::app::{Caller, TestApp, until};
+use super::{SESSIONS, Terminal, attach, make, seated, try_attach};
+use crate::app::{Caller, TestApp, Ws, until};
 
 /// The log of the session's process, as the agents door has it.
 async fn log(who: &Caller, id: &str) -> Vec<u8> {
@@ -171,11 +171,7 @@ async fn envelopes_carry_the_replay_the_events_and_the_bytes() {
 
 #[tokio::test]
 async fn an_exit_comes_behind_the_last_byte_and_closes() {
-    let app = TestApp::start().await;
-    let ada = app.sign_in("ada").await;
-    make(&ada, &app, "t", &json!({})).await;
-    let mut terminal = Terminal::open(&ada, "t", "").await;
-    terminal.prompt().await;
+    let (app, ada, mut terminal) = seated().await;
     terminal
         .type_in("seq 5000; exec sh -c 'echo last; exit 3'\r")
         .await;
@@ -196,11 +192,7 @@ async fn an_exit_comes_behind_the_last_byte_and_closes() {
 
 #[tokio::test]
 async fn a_deletion_and_a_reset_are_seen_at_the_terminal() {
-    let app = TestApp::start().await;
-    let ada = app.sign_in("ada").await;
-    make(&ada, &app, "t", &json!({})).await;
-    let mut terminal = Terminal::open(&ada, "t", "").await;
-    terminal.prompt().await;
+    let (app, ada, mut terminal) = seated().await;
     ada.post(&format!("{SESSIONS}/t/reset"), &json!({}))
         .await
         .ok(200);
@@ -297,11 +289,7 @@ async fn the_older_paths_speak_bare_bytes_and_bare_events() {
 /// A paste that the program does not read yet waits in the line, whole.
 #[tokio::test]
 async fn a_large_paste_arrives_whole_and_in_order() {
-    let app = TestApp::start().await;
-    let ada = app.sign_in("ada").await;
-    make(&ada, &app, "t", &json!({})).await;
-    let mut terminal = Terminal::open(&ada, "t", "").await;
-    terminal.prompt().await;
+    let (app, ada, mut terminal) = seated().await;
     let (gate, sink) = (app.dir().join("gate"), app.dir().join("sink"));
     terminal
         .type_in(&format!(
@@ -333,11 +321,7 @@ async fn a_message_in_parts_is_typed_whole() {
     use tokio_tungstenite::tungstenite::protocol::frame::Frame;
     use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
-    let app = TestApp::start().await;
-    let ada = app.sign_in("ada").await;
-    make(&ada, &app, "t", &json!({})).await;
-    let mut terminal = Terminal::open(&ada, "t", "").await;
-    terminal.prompt().await;
+    let (app, ada, mut terminal) = seated().await;
     let parts = [
         ("echo pa''", Data::Binary, false),
         ("rts", Data::Continue, false),
@@ -353,4 +337,109 @@ async fn a_message_in_parts_is_typed_whole() {
             .unwrap();
     }
     terminal.until("parts\r").await;
+}
+
+/// A prompt is not for whatever a person has started by hand: it waits for the shell.
+#[tokio::test]
+async fn a_prompt_waits_for_what_a_person_has_started() {
+    let (app, ada, mut terminal) = seated().await;
+    terminal.type_in("cat > kept; echo l''eft\r").await;
+    terminal.type_in("one\r").await;
+    until(async || std::fs::read_to_string(app.dir().join("kept")).is_ok_and(|t| t == "one\n"))
+        .await;
+    let path = format!("{SESSIONS}/t/message");
+    let task = ada
+        .post(&path, &json!({"message": "echo full-$((1+1))"}))
+        .await
+        .ok(202);
+    let path = format!("{SESSIONS}/t/tasks/{}", task["taskId"].as_str().unwrap());
+    until(async || ada.get(&format!("{SESSIONS}/t")).await.ok(200)["detail"] == "busy").await;
+    terminal.type_in("two\r\u{4}").await;
+    terminal.until("left").await;
+    let done = ada.get(&format!("{path}?wait=30")).await.ok(200);
+    assert_eq!(done["text"], "full-2", "{done}");
+    let kept = std::fs::read_to_string(app.dir().join("kept")).unwrap();
+    assert_eq!(kept, "one\ntwo\n");
+}
+
+/// What handed it over was read by something else: it is handed over again, once it may be.
+#[tokio::test]
+async fn a_prompt_that_was_read_by_something_else_is_handed_over_again() {
+    let (app, ada, mut terminal) = seated().await;
+    // The shell itself reads: nothing tells that from its prompt.
+    terminal
+        .type_in("echo be''gun; read -r eaten; echo a''te\r")
+        .await;
+    terminal.until("begun").await;
+    let path = format!("{SESSIONS}/t/message?wait=30");
+    let said = json!({"message": "echo once >> count; echo full-$((1+1))"});
+    let done = ada.post(&path, &said).await.ok(200);
+    assert_eq!(done["text"], "full-2", "{done}");
+    terminal.until("ate").await;
+    let count = std::fs::read_to_string(app.dir().join("count")).unwrap();
+    assert_eq!(count, "once\n");
+}
+
+/// An interrupt of a prompt that waits is for the program that holds the terminal.
+#[tokio::test]
+async fn an_interrupt_takes_back_a_prompt_that_waits() {
+    let (app, ada, mut terminal) = seated().await;
+    terminal.type_in("cat > kept\r").await;
+    terminal.type_in("one\r").await;
+    until(async || std::fs::read_to_string(app.dir().join("kept")).is_ok_and(|t| t == "one\n"))
+        .await;
+    let path = format!("{SESSIONS}/t/message");
+    let task = ada
+        .post(&path, &json!({"message": "echo never"}))
+        .await
+        .ok(202);
+    let path = format!("{SESSIONS}/t/tasks/{}", task["taskId"].as_str().unwrap());
+    terminal.ws.say(json!({"type": "interrupt"})).await;
+    let done = ada.get(&format!("{path}?wait=30")).await.ok(200);
+    assert_eq!(done["outcome"], "stopped", "{done}");
+    let next = json!({"message": "cat kept"});
+    let done = ada
+        .post(&format!("{SESSIONS}/t/message?wait=30"), &next)
+        .await
+        .ok(200);
+    assert_eq!(done["text"], "one", "{done}");
+    assert!(!terminal.text().contains("never"));
+}
+
+#[tokio::test]
+async fn questions_are_answered_and_turns_interrupted_at_the_terminal() {
+    let app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    make(&ada, &app, "t", &json!({"permissionMode": "default"})).await;
+    let mut ws = attach(&ada, "t?tty=none").await;
+    for (approved, outcome) in [(true, "completed"), (false, "stopped")] {
+        ws.say(json!({"type": "message", "text": "echo asked"}))
+            .await;
+        let request = event(&mut ws, "approval_requested").await["requestId"].clone();
+        let answer = json!({"type": "approve", "requestId": request, "approved": approved});
+        ws.say(answer.clone()).await;
+        assert_eq!(event(&mut ws, "turn_ended").await["outcome"], outcome);
+        ws.say(answer).await;
+        assert_eq!(ws.wait_for("error").await["code"], "already_resolved");
+    }
+    ws.say(json!({"type": "message", "text": "sleep 600"}))
+        .await;
+    let request = event(&mut ws, "approval_requested").await["requestId"].clone();
+    ws.say(json!({"type": "tool_answer", "toolId": request, "approved": true}))
+        .await;
+    event(&mut ws, "turn_started").await;
+    ws.say(json!({"type": "interrupt", "id": "i"})).await;
+    assert_eq!(event(&mut ws, "turn_ended").await["outcome"], "stopped");
+    ws.say(json!({"type": "ping", "id": 3})).await;
+    assert_eq!(ws.wait_for("pong").await["id"], 3);
+}
+
+/// The next event of this type.
+async fn event(ws: &mut Ws, kind: &str) -> Value {
+    loop {
+        let frame = ws.wait_for("json_event").await;
+        if frame["event"]["type"] == kind {
+            return frame["event"].clone();
+        }
+    }
 }

@@ -124,7 +124,7 @@ impl Life {
 
     /// Writes what is committed and was not handed over yet.
     pub(super) async fn write_due(mut self) -> Option<Self> {
-        if self.writer.is_none() {
+        if self.writer.is_none() || self.waits_for_terminal() {
             return Some(self);
         }
         for item in self.outbox.take_due() {

@@ -1,0 +1,37 @@
+//! The answer to a creation, on every door that has one.
+//!
+//! Never another reply to a repeated key: it is the first one, byte for byte.
+
+use actix_web::HttpResponse;
+use serde_json::Value;
+
+use super::wire;
+use crate::api::shared::Reply;
+use crate::app::{AgentRequest, App, Created, Overview};
+use crate::domain::Principal;
+
+/// Makes an agent and answers in the words of a door, with where its first prompt landed.
+///
+/// # Errors
+/// As [`App::create_agent`].
+pub async fn create(
+    app: &App,
+    who: &Principal,
+    asked: AgentRequest,
+    word: impl FnOnce(&Overview) -> Value,
+) -> Reply {
+    let key = asked.key.clone();
+    let reply = match app.create_agent(who, asked).await? {
+        Created::Before(reply) => reply,
+        Created::Now { agent, placement } => {
+            let reply = wire::created(word(&agent), placement.as_ref()).to_string();
+            if let Some(key) = &key {
+                app.keep_reply(who, key, &reply).await?;
+            }
+            reply
+        }
+    };
+    Ok(HttpResponse::Created()
+        .content_type("application/json")
+        .body(reply))
+}
