@@ -1,6 +1,7 @@
 //! The log: one JSON object a line on stderr.
 //!
-//! Never prompt text above debug, never a secret.
+//! Never prompt text above debug, never a secret. A line that cannot be written is lost and harms
+//! nothing else: the disk behind stderr may be full.
 
 use tracing_subscriber::EnvFilter;
 
@@ -19,6 +20,8 @@ pub fn start(filter: &str) -> Result<(), BootError> {
         .json()
         .flatten_event(true)
         .with_env_filter(parsed)
+        // Else it tells of a failed write on stderr with a macro that panics when that fails too.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr)
         .try_init();
     if let Err(error) = started {

@@ -31,6 +31,8 @@ pub struct TestApp {
     pub env: Vec<(&'static str, String)>,
     /// What becomes of the agents when the server is asked to end.
     pub agents: Agents,
+    /// Where the next start writes its log; below the directory at first.
+    pub log: PathBuf,
     /// Where the next start listens; a free port at first.
     pub bind: String,
     pub address: String,
@@ -84,6 +86,7 @@ impl TestApp {
             .unwrap();
         Self {
             child: None,
+            log: dir.path().join("test-server.log"),
             dir,
             config,
             env: Vec::new(),
@@ -100,7 +103,7 @@ impl TestApp {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
-            .open(self.dir.path().join("test-server.log"))
+            .open(&self.log)
             .unwrap();
         let mut child = self.command().stderr(log).spawn().unwrap();
         let started = Instant::now();
@@ -167,7 +170,10 @@ impl TestApp {
 
     /// What the server wrote to its log.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.dir.path().join("test-server.log")).unwrap_or_default()
+        match self.log.starts_with(self.dir.path()) {
+            true => std::fs::read_to_string(&self.log).unwrap_or_default(),
+            false => String::new(),
+        }
     }
 
     /// Private memory of the server in bytes (RssAnon).

@@ -65,6 +65,23 @@ async fn a_stop_works_on_a_full_disk() {
     drop(app);
 }
 
+#[tokio::test]
+async fn a_log_that_takes_no_line_harms_nothing() {
+    let mut app = TestApp::prepared(tempfile::tempdir().unwrap(), QUICK).await;
+    app.log = "/dev/full".into();
+    app.boot().await;
+    let ada = app.sign_in("ada").await;
+    let id = player(&app, &ada, &json!([[{"say": "hello"}], [{"hang": true}]])).await;
+    let first = send(&ada, &id, "go").await;
+    assert_eq!(settled(&ada, &id, &first).await["state"], "completed");
+    let second = send(&ada, &id, "on").await;
+    started(&ada, &id, &second).await;
+    let busy = agent(&ada, &id).await;
+    stopped(&ada, &id, pid_of(&busy)).await;
+    follows(&ada, &id, &second).await;
+    assert_eq!(app.stop().await, Some(0));
+}
+
 /// Takes every byte that is left.
 fn fill(file: &Path) {
     use std::io::Write;
