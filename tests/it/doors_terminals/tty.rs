@@ -171,7 +171,7 @@ async fn envelopes_carry_the_replay_the_events_and_the_bytes() {
 
 #[tokio::test]
 async fn an_exit_comes_behind_the_last_byte_and_closes() {
-    let (app, ada, mut terminal) = seated().await;
+    let (_app, ada, mut terminal) = seated().await;
     terminal
         .type_in("seq 5000; exec sh -c 'echo last; exit 3'\r")
         .await;
@@ -192,7 +192,7 @@ async fn an_exit_comes_behind_the_last_byte_and_closes() {
 
 #[tokio::test]
 async fn a_deletion_and_a_reset_are_seen_at_the_terminal() {
-    let (app, ada, mut terminal) = seated().await;
+    let (_app, ada, mut terminal) = seated().await;
     ada.post(&format!("{SESSIONS}/t/reset"), &json!({}))
         .await
         .ok(200);
@@ -289,7 +289,7 @@ async fn the_older_paths_speak_bare_bytes_and_bare_events() {
 /// A paste that the program does not read yet waits in the line, whole.
 #[tokio::test]
 async fn a_large_paste_arrives_whole_and_in_order() {
-    let (app, ada, mut terminal) = seated().await;
+    let (app, _ada, mut terminal) = seated().await;
     let (gate, sink) = (app.dir().join("gate"), app.dir().join("sink"));
     terminal
         .type_in(&format!(
@@ -321,7 +321,7 @@ async fn a_message_in_parts_is_typed_whole() {
     use tokio_tungstenite::tungstenite::protocol::frame::Frame;
     use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
-    let (app, ada, mut terminal) = seated().await;
+    let (_app, _ada, mut terminal) = seated().await;
     let parts = [
         ("echo pa''", Data::Binary, false),
         ("rts", Data::Continue, false),
