@@ -6,8 +6,8 @@ use std::path::Path;
 
 use callboard::auth::Passwords;
 use callboard::domain::{
-    Batch, Draft, EventKind, Facts, Incarnation, Kind, PermissionMode, Role, Session, SessionId,
-    Timestamp, User, UserId, status,
+    Batch, Draft, EventKind, Facts, Incarnation, Kind, Options, PermissionMode, Role, Session,
+    SessionId, Timestamp, User, UserId, status,
 };
 use callboard::store::{self, Store};
 use serde_json::json;
@@ -98,6 +98,7 @@ fn session(owner: UserId, n: usize) -> Session {
         model: None,
         permission_mode: PermissionMode::Default,
         scenario: Some("hello".into()),
+        options: Options::default(),
         topic: None,
         metadata: json!({}),
         created_at: at,

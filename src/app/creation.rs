@@ -10,8 +10,8 @@ use super::{App, MessageRequest, SessionOverview, WhenBusy, place};
 use crate::crash;
 use crate::domain::prompt::IdempotencyKey;
 use crate::domain::{
-    Error, Facts, Kind, OnUncertain, PermissionMode, Placement, Principal, Prompt, Result, Session,
-    SessionId, Status,
+    Error, Facts, Kind, OnUncertain, Options, PermissionMode, Placement, Principal, Prompt, Result,
+    Session, SessionId, Status,
 };
 use crate::secrets::env_aad;
 use crate::store::idempotency::{self, KeptReply};
@@ -243,6 +243,7 @@ impl App {
             model: request.model.clone(),
             permission_mode,
             scenario,
+            options: Options::default(),
             topic: request.topic.clone(),
             metadata: request.metadata.clone(),
             created_at: now,

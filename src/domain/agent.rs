@@ -10,6 +10,8 @@ use super::error::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
+    /// Claude Code, driven over its stream of JSON lines.
+    Claude,
     /// One interactive bash on a pty; a message is a script that it evaluates.
     Shell,
     /// The built-in player of scripted scenarios, for demos, tests and load.
@@ -18,12 +20,13 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order in which they are listed to people.
-    pub const ALL: [Self; 2] = [Self::Shell, Self::Script];
+    pub const ALL: [Self; 3] = [Self::Claude, Self::Shell, Self::Script];
 
     /// The stored and shown name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Claude => "claude",
             Self::Shell => "shell",
             Self::Script => "script",
         }
@@ -35,6 +38,7 @@ impl Kind {
     /// `unknown_agent_kind` with the list of known names.
     pub fn parse(text: &str) -> Result<Self> {
         match text.trim().to_ascii_lowercase().as_str() {
+            "claude" | "claude-code" | "claude_code" | "claudecode" => Ok(Self::Claude),
             "shell" | "bash" | "sh" => Ok(Self::Shell),
             "script" | "scripted" => Ok(Self::Script),
             _ => Err(Error::invalid(

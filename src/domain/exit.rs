@@ -28,6 +28,16 @@ pub enum ExitReason {
     SpawnFailed,
     /// It did not become ready in time.
     StartTimeout,
+    /// It said nothing for too long, and the settings end such a process.
+    Stalled,
+    /// The kernel ended it for lack of memory.
+    Oom,
+    /// It reached a hard stop of its session, or a limit of the kernel's.
+    Limit,
+    /// It may not use its provider: no sign-in, or a refused one.
+    Auth,
+    /// Its provider takes no more work for now.
+    RateLimited,
 }
 
 impl ExitReason {
@@ -44,6 +54,11 @@ impl ExitReason {
             Self::ServerShutdown => "server_shutdown",
             Self::SpawnFailed => "spawn_failed",
             Self::StartTimeout => "start_timeout",
+            Self::Stalled => "stalled",
+            Self::Oom => "oom",
+            Self::Limit => "limit",
+            Self::Auth => "auth",
+            Self::RateLimited => "rate_limited",
         }
     }
 
@@ -56,7 +71,12 @@ impl ExitReason {
             | Self::Crashed
             | Self::KeeperLost
             | Self::SpawnFailed
-            | Self::StartTimeout => false,
+            | Self::StartTimeout
+            | Self::Stalled
+            | Self::Oom
+            | Self::Limit
+            | Self::Auth
+            | Self::RateLimited => false,
         }
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::agent::Kind;
 use super::id::{SessionId, Timestamp, UserId};
+use super::options::Options;
 use super::permission::PermissionMode;
 use super::status::{Facts, Status};
 
@@ -33,6 +34,8 @@ pub struct Session {
     pub permission_mode: PermissionMode,
     /// Scenario name or absolute path, for `script`.
     pub scenario: Option<String>,
+    /// What else it was made with.
+    pub options: Options,
     /// The topic that the client gave it.
     pub topic: Option<String>,
     /// The client's own data.

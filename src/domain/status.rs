@@ -140,6 +140,8 @@ pub struct Facts {
     pub resetting: Option<String>,
     /// The next process takes nothing over from the one before.
     pub fresh: bool,
+    /// The program's own id of the conversation, once it has one that it could go on with.
+    pub conversation: Option<String>,
 }
 
 /// The one word that every door derives its own from.

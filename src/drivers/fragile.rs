@@ -4,7 +4,7 @@
 //! Never part of a normal build, and never another answer than that of the driver inside.
 
 use crate::crash;
-use crate::domain::{Kind, TaskId};
+use crate::domain::{ExitReason, Kind, TaskId};
 
 use super::{Codec, Command, Driver, Launch, LaunchContext, Output};
 
@@ -51,6 +51,11 @@ impl Driver for Fragile {
         self.0.resumable()
     }
 
+    fn exit_reason(&self, code: Option<i32>, stderr: &[String]) -> Option<ExitReason> {
+        point(self.kind(), "exit_reason");
+        self.0.exit_reason(code, stderr)
+    }
+
     fn has_terminal(&self) -> bool {
         self.0.has_terminal()
     }
@@ -61,6 +66,11 @@ impl Driver for Fragile {
 }
 
 impl Codec for FragileCodec {
+    fn start(&mut self, out: &mut Vec<Output>) {
+        point(self.kind, "start");
+        self.codec.start(out);
+    }
+
     fn decode(&mut self, input: &[u8], out: &mut Vec<Output>) -> usize {
         point(self.kind, "decode");
         self.codec.decode(input, out)

@@ -3,6 +3,7 @@
 //!
 //! Never does input or output and never reads a clock: the runtime writes what a codec asks for.
 
+pub mod claude;
 #[cfg(feature = "failpoints")]
 mod fragile;
 mod ids;
@@ -13,9 +14,11 @@ pub mod text;
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::domain::{EventKind, Kind, Outcome, PermissionMode, Risk, SessionId, TaskId};
+use crate::domain::{
+    EventKind, ExitReason, Kind, Outcome, PermissionMode, Risk, SessionId, TaskId, Timestamp,
+};
 
 /// Longest line or unit that a codec may ask to see whole, in bytes; the runtime offers at most
 /// this much at once.
@@ -38,6 +41,18 @@ pub struct LaunchContext {
     pub permission_mode: PermissionMode,
     /// The session's scenario, for `script`; a file that exists.
     pub scenario: Option<String>,
+    /// The model, in the program's own word; its own choice when absent.
+    pub model: Option<String>,
+    /// How hard the model thinks, in the program's own word.
+    pub effort: Option<String>,
+    /// MCP servers by name, in the form of the programs' `mcpServers`.
+    pub mcp_servers: Option<Map<String, Value>>,
+    /// The program's own id of the conversation to go on with ([`Output::Conversation`]).
+    pub conversation: Option<String>,
+    /// The conversation to branch off from, when there is none to go on with.
+    pub fork_of: Option<String>,
+    /// Whether the server, and so the program, runs as root.
+    pub root: bool,
     /// The last snapshot of the incarnation before, for programs that go on where they were.
     pub resume: Option<String>,
 }
@@ -90,7 +105,13 @@ pub enum Command {
         approved: bool,
         /// Free words.
         response: Option<String>,
+        /// The arguments that were asked about.
+        args: Value,
     },
+    /// Use this model from the next turn on; its own choice when absent.
+    SetModel(Option<String>),
+    /// Ask as this mode says from now on.
+    SetMode(PermissionMode),
     /// End the running turn in the program's own way.
     Interrupt,
     /// The program waits for input and has not begun the turn that was handed to it: what carried
@@ -116,6 +137,14 @@ pub enum Output {
         /// The event's data; the runtime adds `taskId` when a turn runs.
         data: Value,
     },
+    /// A piece of a message that is still being written: shown at once, and neither numbered nor
+    /// kept; the whole message follows as an [`Output::Event`] of the same kind and `messageId`.
+    Delta(Delta),
+    /// The program has a conversation that a later process can go on with.
+    Conversation {
+        /// Its own id of it.
+        id: String,
+    },
     /// The program asks a person.
     Ask(Question),
     /// The program no longer waits for the answer to this question.
@@ -133,8 +162,11 @@ pub enum Output {
         reason: Option<String>,
         /// The last words of the agent.
         text: Option<String>,
-        /// What was used, as the program told it.
+        /// What was used in this turn, as the program told it: token counts under the names of
+        /// `inputTokens`, `outputTokens`, and `costUsd` where it knows.
         usage: Option<Value>,
+        /// The provider refused more work for now.
+        limited: Option<Limited>,
     },
     /// Put this file (0600) into the incarnation's directory before the next `Send`.
     File {
@@ -152,6 +184,29 @@ pub enum Output {
         /// What to write.
         bytes: Vec<u8>,
     },
+}
+
+/// A piece of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delta {
+    /// `AssistantMessage` or `Thinking`.
+    pub kind: EventKind,
+    /// The id of the message.
+    pub message: String,
+    /// Bytes of the message before this piece.
+    pub offset: u64,
+    /// The piece.
+    pub text: String,
+}
+
+/// A limit of the provider's under which a turn ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limited {
+    /// When it takes work again, if it said so.
+    pub until: Option<Timestamp>,
+    /// Whether the turn had done something by then (words or tools), so that the same prompt must
+    /// not be sent again by itself.
+    pub acted: bool,
 }
 
 /// A question of a program to a person.
@@ -176,6 +231,10 @@ pub struct Question {
 /// The byte translation of one incarnation. A codec and the codec restored from its snapshot give
 /// the same outputs for the same rest of the stream.
 pub trait Codec: Send {
+    /// What is said to a fresh process before anything else. Called once, and again if the server
+    /// ended before it was written down: the ids of its frames must repeat.
+    fn start(&mut self, _out: &mut Vec<Output>) {}
+
     /// Decodes what it can of `input` (log bytes from the committed offset on) and returns how
     /// many bytes it took; the rest is offered again with more behind it. `input` of
     /// [`MAX_UNIT_BYTES`] must make progress: cut with a mark rather than wait. To bound one
@@ -215,6 +274,12 @@ pub trait Driver: Send + Sync {
     /// itself.
     fn resumable(&self) -> bool;
 
+    /// What the end of the process means, where its code and its last words on stderr say more
+    /// than the code alone: a missing sign-in, a limit of the provider.
+    fn exit_reason(&self, _code: Option<i32>, _stderr: &[String]) -> Option<ExitReason> {
+        None
+    }
+
     /// Whether its streams are a terminal that people may sit at.
     fn has_terminal(&self) -> bool;
 
@@ -228,11 +293,13 @@ pub trait Driver: Send + Sync {
 pub fn driver(kind: Kind) -> &'static dyn Driver {
     #[cfg(feature = "failpoints")]
     return match kind {
+        Kind::Claude => &fragile::Fragile(&claude::Claude),
         Kind::Shell => &fragile::Fragile(&shell::Shell),
         Kind::Script => &fragile::Fragile(&script::Script),
     };
     #[cfg(not(feature = "failpoints"))]
     match kind {
+        Kind::Claude => &claude::Claude,
         Kind::Shell => &shell::Shell,
         Kind::Script => &script::Script,
     }

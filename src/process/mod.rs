@@ -6,3 +6,9 @@ pub mod heap;
 pub mod own;
 pub mod terminal;
 pub mod unit;
+
+/// Whether this process, and so what it starts, runs as root.
+#[must_use]
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}

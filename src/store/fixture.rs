@@ -7,8 +7,8 @@ use serde_json::json;
 use super::*;
 use crate::domain::{
     Approval, ApprovalId, ApprovalKind, ApprovalState, Batch, Draft, EventKind, ExitReason,
-    ExitReport, Facts, Incarnation, Kind, NewIncarnation, PermissionMode, Prompt, Risk, Role,
-    Session, SessionId, Status, TaskId, Timestamp, User, UserId,
+    ExitReport, Facts, Incarnation, Kind, NewIncarnation, Options, PermissionMode, Prompt, Risk,
+    Role, Session, SessionId, Status, TaskId, Timestamp, User, UserId,
 };
 
 /// A store on a fresh file; the directory goes with the first value.
@@ -44,6 +44,7 @@ pub fn session(owner: UserId) -> Session {
         model: None,
         permission_mode: PermissionMode::Default,
         scenario: None,
+        options: Options::default(),
         topic: None,
         metadata: json!({"k": [1, null]}),
         created_at: Timestamp(2_000),

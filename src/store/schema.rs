@@ -62,6 +62,7 @@ diesel::table! {
         model -> Nullable<Text>,
         permission_mode -> Text,
         scenario -> Nullable<Text>,
+        options -> Text,
         topic -> Nullable<Text>,
         metadata -> Text,
         env -> Nullable<Binary>,

@@ -75,6 +75,7 @@ fn a_question_decides_about_the_tool_behind_it() {
                 request,
                 approved,
                 response: None,
+                args: Value::Null,
             });
         }
         assert_eq!(player.end(task).outcome, Outcome::Completed);

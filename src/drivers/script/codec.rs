@@ -146,6 +146,7 @@ impl ScriptCodec {
             reason,
             text: self.state.last.take(),
             usage: (!usage.is_empty()).then_some(Value::Object(usage)),
+            limited: None,
         });
         if self.state.task == Some(task) {
             self.state.task = None;
@@ -269,6 +270,7 @@ impl Codec for ScriptCodec {
                 request,
                 approved,
                 response,
+                ..
             } => {
                 if self.state.settle(request) {
                     out.push(Output::Send {
@@ -281,8 +283,8 @@ impl Codec for ScriptCodec {
                     });
                 }
             }
-            // Its orders come over a pipe that nobody else reads.
-            Command::Remind => {}
+            // Its orders come over a pipe that nobody else reads; it has no model, and asks always.
+            Command::Remind | Command::SetModel(_) | Command::SetMode(_) => {}
             Command::Interrupt => {
                 if self.state.task.is_some() {
                     out.push(Output::Send {

@@ -21,6 +21,12 @@ fn context() -> LaunchContext {
         nonce: "s3cret".into(),
         permission_mode: PermissionMode::Default,
         scenario: Some("/x/mine.json".into()),
+        model: None,
+        effort: None,
+        mcp_servers: None,
+        conversation: None,
+        fork_of: None,
+        root: false,
         resume: None,
     }
 }
@@ -116,6 +122,7 @@ fn a_turn_becomes_its_outputs_in_order() {
             reason: Some("why".into()),
             text: Some("two".into()),
             usage: Some(json!({"inputTokens": 7, "cost": 0.75})),
+            limited: None,
         }
     );
     let events = events(&out);
@@ -227,6 +234,7 @@ fn commands_become_lines_under_ids_that_repeat() {
         request: "a1".into(),
         approved: true,
         response: None,
+        args: Value::Null,
     };
     codec.command(&Command::Interrupt, &mut out);
     codec.command(&answer, &mut out);

@@ -125,6 +125,7 @@ impl ShellCodec {
                         reason,
                         text: (!text.is_empty()).then_some(text),
                         usage: None,
+                        limited: None,
                     });
                 }
             }
@@ -264,6 +265,8 @@ impl Codec for ShellCodec {
             } => self.answer(request, *approved, out),
             Command::Interrupt => self.interrupt(out),
             Command::Remind => self.remind(out),
+            // It has no model, and its mode is that of its session.
+            Command::SetModel(_) | Command::SetMode(_) => {}
         }
     }
 
@@ -365,6 +368,7 @@ fn ended(task: TaskId, outcome: Outcome, reason: &str) -> Output {
         reason: Some(reason.to_owned()),
         text: None,
         usage: None,
+        limited: None,
     }
 }
 

@@ -23,6 +23,12 @@ fn context(mode: PermissionMode) -> LaunchContext {
         nonce: NONCE.into(),
         permission_mode: mode,
         scenario: None,
+        model: None,
+        effort: None,
+        mcp_servers: None,
+        conversation: None,
+        fork_of: None,
+        root: false,
         resume: None,
     }
 }
@@ -44,6 +50,7 @@ fn answer(approved: bool) -> Command {
         request: format!("run-{}", task()),
         approved,
         response: None,
+        args: Value::Null,
     }
 }
 

@@ -76,6 +76,12 @@ pub(super) fn context(
         nonce,
         permission_mode: session.permission_mode,
         scenario: session.scenario.clone(),
+        model: session.model.clone(),
+        effort: session.options.effort.clone(),
+        mcp_servers: session.options.mcp_servers.clone(),
+        conversation: session.facts.conversation.clone(),
+        fork_of: session.options.fork_of.clone(),
+        root: crate::process::is_root(),
         resume: None,
     }
 }

@@ -64,6 +64,8 @@ pub(super) struct Life {
     asked: Option<(Force, String)>,
     /// Connections in a row that broke at once.
     broken: u32,
+    /// Nothing was written down of it yet: it is still to be told what comes first.
+    unstarted: bool,
 }
 
 type Session_<'a> = &'a Addr<SessionActor>;
@@ -103,6 +105,7 @@ impl Life {
             stop_grace: shared.config.agents.stop_grace,
             asked: None,
             broken: 0,
+            unstarted: progress.snapshot.is_empty(),
         }
     }
 
@@ -134,7 +137,7 @@ impl Life {
                         if let Some((force, by)) = self.asked.clone() {
                             self = self.halt(force, by).await;
                         }
-                        let kept = self.caught_up(session).await?;
+                        let kept = self.caught_up(session).await?.begin(session).await?;
                         return kept.write_due().await;
                     }
                 }
@@ -148,6 +151,18 @@ impl Life {
             tokio::time::sleep(wait).await;
             wait = wait.saturating_mul(2).min(Duration::from_secs(1));
         }
+    }
+
+    /// Says what is said to a fresh process first.
+    async fn begin(mut self, session: Session_<'_>) -> Option<Self> {
+        let mut outputs = Vec::new();
+        if std::mem::take(&mut self.unstarted) {
+            self.codec.start(&mut outputs);
+        }
+        if outputs.is_empty() {
+            return Some(self);
+        }
+        self.commit(outputs, None, session).await
     }
 
     fn follow(&mut self, length: u64) {

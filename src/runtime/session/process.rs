@@ -112,7 +112,9 @@ impl Core {
             let takes_over = core.rules.resumable && !core.session.facts.fresh;
             let resume = (takes_over && !core.progress.snapshot.is_empty())
                 .then(|| core.progress.snapshot.clone());
-            core.session.facts.fresh = false;
+            if std::mem::take(&mut core.session.facts.fresh) {
+                core.session.facts.conversation = None;
+            }
             core.session.facts.incarnation = incarnation;
             core.session.facts.process = Process::Starting {
                 since: now,

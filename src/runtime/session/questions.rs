@@ -33,6 +33,7 @@ impl Core {
                 request: question.request,
                 approved: false,
                 response: None,
+                args: question.args,
             };
             step.effects.push(Effect::Command(no, None));
             return;
@@ -129,6 +130,7 @@ impl Core {
             request: approval.request.clone(),
             approved: resolution.to == ApprovalState::Approved,
             response: resolution.response.clone(),
+            args: approval.args.clone(),
         })
     }
 

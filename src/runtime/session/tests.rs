@@ -35,6 +35,7 @@ fn core() -> Core {
         model: None,
         permission_mode: PermissionMode::Default,
         scenario: None,
+        options: Options::default(),
         topic: None,
         metadata: Value::Null,
         created_at: T,
@@ -214,6 +215,7 @@ fn a_turn_ends_once() {
         reason: None,
         text: Some("ok".into()),
         usage: Some(json!({"inputTokens": 3, "outputTokens": 4})),
+        limited: None,
     };
     let step = heard(&mut core, vec![end(), end()]);
     assert_eq!(moves(&step), [TaskState::Completed]);
@@ -235,6 +237,7 @@ fn the_end_of_another_task_changes_nothing() {
             reason: None,
             text: None,
             usage: None,
+            limited: None,
         }],
     );
     assert!(moves(&step).is_empty());
@@ -502,6 +505,7 @@ fn an_interrupted_turn_is_stopped_whatever_the_program_calls_it() {
             reason: None,
             text: None,
             usage: None,
+            limited: None,
         }],
     );
     assert_eq!(moves(&step), [TaskState::Stopped]);
@@ -567,6 +571,7 @@ fn a_pause_holds_the_queue_after_the_turn() {
             reason: None,
             text: None,
             usage: None,
+            limited: None,
         }],
     );
     assert_eq!(core.session.status, Status::Paused);
@@ -587,6 +592,7 @@ fn every_status_event_matches_the_committed_facts() {
             reason: Some("exit_2".into()),
             text: None,
             usage: None,
+            limited: None,
         }],
     );
     let last = step
@@ -623,6 +629,7 @@ fn ends_turn(task: TaskId) -> Output {
         reason: None,
         text: None,
         usage: None,
+        limited: None,
     }
 }
 

@@ -55,6 +55,7 @@ impl Core {
                 step.event(kind, now, data);
             }
             Output::Ask(question) => self.ask(question, now, step),
+            Output::Conversation { id } => self.session.facts.conversation = Some(id),
             Output::Withdrawn { request } => self.withdraw(&request, now, step),
             Output::TurnEnded {
                 task,
@@ -62,6 +63,7 @@ impl Core {
                 reason,
                 text,
                 usage,
+                limited: _,
             } => {
                 let end = TurnEnd {
                     task,
@@ -73,7 +75,7 @@ impl Core {
                 self.turn_ended(end, now, step);
             }
             // The agent's actor writes these itself, after the commit.
-            Output::File { .. } | Output::Send { .. } => {}
+            Output::File { .. } | Output::Send { .. } | Output::Delta(_) => {}
         }
     }
 

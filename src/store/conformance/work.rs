@@ -16,6 +16,17 @@ pub async fn a_session_reads_back_as_it_was_stored(store: Store) {
         model: Some("m".into()),
         permission_mode: PermissionMode::AcceptEdits,
         scenario: Some("flood".into()),
+        options: Options {
+            effort: Some("high".into()),
+            mcp_servers: Some(serde_json::Map::new()),
+            fork_of: Some("c".into()),
+            limits: SessionLimits {
+                spend_micro_usd: Some(1),
+                turns: Some(2),
+                busy_ms: Some(3),
+                turn_ms: Some(4),
+            },
+        },
         topic: Some("t".into()),
         archived_at: None,
         // Not what the facts say: the stored status follows from the facts.

@@ -56,6 +56,7 @@ pub fn insert(conn: &mut Connection, new: &NewSessionRow<'_>) -> Result<(), Stor
             sessions::model.eq(&session.model),
             sessions::permission_mode.eq(session.permission_mode.name()),
             sessions::scenario.eq(&session.scenario),
+            sessions::options.eq(to_json(&session.options)?),
             sessions::topic.eq(&session.topic),
             sessions::metadata.eq(session.metadata.to_string()),
             sessions::env.eq(&new.env_blob),
@@ -258,6 +259,7 @@ type Row = (
     Option<String>,
     String,
     Option<String>,
+    String,
     Option<String>,
     String,
     i64,
@@ -270,7 +272,7 @@ type Row = (
 #[rustfmt::skip]
 type Columns = (
     sessions::id, sessions::owner_id, sessions::group_id, sessions::name, sessions::kind,
-    sessions::cwd, sessions::model, sessions::permission_mode, sessions::scenario, sessions::topic,
+    sessions::cwd, sessions::model, sessions::permission_mode, sessions::scenario, sessions::options, sessions::topic,
     sessions::metadata, sessions::created_at, sessions::updated_at, sessions::archived_at,
     sessions::status, sessions::facts,
 );
@@ -278,14 +280,14 @@ type Columns = (
 #[rustfmt::skip]
 const COLUMNS: Columns = (
     sessions::id, sessions::owner_id, sessions::group_id, sessions::name, sessions::kind,
-    sessions::cwd, sessions::model, sessions::permission_mode, sessions::scenario, sessions::topic,
+    sessions::cwd, sessions::model, sessions::permission_mode, sessions::scenario, sessions::options, sessions::topic,
     sessions::metadata, sessions::created_at, sessions::updated_at, sessions::archived_at,
     sessions::status, sessions::facts,
 );
 
 fn session(row: Row) -> Result<Session, StoreError> {
-    let (id, owner, group, name, kind, cwd, model, mode, scenario, topic, metadata, ..) = &row;
-    let (.., created_at, updated_at, archived_at, stored_status, facts) = &row;
+    let (id, owner, group, name, kind, cwd, model, mode, scenario, options, ..) = &row;
+    let (.., topic, metadata, created_at, updated_at, archived_at, stored_status, facts) = &row;
     let mode_word = |text: &str| PermissionMode::parse(text).ok();
     Ok(Session {
         id: parse("session id", id)?,
@@ -297,6 +299,7 @@ fn session(row: Row) -> Result<Session, StoreError> {
         model: model.clone(),
         permission_mode: word("permission mode", mode, mode_word)?,
         scenario: scenario.clone(),
+        options: from_json("options", options)?,
         topic: topic.clone(),
         metadata: from_json("metadata", metadata)?,
         created_at: Timestamp(*created_at),

@@ -102,6 +102,7 @@ impl House {
             model: None,
             permission_mode: PermissionMode::BypassPermissions,
             scenario: Some("hello".into()),
+            options: Options::default(),
             topic: None,
             metadata: serde_json::Value::Null,
             created_at: now(),

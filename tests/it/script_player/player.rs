@@ -44,6 +44,12 @@ pub fn context(scenario: &str) -> LaunchContext {
         nonce: "n".into(),
         permission_mode: PermissionMode::Default,
         scenario: Some(scenario.into()),
+        model: None,
+        effort: None,
+        mcp_servers: None,
+        conversation: None,
+        fork_of: None,
+        root: false,
         resume: None,
     }
 }
@@ -158,6 +164,7 @@ impl Player {
                     reason,
                     text,
                     usage,
+                    limited: _,
                 } if *ended == task => Some(End {
                     outcome: *outcome,
                     reason: reason.clone(),

@@ -51,6 +51,12 @@ impl Bash {
             nonce: "0123456789abcdef0123456789abcdef".into(),
             permission_mode: PermissionMode::BypassPermissions,
             scenario: None,
+            model: None,
+            effort: None,
+            mcp_servers: None,
+            conversation: None,
+            fork_of: None,
+            root: false,
             resume: None,
         };
         let driver = driver(Kind::Shell);

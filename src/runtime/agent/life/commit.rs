@@ -90,8 +90,11 @@ impl Life {
                     self.input = None;
                     told.push(output);
                 }
+                // Shown when it was decoded.
+                Output::Delta(_) => {}
                 Output::Ready
                 | Output::Event { .. }
+                | Output::Conversation { .. }
                 | Output::Ask(_)
                 | Output::Withdrawn { .. }
                 | Output::TurnEnded { .. } => told.push(output),
