@@ -78,6 +78,12 @@ impl Chromium {
     }
 
     async fn call(&mut self, method: &str, params: Value) -> Value {
+        let reply = self.ask(method, params).await;
+        assert!(reply["error"].is_null(), "{method}: {reply}");
+        reply["result"].clone()
+    }
+
+    async fn ask(&mut self, method: &str, params: Value) -> Value {
         self.calls += 1;
         let call = json!({"id": self.calls, "method": method, "params": params});
         self.page
@@ -92,8 +98,7 @@ impl Chromium {
             };
             let reply: Value = serde_json::from_str(&text).unwrap_or_default();
             if reply["id"] == self.calls {
-                assert!(reply["error"].is_null(), "{method}: {reply}");
-                return reply["result"].clone();
+                return reply;
             }
         }
     }
@@ -103,7 +108,15 @@ impl Chromium {
         let params = json!({
             "expression": expression, "returnByValue": true, "awaitPromise": true,
         });
-        let done = self.call("Runtime.evaluate", params).await;
+        let done = loop {
+            let reply = self.ask("Runtime.evaluate", params.clone()).await;
+            // The page was still being opened: what was asked of the blank one before is lost.
+            if reply["error"]["message"] == "Execution context was destroyed." {
+                continue;
+            }
+            assert!(reply["error"].is_null(), "{expression}: {reply}");
+            break reply["result"].clone();
+        };
         assert!(done["exceptionDetails"].is_null(), "{expression}: {done}");
         done["result"]["value"].clone()
     }

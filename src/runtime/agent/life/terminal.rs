@@ -73,10 +73,10 @@ impl Life {
 
     /// Whether the shell has lost the prompt of the running turn, or what handed one over to it.
     pub(super) async fn mind_prompt(mut self, session: Session_<'_>) -> Option<Self> {
+        let turn = self.codec.turn().is_some();
         let Some(watch) = &mut self.watch else {
             return Some(self);
         };
-        let turn = self.codec.turn().is_some();
         let on_its_way = self
             .input
             .as_ref()
