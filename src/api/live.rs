@@ -3,6 +3,7 @@
 //! Never holds what must run while a reader stalls: the actor is the response body and is polled
 //! only when the writer asks (websockets.md, variant e). Frames never travel through its mailbox.
 
+mod backlog;
 mod carrier;
 pub mod close;
 pub mod cutter;
@@ -306,6 +307,11 @@ impl<D: Dialect> ActorFuture<Socket<D>> for Pull {
                 Next::Frame(Body::Binary(bytes)) => {
                     socket.window.spend(bytes.len().saturating_add(4));
                     ctx.binary(bytes);
+                }
+                Next::Piece(piece) => {
+                    if let Some(text) = socket.dialect.piece(&piece) {
+                        write(socket, ctx, text);
+                    }
                 }
                 Next::Gap(gap) => {
                     let text = socket.dialect.gap(&gap);

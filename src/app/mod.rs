@@ -40,8 +40,8 @@ pub use terminals::{CompletionRequest, ScreenStart, TtyPlace};
 pub use why::{Fact, Why};
 
 pub use crate::runtime::{
-    Attach, Figures, Force, Gap, Interrupt, LogSlice, Page as EventPage, Paused, Poll, Published,
-    Sink, TtyMark, WhenBusy,
+    Attach, Figures, Force, Gap, Interrupt, LogSlice, Page as EventPage, Paused, Piece, Poll,
+    Published, Rendered, STREAM_BYTES, Sink, TtyMark, WhenBusy,
 };
 pub use crate::store::sessions::SessionOverview;
 pub use crate::store::supervisor_log::Row as SupervisorRow;

@@ -19,6 +19,7 @@ mod find;
 mod follow;
 mod interrupt;
 mod launch;
+mod live;
 mod out;
 mod plain;
 mod render;
@@ -28,6 +29,7 @@ mod terminal;
 mod testing;
 mod view;
 mod wire;
+mod words;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -3,14 +3,17 @@
 //!
 //! Never draws on stderr while output of a command is under way: its line may be unfinished.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
 
 use super::failure::Failure;
 use super::follow::Seen;
-use super::plain;
+use super::live::Piece;
+use super::plain::{self, Colour, Filter};
 use super::wire::{Event, Gap};
+use super::words::{Rest, Words};
 use super::{out, render, terminal};
 
 /// Lines of a tool's result that are shown.
@@ -33,6 +36,14 @@ pub struct View {
     status: String,
     /// The last output on a terminal did not end its line.
     unfinished: bool,
+    /// Whether messages are shown while they are being written.
+    live: bool,
+    written: Words,
+    filter: Filter,
+    /// The last words of a message did not end their line.
+    amid: Cell<bool>,
+    /// The status line gave way to a message.
+    hidden: bool,
 }
 
 impl View {
@@ -44,9 +55,27 @@ impl View {
             bar: None,
             status: String::new(),
             unfinished: false,
+            live: form == Form::People && terminal::on_stdout(),
+            written: Words::default(),
+            filter: Filter::new(Colour::Drop),
+            amid: Cell::new(false),
+            hidden: false,
         };
         view.wake();
         view
+    }
+
+    /// Prints pieces of messages for programs as well.
+    #[must_use]
+    pub fn with_pieces(mut self, wanted: bool) -> Self {
+        self.live |= wanted;
+        self
+    }
+
+    /// Whether pieces of messages are shown.
+    #[must_use]
+    pub fn shows_pieces(&self) -> bool {
+        self.live
     }
 
     /// Draws the status line (again).
@@ -77,9 +106,9 @@ impl View {
 
     fn words(&mut self, event: &Event) -> Result<(), Failure> {
         match event.kind.as_str() {
-            "assistant_message" => self.say(&render::words(event)),
-            "thinking" => {
-                self.note(&format!("  ~ {}", render::words(event)));
+            "assistant_message" | "thinking" => self.message(event),
+            "turn_ended" => {
+                self.close();
                 Ok(())
             }
             "tool_call" => {
@@ -102,6 +131,86 @@ impl View {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A piece of a message, as it comes.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn piece(&mut self, piece: &Piece) -> Result<(), Failure> {
+        if self.form == Form::Json {
+            return out::json_line(&piece.raw);
+        }
+        let thinks = piece.kind == "thinking";
+        if thinks && !terminal::on_stderr() {
+            return Ok(());
+        }
+        let begins = !self.written.is_open();
+        let Some(new) = self.written.piece(piece) else {
+            return Ok(());
+        };
+        if begins {
+            self.filter = Filter::new(Colour::Drop);
+            self.hidden |= self.bar.is_some();
+            self.quiet();
+            if thinks {
+                terminal::show(&dim("  ~ "));
+            }
+        }
+        self.write(new, thinks)
+    }
+
+    /// A whole message: what of it is not on the screen yet.
+    fn message(&mut self, event: &Event) -> Result<(), Failure> {
+        let words = render::words(event);
+        let thinks = event.kind == "thinking";
+        let id = render::field(&event.data, &["messageId"]);
+        match self.written.whole(id.as_deref(), &words) {
+            Rest::Of(rest) => {
+                self.write(rest, thinks)?;
+                self.close();
+                Ok(())
+            }
+            Rest::All if thinks => {
+                self.think(&words);
+                Ok(())
+            }
+            Rest::All => self.say(&words),
+        }
+    }
+
+    fn write(&mut self, words: &str, thinks: bool) -> Result<(), Failure> {
+        let mut shown = self.filter.text(words.as_bytes());
+        shown.retain(|byte| *byte != b'\r');
+        let Some(last) = shown.last() else {
+            return Ok(());
+        };
+        self.amid.set(*last != b'\n');
+        if thinks {
+            terminal::show(&dim(&String::from_utf8_lossy(&shown)));
+            return Ok(());
+        }
+        out::bytes(&shown)
+    }
+
+    /// Ends the line of a message, and brings the status line back.
+    fn close(&mut self) {
+        self.written.close();
+        self.end_message_line();
+        if std::mem::take(&mut self.hidden) {
+            self.wake();
+        }
+    }
+
+    fn end_message_line(&self) {
+        if self.amid.take() {
+            terminal::show("\n");
+        }
+    }
+
+    fn think(&self, words: &str) {
+        let text = plain::line(&format!("  ~ {words}"));
+        self.around(|| out::note(&dim(&text)));
     }
 
     /// The agent's words, to stdout.
@@ -127,6 +236,7 @@ impl View {
 
     /// Ends the line that a command left unfinished.
     pub fn end_line(&mut self) {
+        self.end_message_line();
         if std::mem::take(&mut self.unfinished) {
             out::note("");
         }
@@ -152,6 +262,7 @@ impl View {
 
     /// No status line from now on.
     pub fn quiet(&mut self) {
+        self.end_message_line();
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
@@ -171,10 +282,19 @@ impl View {
     }
 
     fn around<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.end_message_line();
         match &self.bar {
             Some(bar) => bar.suspend(print),
             None => print(),
         }
+    }
+}
+
+/// Words that stand back, where stderr is a terminal that may have colours.
+fn dim(text: &str) -> String {
+    match terminal::on_stderr() && std::env::var_os("NO_COLOR").is_none() {
+        true => format!("\u{1b}[2m{text}\u{1b}[0m"),
+        false => text.to_owned(),
     }
 }
 

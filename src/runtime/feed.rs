@@ -2,6 +2,7 @@
 //!
 //! Never shows an event before its batch is committed, and never gives a number twice.
 
+mod live;
 mod terminal;
 
 use std::sync::Arc;
@@ -19,11 +20,14 @@ use crate::supervision::{Exit, Lifeline, Stop};
 
 use super::context::{Readers, Shared};
 use super::facade::Attach;
+use super::hub::Hub;
 use super::journal::{Append, Committed, Journal};
-use super::published::{Published, Sink, offer};
+use super::published::{Published, Sink, offer, speak};
 use super::ring::{RING_EVENTS, Ring};
+use super::streams::Streams;
 use super::tty::{TtyMark, TtyRing};
 
+pub(super) use live::Said;
 pub(super) use terminal::{Printed, ReadTty, TtyNews};
 
 /// Commit these events and rows. Answers after the commit.
@@ -101,6 +105,7 @@ pub(super) struct Feed {
     owner: UserId,
     group: SessionId,
     journal: Addr<Journal>,
+    hub: Addr<Hub>,
     lifeline: Lifeline,
     readers: Arc<Readers>,
     ring: Ring,
@@ -108,6 +113,7 @@ pub(super) struct Feed {
     next_seq: u64,
     waiters: Vec<oneshot::Sender<()>>,
     sinks: Vec<Arc<dyn Sink>>,
+    streams: Streams,
     tty: TtyRing,
     tty_news: watch::Sender<TtyMark>,
 }
@@ -127,7 +133,7 @@ impl Feed {
     pub(super) async fn load(
         shared: &Shared,
         of: FeedOf,
-        journal: Addr<Journal>,
+        (journal, hub): (Addr<Journal>, Addr<Hub>),
         (lifeline, readers): (Lifeline, Arc<Readers>),
     ) -> Result<Self> {
         let id = of.id;
@@ -147,12 +153,14 @@ impl Feed {
             owner: of.owner,
             group: of.group,
             journal,
+            hub,
             lifeline,
             readers,
             ring: Ring::refill(latest, tail),
             next_seq: latest.saturating_add(1),
             waiters: Vec::new(),
             sinks: Vec::new(),
+            streams: Streams::new(live::MAX_OPEN),
             tty: TtyRing::default(),
             tty_news: watch::Sender::new(TtyMark {
                 incarnation: of.incarnation,
@@ -164,6 +172,7 @@ impl Feed {
     fn show(&mut self, events: Committed) {
         crash::point("feed.show");
         for event in events {
+            self.streams.end(&event);
             self.sinks.retain(|sink| offer(sink, &event));
             self.ring.push(event);
         }
@@ -331,7 +340,13 @@ impl Handler<Follow> for Feed {
                 return Ok(Attach::Live { latest });
             }
         }
-        self.sinks.push(follow.sink);
+        if self
+            .streams
+            .so_far()
+            .all(|piece| speak(&follow.sink, &piece))
+        {
+            self.sinks.push(follow.sink);
+        }
         self.count_readers();
         Ok(Attach::Live { latest })
     }

@@ -11,16 +11,20 @@ use actix::prelude::*;
 
 use crate::crash;
 use crate::domain::{Error, Result};
+use crate::drivers::Delta;
 use crate::supervision::{Exit, Lifeline, Stop};
 
 use super::context::Shared;
 use super::facade::Attach;
-use super::published::{Published, Sink, offer};
+use super::published::{Published, Sink, offer, speak};
+use super::streams::{Piece, Speaker, Streams};
 
 /// Events that a reader may be behind and still be replayed from memory.
 const RECENT: usize = 1_024;
 /// Bytes of them.
 const RECENT_BYTES: usize = 4 * 1024 * 1024;
+/// Most messages that are written at the same time and whose words a new reader gets.
+const MAX_OPEN: usize = 64;
 
 /// Newly committed events, in order of pos.
 #[derive(Message)]
@@ -49,6 +53,7 @@ pub(super) struct Hub {
     /// The pos before the oldest of `recent`.
     floor: u64,
     sinks: Vec<Arc<dyn Sink>>,
+    streams: Streams,
 }
 
 impl Hub {
@@ -62,6 +67,7 @@ impl Hub {
             latest,
             floor: latest,
             sinks: Vec::new(),
+            streams: Streams::new(MAX_OPEN),
         }
     }
 
@@ -119,6 +125,7 @@ impl Handler<Announce> for Hub {
             self.go_on_after(before);
         }
         for event in message.0 {
+            self.streams.end(&event);
             self.sinks.retain(|sink| offer(sink, &event));
             self.keep(event);
         }
@@ -156,10 +163,47 @@ impl Handler<Follow> for Hub {
                 });
             }
         }
-        self.sinks.push(follow.sink);
+        if self
+            .streams
+            .so_far()
+            .all(|piece| speak(&follow.sink, &piece))
+        {
+            self.sinks.push(follow.sink);
+        }
         Ok(Attach::Live {
             latest: self.latest,
         })
+    }
+}
+
+/// Pieces of messages that an agent is writing.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Spoken(pub Vec<Arc<Piece>>);
+
+impl Handler<Spoken> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, message: Spoken, _ctx: &mut Self::Context) {
+        crash::point("hub.Spoken");
+        for piece in message.0 {
+            let by = Speaker {
+                agent: piece.agent,
+                group: piece.group,
+                owner: piece.owner,
+            };
+            let delta = Delta {
+                kind: piece.kind,
+                message: piece.message.clone(),
+                offset: piece.offset,
+                text: piece.text.clone(),
+            };
+            // A feed that was made anew tells again what its readers do not have yet.
+            if let Some(new) = self.streams.take(by, delta, false) {
+                let piece = if *new == *piece { piece } else { new };
+                self.sinks.retain(|sink| speak(sink, &piece));
+            }
+        }
     }
 }
 

@@ -24,6 +24,7 @@ mod recovery;
 mod ring;
 mod session;
 mod sleep;
+mod streams;
 mod terminal;
 mod tree;
 mod tty;
@@ -37,4 +38,5 @@ pub use facade::{
 pub use handle::{Runtime, Tree};
 pub use published::{Published, Sink};
 pub use recovery::Recovered;
+pub use streams::{Piece, Rendered, STREAM_BYTES};
 pub use tty::{TTY_RING, TtyMark};

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytestring::ByteString;
 
+use super::streams::Piece;
 use crate::domain::{Event, UserId};
 
 /// A committed event with its owner and its ready-made bytes.
@@ -56,6 +57,10 @@ pub trait Sink: Send + Sync {
     /// Takes one event without waiting. `false` ends the subscription: the connection is over.
     fn push(&self, event: &Arc<Published>) -> bool;
 
+    /// Takes a piece of a message that is being written, without waiting. A connection that is
+    /// behind may go without: the place of the next piece tells.
+    fn speak(&self, piece: &Arc<Piece>);
+
     /// The publisher went away (its actor is being replaced): nothing more comes by this
     /// subscription; follow again from the cursor.
     fn detached(&self);
@@ -69,7 +74,19 @@ pub trait Sink: Send + Sync {
 
 /// Pushes an event to one of many readers: a panic over it ends that one alone.
 pub(super) fn offer(sink: &Arc<dyn Sink>, event: &Arc<Published>) -> bool {
-    catch_unwind(AssertUnwindSafe(|| sink.push(event))).unwrap_or_else(|_panic| {
+    alone(sink, || sink.push(event))
+}
+
+/// The same with a piece of a message.
+pub(super) fn speak(sink: &Arc<dyn Sink>, piece: &Arc<Piece>) -> bool {
+    alone(sink, || {
+        sink.speak(piece);
+        true
+    })
+}
+
+fn alone(sink: &Arc<dyn Sink>, push: impl FnOnce() -> bool) -> bool {
+    catch_unwind(AssertUnwindSafe(push)).unwrap_or_else(|_panic| {
         sink.broken();
         false
     })

@@ -262,6 +262,7 @@ fn feed(
                 crash::point("feed.start");
                 shared.directory.leave(id);
                 let journal = get(&trunk.journal).ok_or_else(|| failed("no journal"))?;
+                let hub = trunk.hub().ok_or_else(|| failed("no hub"))?;
                 let session = shared
                     .store
                     .read(move |conn| store::sessions::by_id(conn, id))
@@ -274,7 +275,7 @@ fn feed(
                     group: session.group,
                     incarnation: session.facts.incarnation,
                 };
-                let feed = Feed::load(&shared, of, journal, (lifeline, readers))
+                let feed = Feed::load(&shared, of, (journal, hub), (lifeline, readers))
                     .await
                     .map_err(failed)?;
                 let address = feed.start();

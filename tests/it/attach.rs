@@ -4,7 +4,7 @@
 
 mod fake;
 mod live;
-mod pty;
+pub mod pty;
 
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};

@@ -32,3 +32,4 @@ mod living;
 mod script_player;
 mod shell_rc;
 mod survive;
+mod words;

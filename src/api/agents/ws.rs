@@ -12,7 +12,7 @@ use crate::api::live::dialect::{Channels, Command, Dialect, Mark, Refusal, Reply
 use crate::api::live::gaps::Gap;
 use crate::api::live::serve;
 use crate::api::shared::{Fault, Reply, WsVisit};
-use crate::app::{App, Published};
+use crate::app::{App, Piece, Published};
 use crate::domain::EventKind;
 
 /// The table of contents.
@@ -56,6 +56,8 @@ const ASKED: Channels = Channels(8);
 const ANSWERED: Channels = Channels(16);
 /// What no narrower channel carries.
 const REST: Channels = Channels(32);
+/// `agent.delta`: a part of `agent.message`.
+const DELTA: Channels = Channels(64);
 
 /// The type of a kind's frame and the channels that carry it.
 fn place(kind: EventKind) -> (&'static str, Channels) {
@@ -98,6 +100,26 @@ impl Dialect for Words {
         }))
     }
 
+    fn live(&self) -> Channels {
+        DELTA
+    }
+
+    fn piece(&self, piece: &Piece) -> Option<ByteString> {
+        Some(piece.frame(|piece| {
+            let frame = json!({
+                "type": "agent.delta",
+                "agentId": piece.agent,
+                "sessionId": piece.group,
+                "messageId": piece.message,
+                "kind": spoken(piece.kind),
+                "role": "assistant",
+                "offset": piece.offset,
+                "text": piece.text,
+            });
+            frame.to_string().into()
+        }))
+    }
+
     fn command(&self, text: &str) -> Result<Command, Refusal> {
         read::command(text)
     }
@@ -129,6 +151,15 @@ impl Dialect for Words {
             }
         }
         frame.to_string().into()
+    }
+}
+
+/// What a piece is of.
+fn spoken(kind: EventKind) -> &'static str {
+    if kind == EventKind::Thinking {
+        "thinking"
+    } else {
+        "assistant"
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytestring::ByteString;
 use tokio::sync::Notify;
 
-use crate::app::{Attach, Published, Sink};
+use crate::app::{Attach, Piece, Published, Sink};
 use crate::crash;
 use crate::domain::{Error, EventKind, Session, SessionId, UserId};
 
@@ -237,6 +237,17 @@ impl<D: Dialect> Sink for Carrier<D> {
             return true;
         }
         self.deliver(event, follows.dialect.frame(event))
+    }
+
+    fn speak(&self, piece: &Arc<Piece>) {
+        let follows = &self.follows;
+        if !self.alive() || !self.visible(piece.owner) {
+            return;
+        }
+        let wanted = follows.wanted(piece.agent, self.agent);
+        if wanted.meets(follows.dialect.live()) {
+            follows.outbox.speak(piece);
+        }
     }
 
     fn detached(&self) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytestring::ByteString;
 use serde_json::Value;
 
-use crate::app::{Overview, Published, ScreenStart, TtyPlace};
+use crate::app::{Overview, Piece, Published, ScreenStart, TtyPlace};
 use crate::domain::{ApprovalId, EventKind, SessionId, TaskId, Timestamp};
 
 use super::close::Close;
@@ -337,6 +337,16 @@ pub trait Dialect: Send + Sync + Unpin + 'static {
     /// The frame of a page of the replay that a connection opens with; `None`: its events come one
     /// by one.
     fn replay(&self, _events: &[Arc<Published>]) -> Option<ByteString> {
+        None
+    }
+
+    /// The channels that carry pieces of messages which are being written.
+    fn live(&self) -> Channels {
+        Channels::default()
+    }
+
+    /// The frame of such a piece. It has no number: it says where in its message it begins.
+    fn piece(&self, _piece: &Piece) -> Option<ByteString> {
         None
     }
 

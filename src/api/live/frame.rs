@@ -2,12 +2,15 @@
 //!
 //! Never a frame that waits; that is the outbox.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use bytestring::ByteString;
 use tokio::time::Instant;
 
 use super::close::Close;
 use super::gaps::Gap;
+use crate::app::Piece;
 
 /// A frame as it goes out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +47,8 @@ impl From<ByteString> for Body {
 pub enum Next {
     /// A frame.
     Frame(Body),
+    /// A piece of a message that is being written.
+    Piece(Arc<Piece>),
     /// Tell of a gap.
     Gap(Gap),
     /// Answer the newest ping.

@@ -2,7 +2,6 @@
 //!
 //! Never waits for the reader: what does not fit pushes out the oldest event, which is counted.
 
-use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,18 +14,15 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
+use super::backlog::{Backlog, Frame};
 use super::close::Close;
 use super::gaps::{Lost, Origin};
+use crate::app::Piece;
 
-/// Most frames that wait (decisions.md 5).
-pub const MAX_FRAMES: usize = 256;
-/// Most bytes that wait (decisions.md 5).
-pub const MAX_BYTES: usize = 1024 * 1024;
 /// How long a reader may be over the bound before it is closed with 4008 (decisions.md 5).
 pub const OVERFLOW_GRACE: Duration = Duration::from_secs(10);
-/// Free frames that a replay waits for: one ring fits (websockets.md).
-const ROOM_FRAMES: usize = 200;
 
+pub use super::backlog::{MAX_BYTES, MAX_FRAMES};
 pub use super::frame::{Body, Next, Standing};
 
 /// The outbox of one connection.
@@ -39,8 +35,7 @@ pub struct Outbox {
 }
 
 struct Inner {
-    frames: VecDeque<Frame>,
-    bytes: usize,
+    waiting: Backlog,
     lost: Lost,
     behind_since: Option<Instant>,
     pong: Option<Bytes>,
@@ -53,21 +48,13 @@ struct Inner {
     waker: Option<Waker>,
 }
 
-struct Frame {
-    body: Body,
-    origin: Option<Origin>,
-    /// What nothing later makes good: bytes of a terminal, a replay, the hello.
-    kept: bool,
-}
-
 impl Outbox {
     /// An empty one.
     #[must_use]
     pub fn new() -> Self {
         Self {
             inner: Mutex::new(Inner {
-                frames: VecDeque::new(),
-                bytes: 0,
+                waiting: Backlog::default(),
                 lost: Lost::default(),
                 behind_since: None,
                 pong: None,
@@ -98,20 +85,24 @@ impl Outbox {
 
     /// Puts a frame behind the others. `false`: the connection is over or about to close.
     pub fn push(&self, body: impl Into<Body>, origin: Option<Origin>) -> bool {
-        self.put(Frame {
-            body: body.into(),
-            origin,
-            kept: false,
-        })
+        self.put(Frame::new(body.into(), origin, false))
     }
 
     /// The same for a frame that is never pushed out. Whoever brings it waits for room first.
     pub fn push_kept(&self, body: impl Into<Body>) -> bool {
-        self.put(Frame {
-            body: body.into(),
-            origin: None,
-            kept: true,
-        })
+        self.put(Frame::new(body.into(), None, true))
+    }
+
+    /// Puts a piece of a message behind the others. A reader that is behind goes without: it sees
+    /// where the next one begins, and gets the whole message.
+    pub fn speak(&self, piece: &Arc<Piece>) {
+        let mut inner = self.lock();
+        if inner.ends() || !inner.waiting.speak(piece) {
+            return;
+        }
+        let waker = inner.waker.take();
+        drop(inner);
+        wake(waker);
     }
 
     fn put(&self, frame: Frame) -> bool {
@@ -119,13 +110,14 @@ impl Outbox {
         if inner.ends() {
             return false;
         }
-        inner.bytes = inner.bytes.saturating_add(frame.body.len());
-        inner.frames.push_back(frame);
-        let mut overflow = false;
-        while inner.frames.len() > MAX_FRAMES || inner.bytes > MAX_BYTES {
-            overflow = true;
-            if !inner.drop_oldest() {
-                break;
+        inner.waiting.push(frame);
+        while inner.waiting.is_over() && inner.waiting.leave_out_piece() {}
+        let overflow = inner.waiting.is_over();
+        while inner.waiting.is_over() {
+            match inner.waiting.drop_oldest() {
+                Some(Some(origin)) => inner.lost.add(origin),
+                Some(None) => {}
+                None => break,
             }
         }
         let newly = overflow && inner.behind_since.is_none();
@@ -147,7 +139,7 @@ impl Outbox {
         let next = inner.next();
         match next {
             Some(next) => {
-                let room = inner.has_room();
+                let room = inner.waiting.has_room();
                 drop(inner);
                 if room {
                     self.room.notify_waiters();
@@ -266,7 +258,7 @@ impl Outbox {
                 if inner.ends() {
                     return false;
                 }
-                if inner.has_room() {
+                if inner.waiting.has_room() {
                     return true;
                 }
             }
@@ -308,19 +300,17 @@ impl Inner {
         if std::mem::take(&mut self.ping) {
             return Some(Next::Ping);
         }
-        let reply_first = self.frames.front().is_some_and(|f| f.origin.is_none());
-        if !reply_first && let Some(gap) = self.lost.take() {
+        if !self.waiting.reply_is_first()
+            && let Some(gap) = self.lost.take()
+        {
             return Some(Next::Gap(gap));
         }
-        let frame = self.frames.pop_front();
-        if let Some(frame) = &frame {
-            self.bytes = self.bytes.saturating_sub(frame.body.len());
-        }
-        if self.frames.is_empty() {
+        let frame = self.waiting.pop();
+        if self.waiting.is_empty() {
             self.behind_since = None;
         }
         match (frame, self.farewell) {
-            (Some(frame), _) => Some(Next::Frame(frame.body)),
+            (Some(frame), _) => Some(frame.next()),
             (None, Some(close)) => {
                 self.close = Some(close);
                 self.close_taken = true;
@@ -335,30 +325,8 @@ impl Inner {
         self.over || self.close.is_some() || self.farewell.is_some()
     }
 
-    /// Drops the oldest event; a reply only when there is no event. `false`: nothing may go.
-    fn drop_oldest(&mut self) -> bool {
-        let mut frames = self.frames.iter();
-        let event = frames.position(|frame| frame.origin.is_some());
-        let reply = || self.frames.iter().position(|frame| !frame.kept);
-        let Some(place) = event.or_else(reply) else {
-            return false;
-        };
-        if let Some(frame) = self.frames.remove(place) {
-            self.bytes = self.bytes.saturating_sub(frame.body.len());
-            if let Some(origin) = frame.origin {
-                self.lost.add(origin);
-            }
-        }
-        true
-    }
-
-    fn has_room(&self) -> bool {
-        self.frames.len().saturating_add(ROOM_FRAMES) <= MAX_FRAMES && self.bytes <= MAX_BYTES / 2
-    }
-
     fn clear(&mut self) {
-        self.frames = VecDeque::new();
-        self.bytes = 0;
+        self.waiting = Backlog::default();
         self.lost = Lost::default();
         self.pong = None;
         self.ping = false;

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::domain::SessionId;
+use crate::app::Rendered;
+use crate::domain::{EventKind, SessionId, UserId};
 
 fn take(outbox: &Outbox) -> Option<Next> {
     let mut cx = Context::from_waker(Waker::noop());
@@ -32,9 +33,23 @@ fn event(outbox: &Outbox, n: u8, seq: u64, bytes: usize) -> bool {
     outbox.push(ByteString::from(text), Some(origin))
 }
 
+fn piece(n: u8, offset: u64, bytes: usize) -> Arc<Piece> {
+    Arc::new(Piece {
+        agent: agent(n),
+        group: agent(n),
+        owner: UserId(Uuid::nil()),
+        kind: EventKind::AssistantMessage,
+        message: "m".into(),
+        offset,
+        text: "x".repeat(bytes),
+        rendered: Rendered::default(),
+    })
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Push { agent: u8, bytes: usize },
+    Piece { agent: u8, bytes: usize },
     Reply,
     Take(usize),
 }
@@ -43,6 +58,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         6 => (0u8..4, prop_oneof![Just(10usize), Just(200), Just(60_000)])
             .prop_map(|(agent, bytes)| Step::Push { agent, bytes }),
+        2 => (0u8..4, 1usize..9_000).prop_map(|(agent, bytes)| Step::Piece { agent, bytes }),
         1 => Just(Step::Reply),
         1 => (0usize..40).prop_map(Step::Take),
     ];
@@ -54,6 +70,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct Reader {
     known: HashMap<u8, u64>,
     replies: u64,
+    /// Where the next piece of each agent's message may begin at the earliest.
+    heard: HashMap<SessionId, u64>,
 }
 
 impl Reader {
@@ -79,6 +97,11 @@ impl Reader {
                 assert_eq!(gap.dropped, gap.last - gap.first + 1, "agent {n}: count");
                 *known = gap.last;
             }
+            Next::Piece(piece) => {
+                let heard = self.heard.entry(piece.agent).or_default();
+                assert!(piece.offset >= *heard, "a piece twice");
+                *heard = piece.end();
+            }
             other @ (Next::Frame(Body::Binary(_))
             | Next::Pong(_)
             | Next::Ping
@@ -99,12 +122,19 @@ proptest! {
         let mut reader = Reader::default();
         let mut sent: HashMap<u8, u64> = HashMap::new();
         let mut replies = 0;
+        let mut said: HashMap<u8, u64> = HashMap::new();
         for step in steps {
             match step {
                 Step::Push { agent, bytes } => {
                     let seq = sent.entry(agent).or_default();
                     *seq += 1;
                     prop_assert!(event(&outbox, agent, *seq, bytes));
+                }
+                Step::Piece { agent, bytes } => {
+                    let offset = said.entry(agent).or_default();
+                    let piece = piece(agent, *offset, bytes);
+                    *offset = piece.end();
+                    outbox.speak(&piece);
                 }
                 Step::Reply => {
                     replies += 1;
@@ -118,10 +148,7 @@ proptest! {
                     }
                 }
             }
-            let inner = outbox.lock();
-            prop_assert!(inner.frames.len() <= MAX_FRAMES && inner.bytes <= MAX_BYTES);
-            let sum: usize = inner.frames.iter().map(|f| f.body.len()).sum();
-            prop_assert_eq!(sum, inner.bytes);
+            prop_assert!(outbox.lock().waiting.is_sound());
         }
         while let Some(next) = take(&outbox) {
             reader.read(next);
@@ -140,6 +167,41 @@ fn the_newest_ping_is_answered_before_frames() {
     assert_eq!(take(&outbox), Some(Next::Pong(Bytes::from_static(b"b"))));
     assert!(matches!(take(&outbox), Some(Next::Frame(Body::Text(_)))));
     assert_eq!(take(&outbox), None);
+}
+
+#[test]
+fn pieces_that_meet_become_one_frame_and_give_way_to_events() {
+    let outbox = Outbox::new();
+    outbox.speak(&piece(1, 0, 2));
+    outbox.speak(&piece(1, 2, 3));
+    event(&outbox, 1, 1, 1);
+    outbox.speak(&piece(1, 5, 1));
+    let Some(Next::Piece(joined)) = take(&outbox) else {
+        panic!("no piece");
+    };
+    assert_eq!((joined.offset, joined.text.len()), (0, 5));
+    assert!(matches!(take(&outbox), Some(Next::Frame(_))));
+    assert!(matches!(take(&outbox), Some(Next::Piece(_))));
+    assert_eq!(take(&outbox), None);
+
+    // A reader that does not read: every event that fits is there, and no piece is told twice.
+    outbox.speak(&piece(1, 6, 1));
+    let most = u64::try_from(MAX_FRAMES).unwrap();
+    for seq in 2..=most + 1 {
+        event(&outbox, 1, seq, 1);
+        outbox.speak(&piece(1, 5 + seq, 1));
+    }
+    assert_eq!(
+        outbox.standing(),
+        Standing::Open(None),
+        "pieces are no overflow"
+    );
+    for _ in 0..most {
+        assert!(matches!(take(&outbox), Some(Next::Frame(_))));
+    }
+    assert_eq!(take(&outbox), None);
+    outbox.speak(&piece(1, 500, 1));
+    assert!(matches!(take(&outbox), Some(Next::Piece(piece)) if piece.offset == 500));
 }
 
 #[test]
@@ -175,6 +237,7 @@ fn gaps_of_very_many_agents_become_one() {
                 gaps += 1;
             }
             other @ (Next::Frame(Body::Binary(_))
+            | Next::Piece(_)
             | Next::Pong(_)
             | Next::Ping
             | Next::Close(_)

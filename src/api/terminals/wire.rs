@@ -6,8 +6,8 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use crate::app::{App, EventPage, Overview, Published};
-use crate::domain::{Completion, Outcome, Principal, Session, Status};
+use crate::app::{App, EventPage, Overview, Piece, Published};
+use crate::domain::{Completion, EventKind, Outcome, Principal, Session, Status};
 
 /// The name by which `who` finds a session: the owner's, else its id.
 pub fn name<'a>(who: &Principal, session: &'a Session) -> Cow<'a, str> {
@@ -144,6 +144,24 @@ pub fn framed(event: &Published, head: &str) -> String {
         event.at.rfc3339(),
         typed(event.kind.name(), &event.data),
     )
+}
+
+/// A piece of a message that is being written: a frame of this session, or a bare one.
+pub fn piece(piece: &Piece, session: Option<&str>) -> Value {
+    let thinks = piece.kind == EventKind::Thinking;
+    let kind = if thinks { "thinking" } else { "assistant" };
+    let mut frame = json!({
+        "type": "delta",
+        "messageId": piece.message,
+        "kind": kind,
+        "role": "assistant",
+        "offset": piece.offset,
+        "text": piece.text,
+    });
+    if let (Some(frame), Some(session)) = (frame.as_object_mut(), session) {
+        frame.insert("session".into(), session.into());
+    }
+    frame
 }
 
 /// An event's data with its type in front.

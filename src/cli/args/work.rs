@@ -22,6 +22,7 @@ Examples:
 What the agent says and prints goes to stdout, everything about it to stderr. The exit code is the
 turn's outcome. Ctrl-C interrupts the turn, a second one quits at once. The agent stays afterwards
 and takes further messages (`callboard send`), unless --rm is given.
+On a terminal words appear while the agent writes them.
 With --json each event is one line; the last line is {\"type\":\"result\",...} with the task.")]
 pub struct RunArgs {
     /// The prompt; `-` reads it from stdin
@@ -56,6 +57,9 @@ pub struct RunArgs {
     /// Print events as JSON lines
     #[arg(long)]
     pub json: bool,
+    /// With --json: also lines of messages while they are being written, without a number
+    #[arg(long, requires = "json")]
+    pub deltas: bool,
 }
 
 /// `send`.

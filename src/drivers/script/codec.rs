@@ -5,10 +5,10 @@
 use serde_json::{Value, json};
 
 use super::MAX_UNIT_BYTES;
-use super::state::State;
+use super::state::{Open, State};
 use super::wire::{Line, Order, encode};
 use crate::domain::{EventKind, Outcome, TaskId};
-use crate::drivers::{Codec, Command, Output, Question, ids, risk, text};
+use crate::drivers::{Codec, Command, Delta, Output, Question, ids, risk, text};
 
 /// Outputs of one `decode` at most: the journal commits no more rows at once (decisions.md 4).
 const MAX_OUTPUTS: usize = 4_096;
@@ -53,9 +53,10 @@ impl ScriptCodec {
         match line {
             Line::Say { text } => {
                 self.state.say(&text);
-                out.push(event(EventKind::AssistantMessage, self.words(text)));
+                out.push(self.whole(text, false));
             }
-            Line::Think { text } => out.push(event(EventKind::Thinking, self.words(text))),
+            Line::Think { text } => out.push(self.whole(text, true)),
+            Line::Piece { thought, text } => out.push(self.piece(text, thought)),
             Line::Flood { line, of, text } => {
                 let data = self.flooded(text, (line, of));
                 out.push(event(EventKind::AssistantMessage, data));
@@ -139,6 +140,7 @@ impl ScriptCodec {
         out: &mut Vec<Output>,
     ) {
         self.withdraw_all(out);
+        self.state.writing = None;
         let usage = std::mem::take(&mut self.state.usage);
         out.push(Output::TurnEnded {
             task,
@@ -180,6 +182,39 @@ impl ScriptCodec {
             open.into_iter()
                 .map(|request| Output::Withdrawn { request }),
         );
+    }
+
+    /// A piece of the message that is being written; the first one begins it.
+    fn piece(&mut self, text: String, thought: bool) -> Output {
+        let open = self.state.writing.take();
+        let open = open.filter(|open| open.thought == thought);
+        let mut open = open.unwrap_or_else(|| Open {
+            id: self.message_id(),
+            thought,
+            length: 0,
+        });
+        let (message, offset) = (open.id.clone(), open.length);
+        let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        open.length = open.length.saturating_add(length);
+        self.state.writing = Some(open);
+        Output::Delta(Delta {
+            kind: spoken(thought),
+            message,
+            offset,
+            text,
+        })
+    }
+
+    /// A finished message: the one that was being written, or one of its own.
+    fn whole(&mut self, text: String, thought: bool) -> Output {
+        let open = self.state.writing.take_if(|open| open.thought == thought);
+        let data = match open {
+            Some(open) => {
+                json!({ "messageId": open.id, "role": "assistant", "content": text })
+            }
+            None => self.words(text),
+        };
+        event(spoken(thought), data)
     }
 
     fn words(&mut self, text: String) -> Value {
@@ -303,6 +338,13 @@ impl Codec for ScriptCodec {
 
     fn turn(&self) -> Option<TaskId> {
         self.state.task
+    }
+}
+
+fn spoken(thought: bool) -> EventKind {
+    match thought {
+        true => EventKind::Thinking,
+        false => EventKind::AssistantMessage,
     }
 }
 

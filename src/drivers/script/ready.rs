@@ -10,7 +10,7 @@ use super::scenario::ScenarioError;
 pub const DEFAULT: &str = "hello";
 
 /// Name and text of every ready scenario, in the order in which they are listed.
-const READY: [(&str, &str); 9] = [
+const READY: [(&str, &str); 10] = [
     (
         "hello",
         include_str!("../../../config/scenarios/hello.json"),
@@ -31,6 +31,10 @@ const READY: [(&str, &str); 9] = [
     ("fail", include_str!("../../../config/scenarios/fail.json")),
     ("hang", include_str!("../../../config/scenarios/hang.json")),
     ("long", include_str!("../../../config/scenarios/long.json")),
+    (
+        "words",
+        include_str!("../../../config/scenarios/words.json"),
+    ),
     ("demo", include_str!("../../../config/scenarios/demo.json")),
 ];
 

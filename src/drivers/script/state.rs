@@ -17,6 +17,15 @@ const MAX_TEXT: usize = 16 * 1024;
 /// Most figures that are summed.
 const MAX_FIGURES: usize = 64;
 
+/// A message that comes in pieces.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Open {
+    pub(super) id: String,
+    pub(super) thought: bool,
+    /// Bytes of it so far.
+    pub(super) length: u64,
+}
+
 /// The state; its JSON is the snapshot.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct State {
@@ -30,6 +39,8 @@ pub(super) struct State {
     pub(super) loose: u32,
     /// Interrupts of this turn so far.
     pub(super) interrupts: u32,
+    /// The message that is being written.
+    pub(super) writing: Option<Open>,
     /// The last words of this turn.
     pub(super) last: Option<String>,
     /// What this turn used.
@@ -58,6 +69,7 @@ impl State {
         }
         self.task = Some(task);
         self.messages = 0;
+        self.writing = None;
         self.last = None;
         self.usage = Map::new();
     }

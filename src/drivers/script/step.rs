@@ -15,7 +15,10 @@ pub const MAX_FLOOD_BYTES: u64 = 32 * 1024;
 /// Most bytes of a text.
 pub const MAX_TEXT_BYTES: usize = 256 * 1024;
 
-const KEYS: &str = "exactly one of say, think, tool, ask, sleep_ms, flood, usage, fail, crash, \
+/// Most pieces of one streamed message.
+pub const MAX_CHUNKS: u64 = 10_000;
+
+const KEYS: &str = "exactly one of say, think, stream, tool, ask, sleep_ms, flood, usage, fail, crash, \
                     hang, fork";
 
 /// Signals that end a process, with their Linux numbers (signal(7)).
@@ -43,6 +46,18 @@ pub enum Step {
     Say(String),
     /// One thought.
     Think(String),
+    /// One message or thought that comes in pieces, and then as a whole:
+    /// `{"say": TEXT, "chunks": 10, "ms": 50}`, or `think` in place of `say`.
+    Stream {
+        /// Whether it is a thought.
+        thought: bool,
+        /// The words; in a message `{{message}}` becomes the prompt's text.
+        text: String,
+        /// In how many pieces.
+        chunks: u64,
+        /// Pause behind each piece, in milliseconds.
+        ms: u64,
+    },
     /// A tool call with its result after `ms` milliseconds.
     Tool {
         /// The tool.
@@ -107,6 +122,7 @@ pub(super) fn parse(value: &Value) -> Result<Step, Problem> {
     match key.as_str() {
         "say" => Ok(Step::Say(text("say", value, MAX_TEXT_BYTES)?)),
         "think" => Ok(Step::Think(text("think", value, MAX_TEXT_BYTES)?)),
+        "stream" => stream(value),
         "tool" => tool(value),
         "ask" => ask(value),
         "sleep_ms" => Ok(Step::Sleep(number("sleep_ms", value, MAX_MS)?)),
@@ -125,6 +141,34 @@ pub(super) fn parse(value: &Value) -> Result<Step, Problem> {
             KEYS,
         )),
     }
+}
+
+fn stream(value: &Value) -> Result<Step, Problem> {
+    let map = fields("stream", value, &["say", "think", "chunks", "ms"])?;
+    let (thought, text) = match (map.get("say"), map.get("think")) {
+        (Some(words), None) => (false, text("stream.say", words, MAX_TEXT_BYTES)?),
+        (None, Some(words)) => (true, text("stream.think", words, MAX_TEXT_BYTES)?),
+        (Some(_), Some(_)) | (None, None) => {
+            let found = "`stream` has not exactly one of say, think";
+            return Err(Problem::new(found, "{\"say\": TEXT} or {\"think\": TEXT}"));
+        }
+    };
+    let given = |name: &str, most: u64, or: u64| {
+        map.get(name).map_or(Ok(or), |value| {
+            number(&format!("stream.{name}"), value, most)
+        })
+    };
+    let chunks = given("chunks", MAX_CHUNKS, 10)?;
+    if chunks == 0 {
+        let expected = format!("a whole number, 1 to {MAX_CHUNKS}");
+        return Err(Problem::new("`stream.chunks` is 0", expected));
+    }
+    Ok(Step::Stream {
+        thought,
+        text,
+        chunks,
+        ms: given("ms", MAX_MS, 50)?,
+    })
 }
 
 fn tool(value: &Value) -> Result<Step, Problem> {

@@ -158,6 +158,61 @@ fn a_turn_becomes_its_outputs_in_order() {
 }
 
 #[test]
+fn pieces_have_their_place_and_the_whole_has_their_id() {
+    let piece =
+        |thought: bool, text: &str| json!({"type": "piece", "thought": thought, "text": text});
+    let bytes = lines(&[
+        turn()[1].clone(),
+        piece(true, "h"),
+        piece(true, "m"),
+        json!({"type": "think", "text": "hm"}),
+        piece(false, "\u{e4}"),
+        piece(false, "bc"),
+        json!({"type": "say", "text": "\u{e4}bc"}),
+        json!({"type": "say", "text": "next"}),
+        piece(false, "lost"),
+        turn()[14].clone(),
+        json!({"type": "turn_started", "task": TASK, "scenario": "x", "played": 2}),
+        piece(false, "new"),
+    ]);
+    let (out, _) = run(&[&bytes]);
+    let pieces: Vec<(EventKind, u64, &str)> = out
+        .iter()
+        .filter_map(|one| match one {
+            Output::Delta(delta) => Some((delta.kind, delta.offset, delta.text.as_str())),
+            _ => None,
+        })
+        .collect();
+    let (said, thought) = (EventKind::AssistantMessage, EventKind::Thinking);
+    let wanted = [
+        (thought, 0, "h"),
+        (thought, 1, "m"),
+        (said, 0, "\u{e4}"),
+        (said, 2, "bc"),
+        (said, 0, "lost"),
+        (said, 0, "new"),
+    ];
+    assert_eq!(pieces, wanted);
+    let ids: Vec<&str> = out
+        .iter()
+        .filter_map(|one| match one {
+            Output::Delta(delta) => Some(delta.message.as_str()),
+            Output::Event { data, .. } => data["messageId"].as_str(),
+            _ => None,
+        })
+        .collect();
+    assert!(ids[0] == ids[1] && ids[1] == ids[2], "{ids:?}");
+    assert!(ids[3] == ids[4] && ids[4] == ids[5], "{ids:?}");
+    // Thought, message, the next message, the lost one; then a new turn.
+    assert!(
+        ids[2] < ids[3] && ids[5] < ids[6] && ids[6] < ids[7],
+        "{ids:?}"
+    );
+    let cuts: Vec<&[u8]> = bytes.chunks(7).collect();
+    assert_eq!(run(&cuts).0, out);
+}
+
+#[test]
 fn what_is_no_message_is_shown_raw_and_is_no_last_word() {
     let mut bytes = lines(&turn()[..4]);
     bytes.extend_from_slice(b"Segmentation fault\n\n  \n{\"type\":\"dance\"}\n[1]\n\xff\xfe\n");
@@ -303,7 +358,7 @@ fn a_flood_is_decoded_in_bounded_steps() {
 proptest! {
     #[test]
     fn splits_and_restarts_do_not_matter(
-        picks in prop::collection::vec(0_usize..18, 0..30),
+        picks in prop::collection::vec(0_usize..20, 0..30),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
     ) {
         let all = turn();
@@ -312,6 +367,8 @@ proptest! {
             .flat_map(|pick| match (all.get(*pick), pick) {
                 (Some(line), _) => format!("{line}\n").into_bytes(),
                 (None, 15) => b"no json \xff\n".to_vec(),
+                (None, 17) => b"{\"type\":\"piece\",\"text\":\"a\"}\n".to_vec(),
+                (None, 18) => b"{\"type\":\"piece\",\"thought\":true,\"text\":\"b\"}\n".to_vec(),
                 (None, 16) => b"\n\r\n".to_vec(),
                 (None, _) => "\"\u{e4}".as_bytes().to_vec(),
             })

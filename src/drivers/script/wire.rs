@@ -42,6 +42,15 @@ pub enum Line {
         /// The words.
         text: String,
     },
+    /// A piece of a message that is being written. The pieces of one message follow each other, and
+    /// the finished message or thought with the whole words comes behind them.
+    Piece {
+        /// Set for a piece of a thought.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        thought: bool,
+        /// The words.
+        text: String,
+    },
     /// A tool starts.
     Tool {
         /// The call's id, unique in the turn.

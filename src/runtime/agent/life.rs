@@ -5,6 +5,7 @@
 
 mod commit;
 mod end;
+mod speech;
 mod terminal;
 
 use std::path::PathBuf;
@@ -39,8 +40,8 @@ const HANGUP_GRACE: Duration = Duration::from_secs(2);
 pub(super) struct Life {
     pub incarnation: Incarnation,
     driver: &'static dyn Driver,
-    /// Where the bytes of a terminal go; `None` for pipes.
-    screen: Option<Addr<Feed>>,
+    /// Where the bytes of a terminal go, and pieces of messages.
+    feed: Addr<Feed>,
     codec: Box<dyn Codec>,
     place: PathBuf,
     dir: Dir,
@@ -87,7 +88,7 @@ impl Life {
         Self {
             incarnation,
             driver,
-            screen: driver.has_terminal().then_some(feed),
+            feed,
             codec,
             place: PathBuf::from(context.dir),
             dir: Dir::new(&shared.keepers, session.id.0, incarnation.0),

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
-use super::{ANSWERED, ASKED, MESSAGE, STATUS, TOOL};
+use super::{ANSWERED, ASKED, DELTA, MESSAGE, STATUS, TOOL};
 use crate::api::live::dialect::{Channels, Command, Mark, Refusal, Scope, Start};
 use crate::domain::{Error, SessionId, StreamCursor};
 
@@ -72,7 +72,15 @@ fn read(frame: &Map<String, Value>, id: Mark) -> Result<Command, Refusal> {
 }
 
 fn subscribe(frame: &Map<String, Value>, id: Mark) -> Result<Command, Refusal> {
-    let (names, channels, mut agents) = channels(frame)?;
+    let (names, mut channels, mut agents) = channels(frame)?;
+    match frame.get("deltas") {
+        None | Some(Value::Null | Value::Bool(true)) => {}
+        Some(Value::Bool(false)) => channels = channels.without(DELTA),
+        Some(_) => return Err(bad("deltas", "true or false")),
+    }
+    if channels.is_empty() {
+        return Err(bad("deltas", "true, where agent.delta is the only channel"));
+    }
     agents.extend(named(frame)?);
     let after = frame.get("after").filter(|after| !after.is_null());
     if let Some(Value::Object(map)) = after {
@@ -140,7 +148,8 @@ fn channel(name: &str) -> Result<Channels, Refusal> {
     match name {
         "*" | "agent.*" | "agent.event" => Ok(Channels::ALL),
         "agent.status" | "session.status" => Ok(STATUS),
-        "agent.message" => Ok(MESSAGE),
+        "agent.message" => Ok(MESSAGE.with(DELTA)),
+        "agent.delta" => Ok(DELTA),
         "agent.tool_call" => Ok(TOOL),
         "approval.required" => Ok(ASKED),
         "approval.resolved" => Ok(ANSWERED),
@@ -151,7 +160,7 @@ fn channel(name: &str) -> Result<Channels, Refusal> {
                 "unknown_channel",
                 format!(
                     "there is no channel `{shown}`; known: *, agent.*, agent.event, agent.status, \
-                     agent.message, agent.tool_call, session.status, approval.required, \
+                     agent.message, agent.delta, agent.tool_call, session.status, approval.required, \
                      approval.resolved, approval.*, agent:ID"
                 ),
             ))

@@ -46,6 +46,55 @@ fn each_event_is_one_frame_with_the_numbers_of_the_poll() {
 }
 
 #[test]
+fn words_come_with_their_messages_unless_they_are_switched_off() {
+    let channels = |frame: &Value| match read(frame) {
+        Ok(Command::Subscribe { channels, .. }) => channels,
+        other => panic!("{other:?}"),
+    };
+    let with = |names: &[&str], deltas: Value| {
+        channels(&json!({"type": "subscribe", "channels": names, "deltas": deltas}))
+    };
+    for names in [
+        ["*"],
+        ["agent.*"],
+        ["agent.event"],
+        ["agent.message"],
+        ["agent.delta"],
+    ] {
+        assert!(with(&names, Value::Null).meets(DELTA), "{names:?}");
+    }
+    assert!(!with(&["agent.status"], json!(true)).meets(DELTA));
+    assert_eq!(with(&["agent.message"], json!(false)), MESSAGE);
+    assert!(!with(&["*"], json!(false)).meets(DELTA));
+    for (names, deltas) in [(["agent.delta"], json!(false)), (["*"], json!("no"))] {
+        let frame = json!({"type": "subscribe", "channels": names, "deltas": deltas});
+        assert_eq!(code(&frame), "bad_field");
+    }
+}
+
+#[test]
+fn a_piece_says_where_in_its_message_it_stands() {
+    let agent = SessionId::generate();
+    let piece = Piece {
+        agent,
+        group: agent,
+        owner: UserId::generate(),
+        kind: EventKind::Thinking,
+        message: "m".into(),
+        offset: 3,
+        text: "\u{e4}\"".into(),
+        rendered: crate::app::Rendered::default(),
+    };
+    let frame: Value = serde_json::from_str(&words().piece(&piece).unwrap()).unwrap();
+    let wanted = json!({
+        "type": "agent.delta", "agentId": agent, "sessionId": agent, "messageId": "m",
+        "kind": "thinking", "role": "assistant", "offset": 3, "text": "\u{e4}\"",
+    });
+    assert_eq!(frame, wanted);
+    assert!(words().live().meets(DELTA) && DELTA.without(MESSAGE) == DELTA);
+}
+
+#[test]
 fn a_subscription_names_channels_agents_and_cursors() {
     let (one, two) = (SessionId::generate(), SessionId::generate());
     let frame = json!({
@@ -62,7 +111,7 @@ fn a_subscription_names_channels_agents_and_cursors() {
         panic!("not read");
     };
     assert_eq!(id, Some(json!(5)));
-    assert_eq!(channels, STATUS.with(MESSAGE));
+    assert_eq!(channels, STATUS.with(MESSAGE).with(DELTA));
     assert_eq!(agents.len(), 2);
     for (agent, start) in agents {
         let expected = if agent == one {

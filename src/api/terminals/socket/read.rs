@@ -42,6 +42,12 @@ pub fn shown(
         Some("none") => false,
         Some(_) => return Err(bad_field("events", "all or none").into()),
     };
+    let deltas = match query.text("deltas") {
+        None => events,
+        Some("all") => true,
+        Some("none") => false,
+        Some(_) => return Err(bad_field("deltas", "all or none").into()),
+    };
     let screen = (terminal && bytes != Bytes::No).then(|| screen(query));
     let opening = Opening {
         agent,
@@ -53,6 +59,7 @@ pub fn shown(
         format,
         bytes,
         events,
+        deltas,
     })
 }
 
@@ -211,8 +218,27 @@ mod tests {
         let events = |text: &str| asked(text).unwrap().opening.events;
         assert_eq!(events(""), Start::Ring);
         assert_eq!(events("events=none&after=5"), Start::Now);
-        for bad in ["tty=x", "format=x", "events=x", "offset=-1", "after=x"] {
+        for bad in [
+            "tty=x",
+            "format=x",
+            "events=x",
+            "deltas=x",
+            "offset=-1",
+            "after=x",
+        ] {
             assert!(asked(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn words_come_with_the_events_unless_the_address_says_otherwise() {
+        for (text, wanted) in [
+            ("", true),
+            ("deltas=none", false),
+            ("events=none", false),
+            ("events=none&deltas=all", true),
+        ] {
+            assert_eq!(asked(text).unwrap().deltas, wanted, "{text}");
         }
     }
 

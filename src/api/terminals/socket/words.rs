@@ -18,7 +18,7 @@ use crate::api::live::dialect::{
 use crate::api::live::gaps::Gap;
 use crate::api::live::outbox::Body;
 use crate::api::terminals::wire;
-use crate::app::Published;
+use crate::app::{Piece, Published};
 use crate::domain::{EventKind, ExitReason, ExitReport, SessionId, Status, Timestamp};
 
 /// How frames are laid out.
@@ -52,6 +52,8 @@ pub struct Shown {
     pub bytes: Bytes,
     /// Whether events are shown at all.
     pub events: bool,
+    /// Whether messages are shown while they are being written.
+    pub deltas: bool,
 }
 
 /// The dialect of one connection.
@@ -225,6 +227,16 @@ impl Dialect for Words {
         })
         .to_string()
         .into()
+    }
+
+    fn live(&self) -> Channels {
+        let shown = self.shown.deltas.then_some(Channels::ALL);
+        shown.unwrap_or_default()
+    }
+
+    fn piece(&self, piece: &Piece) -> Option<ByteString> {
+        let session = (!self.raw()).then_some(self.name.as_str());
+        Some(wire::piece(piece, session).to_string().into())
     }
 
     fn opening(&self) -> Option<Command> {

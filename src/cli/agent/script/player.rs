@@ -170,6 +170,18 @@ impl<W: Write> Player<W> {
                 let text = text::head(words, MAX_TEXT);
                 self.tell(&Line::Think { text })?;
             }
+            Step::Stream {
+                thought,
+                text: words,
+                chunks,
+                ms,
+            } => {
+                let words = match thought {
+                    true => words.clone(),
+                    false => words.replace("{{message}}", message),
+                };
+                self.stream(&text::head(&words, MAX_TEXT), *thought, (*chunks, *ms))?;
+            }
             Step::Tool {
                 name,
                 args,
@@ -205,6 +217,31 @@ impl<W: Write> Player<W> {
     fn say(&mut self, words: &str) -> io::Result<()> {
         let text = text::head(words, MAX_TEXT);
         self.tell(&Line::Say { text })
+    }
+
+    /// Says words piece by piece, and then the whole; an interrupt ends the message where it is.
+    fn stream(&mut self, words: &str, thought: bool, pace: (u64, u64)) -> Result<(), Stop> {
+        let (chunks, ms) = pace;
+        let count = words.chars().count();
+        let chunks = usize::try_from(chunks).unwrap_or(usize::MAX).max(1);
+        let size = count.div_ceil(chunks).max(1);
+        let mut said = String::with_capacity(words.len());
+        let mut letters = words.chars().peekable();
+        let mut stopped = Ok(());
+        while letters.peek().is_some() && stopped.is_ok() {
+            let text: String = letters.by_ref().take(size).collect();
+            said.push_str(&text);
+            self.tell(&Line::Piece { thought, text })?;
+            stopped = self.wait(ms);
+        }
+        if let Err(Stop::Halt(_)) = stopped {
+            return stopped;
+        }
+        self.tell(&match thought {
+            true => Line::Think { text: said },
+            false => Line::Say { text: said },
+        })?;
+        stopped
     }
 
     fn wait(&self, ms: u64) -> Result<(), Stop> {

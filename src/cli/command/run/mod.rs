@@ -45,7 +45,13 @@ pub fn run(url: Option<&str>, args: &RunArgs) -> Result<Exit, Failure> {
     })?;
     drop(stop.agent.set((client.clone(), agent.id.clone())));
     let form = if args.json { Form::Json } else { Form::People };
-    let ended = Turn::new(&client, &agent, &task, View::new(form)).follow(args.timeout);
+    let ended = Turn::new(
+        &client,
+        &agent,
+        &task,
+        View::new(form).with_pieces(args.deltas),
+    )
+    .follow(args.timeout);
     if args.rm {
         let removed = steer::remove(&client, &agent.id);
         let ended = ended?;

@@ -10,6 +10,7 @@ use super::super::super::client::{Client, Request};
 use super::super::super::clock;
 use super::super::super::failure::{Exit, Failure};
 use super::super::super::follow::{Follower, Patience, Seen};
+use super::super::super::live::{Live, News};
 use super::super::super::plain::Colour;
 use super::super::super::render;
 use super::super::super::stream::Stream;
@@ -35,6 +36,10 @@ pub struct Turn<'a> {
     task: &'a str,
     follower: Follower<'a>,
     view: View,
+    /// Words as they come, where they are shown.
+    live: Option<Live<'a>>,
+    /// More events wait to be polled.
+    behind: bool,
     questions: Questions,
     stream: Option<Stream>,
     ended: bool,
@@ -50,6 +55,9 @@ impl<'a> Turn<'a> {
             task,
             follower: Follower::new(client, &agent.id, "0"),
             questions: Questions::new(view.for_people()),
+            live: (view.shows_pieces() && agent.agent_type != "shell")
+                .then(|| Live::new(client, &agent.id)),
+            behind: true,
             view,
             stream: None,
             ended: false,
@@ -71,7 +79,10 @@ impl<'a> Turn<'a> {
     }
 
     fn step(&mut self) -> Result<Option<Ended>, Failure> {
-        let batch = self.follower.next(self.pace(), Patience::Endless)?;
+        let told = self.listen()?;
+        let pace = if told { Duration::ZERO } else { self.pace() };
+        let batch = self.follower.next(pace, Patience::Endless)?;
+        self.behind = batch.more;
         if let Some(gap) = &batch.gap {
             self.view.gap(gap)?;
         }
@@ -89,6 +100,22 @@ impl<'a> Turn<'a> {
             clock::pause(LIVE);
         }
         Ok(None)
+    }
+
+    /// Shows words as they come, until there are events to poll. False: nobody tells of any, and the
+    /// poll has to wait for them.
+    fn listen(&mut self) -> Result<bool, Failure> {
+        let until = clock::now() + self.pace();
+        let (Some(live), false) = (&mut self.live, self.behind) else {
+            return Ok(self.behind);
+        };
+        loop {
+            match live.next(until.saturating_duration_since(clock::now())) {
+                News::Piece(piece) => self.view.piece(&piece)?,
+                News::Events | News::Quiet => return Ok(true),
+                News::Away => return Ok(false),
+            }
+        }
     }
 
     fn pace(&self) -> Duration {

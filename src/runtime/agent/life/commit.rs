@@ -9,7 +9,7 @@ use crate::drivers::{MAX_UNIT_BYTES, Output};
 use super::super::super::session::{CaughtUp, Decode};
 use super::super::launch;
 use super::super::outbox::Item;
-use super::{Life, Session_};
+use super::{Life, Session_, speech};
 use crate::crash;
 
 /// Most decoded bytes without an event before they are committed all the same.
@@ -37,12 +37,15 @@ impl Life {
             .extend_from_slice(bytes.get(known.min(bytes.len())..).unwrap_or_default());
         loop {
             let took = self.decode(&mut outputs);
+            let (before, behind) = speech::part(&mut outputs);
+            self.say(before).await;
             let quiet = self.offset.saturating_sub(self.committed);
             if !outputs.is_empty() || quiet >= QUIET_BYTES {
                 self = self
                     .commit(std::mem::take(&mut outputs), None, session)
                     .await?;
             }
+            self.say(behind).await;
             if !took {
                 return Some(self);
             }
@@ -90,7 +93,7 @@ impl Life {
                     self.input = None;
                     told.push(output);
                 }
-                // Shown when it was decoded.
+                // Said when it was decoded.
                 Output::Delta(_) => {}
                 Output::Ready
                 | Output::Event { .. }

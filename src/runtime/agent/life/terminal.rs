@@ -17,14 +17,14 @@ const REMINDERS: u32 = 3;
 impl Life {
     /// Shows bytes to whoever sits at the terminal.
     pub(super) async fn show(&self, offset: u64, bytes: &[u8]) {
-        if let Some(screen) = &self.screen {
+        if self.driver.has_terminal() {
             let printed = Printed {
                 incarnation: self.incarnation,
                 offset,
                 bytes: bytes.to_vec(),
             };
             // Without a feed this actor is about to be replaced as well.
-            let _shown = screen.send(printed).await;
+            let _shown = self.feed.send(printed).await;
         }
     }
 
@@ -108,7 +108,7 @@ impl Life {
     }
 
     fn at_terminal(&self) -> Result<&crate::keeper::Writer> {
-        if self.screen.is_none() {
+        if !self.driver.has_terminal() {
             return Err(Error::conflict("no_terminal", "this agent has no terminal"));
         }
         self.writer.as_ref().ok_or_else(no_process)

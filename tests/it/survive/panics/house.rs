@@ -104,7 +104,8 @@ impl House {
     pub async fn pair(&self) -> Pair {
         let ask = json!({"ask": {"tool": "edit", "args": {}}});
         let turns = json!({"turns": [[{"sleep_ms": 20}, {"say": "{{message}}"},
-                                     {"sleep_ms": 20}, {"say": "done"}]]});
+                                     {"sleep_ms": 20},
+                                     {"stream": {"say": "done", "chunks": 2, "ms": 10}}]]});
         let asks = json!({"turns": [[ask, {"say": "asked"}]]});
         let hangs = json!({"turns": [[{"hang": true}]]});
         for (name, text) in [("play", turns), ("asks", asks), ("hangs", hangs)] {
