@@ -35,6 +35,7 @@ fn turn(phase: TurnPhase) -> Option<TurnFact> {
         task: TaskId::generate(),
         phase,
         since: Timestamp(1),
+        cut: None,
     })
 }
 
