@@ -134,7 +134,10 @@ impl Core {
             facts.short_lives = 0;
             facts.restarts = 0;
         } else if report.reason == ExitReason::RateLimited {
-            self.park(None, now, step);
+            // A time that the provider stated before stands.
+            if facts.limited_until.is_none() {
+                self.park(None, now, step);
+            }
         } else if let Some((code, text)) = lasting(report, self.rules.has_prompt) {
             facts.down_at = Some(now);
             let line = self.line("gave_up", Some(format!("{code}: {text}")));

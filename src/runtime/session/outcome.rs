@@ -73,6 +73,11 @@ impl Core {
         facts.spent_micro_usd = facts.spent_micro_usd.saturating_add(cost);
         let busy = u64::try_from(ms).unwrap_or(0);
         facts.busy_ms = facts.busy_ms.saturating_add(busy);
+        if facts.turn.and_then(|turn| turn.cut) == Some(Cut::Limit) {
+            // The clock said so, also where another clock counts a moment less.
+            let most = self.rules.limits.busy_ms.unwrap_or(0);
+            facts.busy_ms = facts.busy_ms.max(most);
+        }
         ms
     }
 

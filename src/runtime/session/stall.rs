@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::config::{StallAction, StallSetting};
 use crate::domain::{Cut, EventKind, Facts, Stall, StallKind, Timestamp, TurnFact, TurnPhase};
@@ -181,7 +181,14 @@ impl Core {
         let since = self.session.facts.stall.map_or(now, |stall| stall.since);
         let seconds = until(now, since).as_secs();
         let words = format!("the turn has made no progress for {seconds} s");
-        step.error(now, "stalled", &words);
+        step.event(
+            EventKind::Error,
+            now,
+            json!({
+                "code": "stalled", "message": words, "taskId": turn.0, "since": since.rfc3339(),
+                "action": action.name(),
+            }),
+        );
         let mut line = self.line("stalled", Some(words));
         line.decision = Some(action.name().to_owned());
         step.effects.push(Effect::Log(line));
@@ -196,7 +203,8 @@ impl Core {
     /// Whether the process is exchanged when a turn ends that was cut because it stalled.
     pub(super) fn exchanges(&self, cut: Option<Cut>) -> bool {
         let restarts = |setting: StallSetting| setting.action == StallAction::Restart;
-        cut == Some(Cut::Stalled) && self.rules.stall.is_some_and(restarts)
+        let wanted = cut == Some(Cut::Stalled) && self.rules.stall.is_some_and(restarts);
+        wanted && self.session.facts.process.held() && self.session.facts.ending.is_none()
     }
 
     /// After every move: a turn that goes on, ends or waits for a person is not stalled, and the

@@ -1,6 +1,10 @@
 //! The session's moves without an actor: each test drives the core as the programs, the queue and
 //! people would, and looks at what is committed.
 
+mod clocks;
+mod deaths;
+mod limits;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
