@@ -248,6 +248,9 @@ impl StatusWord {
                 | Status::Starting
                 | Status::Busy
                 | Status::AwaitingApproval
+                | Status::Quiet
+                | Status::Stalled
+                | Status::RateLimited
                 | Status::Stopping
                 | Status::Unattached
                 | Status::Paused

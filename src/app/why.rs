@@ -5,6 +5,7 @@
 use serde_json::{Value, json};
 
 use super::{App, Overview, SupervisorRow};
+use crate::domain::limit::usd;
 use crate::domain::status::Intent;
 use crate::domain::{Facts, Principal, Process, Result, SessionId, Timestamp};
 use crate::store::supervisor_log;
@@ -78,8 +79,19 @@ fn facts(agent: &Overview) -> Vec<Fact> {
         process(facts),
     ];
     if let Some(turn) = &facts.turn {
-        let value = json!({"taskId": turn.task, "phase": turn.phase});
+        let value = json!({"taskId": turn.task, "phase": turn.phase, "cut": turn.cut});
         because.push(fact("turn", value, Some(turn.since)));
+    }
+    if let Some(stall) = facts.stall {
+        let value = json!({"kind": stall.kind});
+        because.push(fact("stall", value, Some(stall.since)));
+    }
+    if let Some(at) = facts.limited_until {
+        let value = json!({"retryAt": at.rfc3339(), "inARow": facts.limited});
+        because.push(fact("rate_limited", value, Some(at)));
+    }
+    if let Some(limit) = facts.limit {
+        because.push(fact("limit_reached", limit.name().into(), None));
     }
     because.push(fact("queued", agent.queue_depth.into(), None));
     because.push(fact("approvals", agent.pending_approvals.into(), None));
@@ -97,6 +109,10 @@ fn facts(agent: &Overview) -> Vec<Fact> {
         });
         because.push(fact("last_exit", value, Some(exit.ended_at)));
     }
+    let used = json!({
+        "turns": facts.turns, "spentUsd": usd(facts.spent_micro_usd), "busyMs": facts.busy_ms,
+    });
+    because.push(fact("used", used, None));
     because.push(fact("short_lives", facts.short_lives.into(), None));
     because
 }

@@ -87,6 +87,10 @@ impl From<figment::Error> for ConfigError {
                 let known = format!("one of: {}", known.join(", "));
                 ("unknown_key", String::from("there is no such key"), known)
             }
+            Kind::UnknownVariant(found, known) => {
+                let known = format!("one of: {}", known.join(", "));
+                ("bad_config", format!("found `{found}`"), known)
+            }
             Kind::MissingField(field) => (
                 "bad_config",
                 format!("`{field}` is missing"),
@@ -94,7 +98,6 @@ impl From<figment::Error> for ConfigError {
             ),
             Kind::Message(_)
             | Kind::InvalidLength(..)
-            | Kind::UnknownVariant(..)
             | Kind::DuplicateField(_)
             | Kind::ISizeOutOfRange(_)
             | Kind::USizeOutOfRange(_)

@@ -19,6 +19,7 @@ use figment::providers::{Format, Serialized, Toml};
 pub use error::ConfigError;
 pub use settings::{
     AgentLimits, Agents, Auth, Config, Database, IsolationSetting, KindConfig, Limits,
+    RateLimitSetting, SessionLimitSetting, StallAction, StallSetting,
 };
 
 /// The commented defaults, as they are printed for people.

@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::domain::SessionLimits;
+use crate::domain::limit::micro_usd;
+
 use super::quantity::{read_duration, read_optional_duration, read_optional_size, read_size};
 
 /// All settings, validated. Paths are absolute.
@@ -133,6 +136,13 @@ pub struct Agents {
     /// Longest time of a turn; absent: any.
     #[serde(default, deserialize_with = "read_optional_duration")]
     pub turn_deadline: Option<Duration>,
+    /// When a turn that gets nowhere is seen, and what is done about it.
+    pub stall: StallSetting,
+    /// How long a session waits whose provider takes no more work and states no time.
+    pub rate_limit: RateLimitSetting,
+    /// Hard stops of every session that has none of its own.
+    #[serde(default)]
+    pub session_limits: SessionLimitSetting,
     /// How long a session without process, reader and work keeps its actors.
     #[serde(deserialize_with = "read_duration")]
     pub linger: Duration,
@@ -165,6 +175,88 @@ pub struct AgentLimits {
     /// Bytes of a file that a process writes.
     #[serde(deserialize_with = "read_optional_size")]
     pub file_size: Option<u64>,
+}
+
+/// What is done about a turn that gets nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StallAction {
+    /// Everyone is told.
+    Notify,
+    /// The turn is interrupted; a program that does not listen is ended.
+    Interrupt,
+    /// The same, and the process is exchanged for a new one that goes on.
+    Restart,
+}
+
+impl StallAction {
+    /// The word of the file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Notify => "notify",
+            Self::Interrupt => "interrupt",
+            Self::Restart => "restart",
+        }
+    }
+}
+
+/// When a turn that gets nowhere is seen. A time of zero switches its look off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StallSetting {
+    /// Without output for so long it is called quiet; nothing is done.
+    #[serde(deserialize_with = "read_duration")]
+    pub quiet_after: Duration,
+    /// Without progress for so long, and no tool at work, it is stalled.
+    #[serde(deserialize_with = "read_duration")]
+    pub stalled_after: Duration,
+    /// The same while a tool is at work that does not say how long it may take.
+    #[serde(deserialize_with = "read_duration")]
+    pub tool_after: Duration,
+    /// What is done about a stalled turn.
+    pub action: StallAction,
+    /// Whether programs on a terminal are watched too.
+    pub terminals: bool,
+}
+
+/// The curve of waits after rate limits without a stated time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimitSetting {
+    /// The first wait; doubled with each limit in a row.
+    #[serde(deserialize_with = "read_duration")]
+    pub base: Duration,
+    /// The longest.
+    #[serde(deserialize_with = "read_duration")]
+    pub cap: Duration,
+}
+
+/// Hard stops of a session; absent: none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SessionLimitSetting {
+    /// Most US dollars that its turns may cost together.
+    pub spend_usd: Option<f64>,
+    /// Most turns.
+    pub turns: Option<u64>,
+    /// Most time that its turns may take together.
+    #[serde(deserialize_with = "read_optional_duration")]
+    pub busy_time: Option<Duration>,
+}
+
+impl Agents {
+    /// The hard stops that the settings give to every session, with the deadline of a turn.
+    #[must_use]
+    pub fn hard_stops(&self) -> SessionLimits {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        SessionLimits {
+            spend_micro_usd: self.session_limits.spend_usd.map(micro_usd),
+            turns: self.session_limits.turns,
+            busy_ms: self.session_limits.busy_time.map(ms),
+            turn_ms: self.turn_deadline.map(ms),
+        }
+    }
 }
 
 /// How one kind of agent is started, where it differs from the built-in way.

@@ -113,6 +113,26 @@ fn a_refusal_names_the_key_and_what_was_expected() {
             "agents.limits.processes",
             "8 or more",
         ),
+        (
+            "[agents.stall]\naction = \"shrug\"\n",
+            "agents.stall.action",
+            "interrupt",
+        ),
+        (
+            "[agents.rate_limit]\ncap = \"1s\"\n",
+            "agents.rate_limit.cap",
+            "base or more",
+        ),
+        (
+            "[agents.session_limits]\nspend_usd = -1.0\n",
+            "agents.session_limits.spend_usd",
+            "more than 0",
+        ),
+        (
+            "[agents.session_limits]\nturns = 0\n",
+            "agents.session_limits.turns",
+            "1 or more",
+        ),
         ("allowed_origins = [\"*\"]\n", "allowed_origins", "https://"),
     ] {
         let error = load(file, &[]).unwrap_err();
@@ -136,6 +156,29 @@ fn agents_are_limited_when_it_is_said() {
         file_size: Some(1 << 20),
     };
     assert_eq!(limits, expected);
+}
+
+#[test]
+fn hard_stops_are_those_of_the_settings() {
+    let agents = load("", &[]).unwrap().agents;
+    assert_eq!(agents.hard_stops(), crate::domain::SessionLimits::default());
+    assert_eq!(agents.stall.action, StallAction::Notify);
+    assert_eq!(agents.stall.quiet_after, Duration::from_secs(120));
+    assert_eq!(agents.stall.stalled_after, Duration::from_secs(600));
+    assert_eq!(agents.stall.tool_after, Duration::from_secs(1_800));
+    assert!(!agents.stall.terminals);
+    let file = "[agents.session_limits]\nspend_usd = 1.5\nbusy_time = \"2h\"\n\
+                [agents.stall]\naction = \"restart\"\n";
+    let agents = load(file, &[("CALLBOARD_AGENTS__TURN_DEADLINE", "1m")]);
+    let agents = agents.unwrap().agents;
+    let expected = crate::domain::SessionLimits {
+        spend_micro_usd: Some(1_500_000),
+        turns: None,
+        busy_ms: Some(7_200_000),
+        turn_ms: Some(60_000),
+    };
+    assert_eq!(agents.hard_stops(), expected);
+    assert_eq!(agents.stall.action, StallAction::Restart);
 }
 
 #[test]

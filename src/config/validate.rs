@@ -20,6 +20,7 @@ pub fn validate(mut config: Config, home: Option<&Path>) -> Result<Config, Confi
     database(&mut config, home)?;
     counts(&config)?;
     durations(&config)?;
+    watches(&config.agents)?;
     agent_limits(&config.agents.limits)?;
     let home = home.unwrap_or(&config.data_dir);
     directories(&mut config.agents, home)?;
@@ -137,6 +138,53 @@ fn durations(config: &Config) -> Result<(), ConfigError> {
         "agents.restart_cap",
         format!("{cap:?}"),
         expected,
+    )
+}
+
+/// Waits of rate limits, the looks at stalled turns, and hard stops.
+fn watches(agents: &Agents) -> Result<(), ConfigError> {
+    let (base, cap) = (agents.rate_limit.base, agents.rate_limit.cap);
+    let least = Duration::from_millis(1);
+    let found = format!("{base:?}");
+    rule(
+        base >= least,
+        "agents.rate_limit.base",
+        found,
+        "more than 0",
+    )?;
+    let found = format!("{cap:?}");
+    rule(cap >= base, "agents.rate_limit.cap", found, "base or more")?;
+    let deadline = agents.turn_deadline.unwrap_or(least);
+    let found = format!("{deadline:?}");
+    rule(
+        deadline >= least,
+        "agents.turn_deadline",
+        found,
+        "more than 0",
+    )?;
+    let limits = &agents.session_limits;
+    let spend = limits.spend_usd.unwrap_or(1.0);
+    let some = spend.is_finite() && spend > 0.0;
+    rule(
+        some,
+        "agents.session_limits.spend_usd",
+        spend,
+        "more than 0",
+    )?;
+    let turns = limits.turns.unwrap_or(1);
+    rule(
+        turns >= 1,
+        "agents.session_limits.turns",
+        turns,
+        "1 or more",
+    )?;
+    let busy = limits.busy_time.unwrap_or(least);
+    let found = format!("{busy:?}");
+    rule(
+        busy >= least,
+        "agents.session_limits.busy_time",
+        found,
+        "more than 0",
     )
 }
 

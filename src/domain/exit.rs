@@ -121,20 +121,36 @@ impl ExitReport {
     /// The reason and what the kernel says of the end, for the supervisor's log.
     #[must_use]
     pub fn words(&self) -> String {
-        let reason = self.reason.name();
+        let mut reason = self.reason.name().to_owned();
+        if let (ExitReason::Limit, Some(by)) = (self.reason, &self.by) {
+            reason = format!("{reason}: {by}");
+        }
         match (self.signal, self.exit_code) {
             (Some(signal), _) => {
-                let limit = LIMITS.iter().find(|(number, _)| *number == signal);
-                let why = match (limit, self.oom) {
+                let why = match (Self::kernel_limit(self.signal), self.oom) {
                     (_, true) => ": out of memory".to_owned(),
-                    (Some((_, what)), false) => format!(": limit of {what}"),
+                    (Some(what), false) => format!(": limit of {what}"),
                     (None, false) => String::new(),
                 };
                 format!("{reason} (signal {signal}{why})")
             }
             (None, Some(code)) => format!("{reason} (code {code})"),
-            (None, None) => reason.to_owned(),
+            (None, None) => reason,
         }
+    }
+
+    /// The kernel's limit that ended it, if one did.
+    #[must_use]
+    pub fn kernel_limit(signal: Option<i32>) -> Option<&'static str> {
+        let found = LIMITS.iter().find(|(number, _)| Some(*number) == signal);
+        found.map(|(_, what)| *what)
+    }
+
+    /// The last words that it wrote to stderr.
+    #[must_use]
+    pub fn last_words(&self) -> Option<&str> {
+        let said = self.stderr_tail.iter().rev().map(|line| line.trim());
+        said.into_iter().find(|line| !line.is_empty())
     }
 
     /// How long it lived, in milliseconds.

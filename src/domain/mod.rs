@@ -11,6 +11,7 @@ pub mod error;
 pub mod event;
 pub mod exit;
 pub mod id;
+pub mod limit;
 pub mod options;
 pub mod permission;
 pub mod principal;
@@ -30,12 +31,15 @@ pub use error::{Error, Result};
 pub use event::{Draft, Event, EventKind};
 pub use exit::{ExitReason, ExitReport};
 pub use id::{ApprovalId, Incarnation, SessionId, TaskId, Timestamp, UserId};
+pub use limit::LimitKind;
 pub use options::{Options, SessionLimits};
 pub use permission::PermissionMode;
 pub use principal::{Principal, Role};
 pub use prompt::{OnUncertain, Placement, Prompt};
 pub use server_lock::{SERVER_LOCK, ServerNote};
 pub use session::{Completion, NewSession, Session};
-pub use status::{Facts, Lifecycle, Process, Status, TurnFact, TurnPhase, status};
+pub use status::{
+    Cut, Facts, Lifecycle, Process, Stall, StallKind, Status, TurnFact, TurnPhase, status,
+};
 pub use task::{Outcome, Task, TaskState};
 pub use user::User;

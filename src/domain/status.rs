@@ -6,8 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::exit::{ExitReason, ExitReport};
 use super::id::{Incarnation, TaskId, Timestamp};
+use super::limit::LimitKind;
 use super::session::Completion;
 use super::task::Outcome;
+
+mod process;
+mod turn;
+pub use process::Process;
+pub use turn::{Cut, Stall, StallKind, TurnFact, TurnPhase};
 
 /// What a person wants of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -18,78 +24,6 @@ pub enum Intent {
     Run,
     /// It is to end and stay down until the next prompt or start.
     Stop,
-}
-
-/// What is known of the process.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(tag = "state", rename_all = "snake_case")]
-pub enum Process {
-    /// There is none.
-    #[default]
-    None,
-    /// It may start as soon as there is a place (admission or start gate).
-    Waiting {
-        /// Since when.
-        since: Timestamp,
-    },
-    /// The keeper starts it, or it has not said yet that it is ready.
-    Starting {
-        /// Since when.
-        since: Timestamp,
-        /// The program's own pid, once there is one.
-        pid: Option<u32>,
-    },
-    /// It runs and the server reads its output.
-    Live {
-        /// The program's own pid.
-        pid: u32,
-        /// Since when.
-        since: Timestamp,
-    },
-    /// It runs below its keeper; the server is not connected to it yet.
-    Unattached {
-        /// The program's own pid.
-        pid: u32,
-        /// Since when it runs.
-        since: Timestamp,
-    },
-    /// It ended and is started again at a stated time.
-    Backoff {
-        /// When.
-        next_at: Timestamp,
-    },
-    /// Too many short lives in a row: it stays down until a person acts.
-    CrashLoop,
-    /// It could not be started, and another try would not help.
-    Failed {
-        /// Stable code, for example `program_not_found`.
-        code: String,
-        /// What went wrong.
-        text: String,
-    },
-}
-
-/// How far the running turn is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TurnPhase {
-    /// Committed to go out; the agent has not acknowledged it.
-    Dispatching,
-    /// Acknowledged.
-    Running,
-    /// A person ended it; the program's own end is awaited.
-    Stopping,
-}
-
-/// The running turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TurnFact {
-    /// Its task.
-    pub task: TaskId,
-    /// How far it is.
-    pub phase: TurnPhase,
-    /// When it was dispatched.
-    pub since: Timestamp,
 }
 
 /// Everything that the status of a session follows from. One owner: the session's actor, or the
@@ -142,6 +76,35 @@ pub struct Facts {
     pub fresh: bool,
     /// The program's own id of the conversation, once it has one that it could go on with.
     pub conversation: Option<String>,
+    /// What the turns have cost together, in millionths of a US dollar, as far as the program told.
+    pub spent_micro_usd: u64,
+    /// How long the turns took together, in milliseconds.
+    pub busy_ms: u64,
+    /// The hard stop that it has reached; until that is raised it takes no work.
+    pub limit: Option<LimitKind>,
+    /// Its provider takes no more work before this time: the queue is held until then.
+    pub limited_until: Option<Timestamp>,
+    /// Rate limits in a row, for the curve where the provider states no time.
+    pub limited: u32,
+    /// The running turn says nothing, or gets nowhere.
+    pub stall: Option<Stall>,
+}
+
+impl Facts {
+    /// When it goes on by itself, if it waits for a time.
+    #[must_use]
+    pub fn retry_at(&self) -> Option<Timestamp> {
+        match self.process {
+            Process::Backoff { next_at } => Some(next_at),
+            Process::None
+            | Process::Waiting { .. }
+            | Process::Starting { .. }
+            | Process::Live { .. }
+            | Process::Unattached { .. }
+            | Process::CrashLoop
+            | Process::Failed { .. } => self.limited_until,
+        }
+    }
 }
 
 /// The one word that every door derives its own from.
@@ -160,6 +123,10 @@ pub enum Status {
     Busy,
     /// A turn waits for a person.
     AwaitingApproval,
+    /// A turn runs, and its program has printed nothing for a while.
+    Quiet,
+    /// A turn runs, and has made no progress for too long.
+    Stalled,
     /// The turn or the process is being ended.
     Stopping,
     /// The process lives; the server is not connected to it.
@@ -170,6 +137,8 @@ pub enum Status {
     Interrupted,
     /// The process is started again at a stated time.
     Backoff,
+    /// Its provider takes no more work before a stated time; it goes on by itself then.
+    RateLimited,
     /// Too many short lives in a row.
     CrashLoop,
     /// A task can't be placed; a person decides.
@@ -202,18 +171,21 @@ pub enum Lifecycle {
 
 impl Status {
     /// Every status, for stored words and tests.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::Created,
         Self::Waiting,
         Self::Starting,
         Self::Idle,
         Self::Busy,
         Self::AwaitingApproval,
+        Self::Quiet,
+        Self::Stalled,
         Self::Stopping,
         Self::Unattached,
         Self::Paused,
         Self::Interrupted,
         Self::Backoff,
+        Self::RateLimited,
         Self::CrashLoop,
         Self::Uncertain,
         Self::Failed,
@@ -231,11 +203,14 @@ impl Status {
             Self::Idle => "idle",
             Self::Busy => "busy",
             Self::AwaitingApproval => "awaiting_approval",
+            Self::Quiet => "quiet",
+            Self::Stalled => "stalled",
             Self::Stopping => "stopping",
             Self::Unattached => "unattached",
             Self::Paused => "paused",
             Self::Interrupted => "interrupted",
             Self::Backoff => "backoff",
+            Self::RateLimited => "rate_limited",
             Self::CrashLoop => "crash_loop",
             Self::Uncertain => "uncertain",
             Self::Failed => "failed",
@@ -258,6 +233,8 @@ impl Status {
             Self::Starting
             | Self::Busy
             | Self::AwaitingApproval
+            | Self::Quiet
+            | Self::Stalled
             | Self::Stopping
             | Self::Unattached => Lifecycle::Running,
             Self::Idle => match facts.last_outcome {
@@ -266,9 +243,11 @@ impl Status {
                 Some(Outcome::Stopped | Outcome::Interrupted) | None => Lifecycle::Idle,
             },
             Self::Paused => Lifecycle::Paused,
-            Self::Interrupted | Self::Backoff | Self::Uncertain | Self::Stopped => {
-                Lifecycle::Stopped
-            }
+            Self::Interrupted
+            | Self::Backoff
+            | Self::RateLimited
+            | Self::Uncertain
+            | Self::Stopped => Lifecycle::Stopped,
             Self::CrashLoop | Self::Failed => Lifecycle::Failed,
             Self::Completed => Lifecycle::Completed,
         }
@@ -286,42 +265,6 @@ impl Lifecycle {
             Self::Stopped => "stopped",
             Self::Completed => "completed",
             Self::Failed => "failed",
-        }
-    }
-}
-
-impl Process {
-    /// The pid of a program that is alive as far as is known.
-    #[must_use]
-    pub fn pid(&self) -> Option<u32> {
-        match self {
-            Self::Live { pid, .. } | Self::Unattached { pid, .. } => Some(*pid),
-            Self::Starting { pid, .. } => *pid,
-            Self::None
-            | Self::Waiting { .. }
-            | Self::Backoff { .. }
-            | Self::CrashLoop
-            | Self::Failed { .. } => None,
-        }
-    }
-
-    /// Whether no start is on its way.
-    #[must_use]
-    pub fn settled(&self) -> bool {
-        let starting = matches!(self, Self::Starting { pid: None, .. });
-        !starting && !matches!(self, Self::Waiting { .. })
-    }
-
-    /// Whether a keeper holds, or is about to hold, a process.
-    #[must_use]
-    pub fn held(&self) -> bool {
-        match self {
-            Self::Starting { .. } | Self::Live { .. } | Self::Unattached { .. } => true,
-            Self::None
-            | Self::Waiting { .. }
-            | Self::Backoff { .. }
-            | Self::CrashLoop
-            | Self::Failed { .. } => false,
         }
     }
 }
@@ -365,8 +308,13 @@ fn live(facts: &Facts) -> Status {
     match &facts.turn {
         Some(turn) if turn.phase == TurnPhase::Stopping => Status::Stopping,
         Some(_) if facts.asked > 0 => Status::AwaitingApproval,
-        Some(_) => Status::Busy,
+        Some(_) => match facts.stall.map(|stall| stall.kind) {
+            Some(StallKind::Quiet) => Status::Quiet,
+            Some(StallKind::Stalled) => Status::Stalled,
+            None => Status::Busy,
+        },
         None if facts.paused => Status::Paused,
+        None if facts.limited_until.is_some() => Status::RateLimited,
         None if facts.queued > 0 => Status::Busy,
         None => Status::Idle,
     }
@@ -375,6 +323,9 @@ fn live(facts: &Facts) -> Status {
 fn gone(facts: &Facts) -> Status {
     if facts.paused {
         return Status::Paused;
+    }
+    if facts.limited_until.is_some() && facts.intent == Intent::Run {
+        return Status::RateLimited;
     }
     match &facts.last_exit {
         None if facts.intent == Intent::Stop => Status::Stopped,

@@ -1,11 +1,14 @@
 //! Tasks: one unit of user work each, from acceptance to exactly one end.
 //!
-//! Never moves except along [`TaskState::may_become`].
+//! Never moves except along [`TaskState::may_move`].
 
 use serde::{Deserialize, Serialize};
 
 use super::id::{Incarnation, SessionId, TaskId, Timestamp, UserId};
 use super::prompt::OnUncertain;
+
+/// Reason of a task that its provider refused: it waits again, or failed in the middle of its work.
+pub const RATE_LIMITED: &str = "rate_limited";
 
 /// Where a task stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -154,6 +157,14 @@ impl TaskState {
             S::Completed | S::Failed | S::Stopped | S::Interrupted | S::TimedOut => false,
         }
     }
+
+    /// Whether it may move there for this reason: along [`TaskState::may_become`]; and a running
+    /// task that its provider refused before it had done anything waits again.
+    #[must_use]
+    pub fn may_move(self, next: Self, reason: Option<&str>) -> bool {
+        let refused = self == Self::Running && next == Self::Queued;
+        self.may_become(next) || (refused && reason == Some(RATE_LIMITED))
+    }
 }
 
 /// How a turn ended. Success needs the program's own turn end without an error flag.
@@ -247,6 +258,20 @@ mod tests {
         for from in TaskState::ALL.into_iter().filter(|s| s.ended()) {
             for to in TaskState::ALL {
                 assert!(!from.may_become(to), "{from:?} -> {to:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_running_task_waits_again_for_one_reason_only() {
+        let back = |reason| TaskState::Running.may_move(TaskState::Queued, reason);
+        assert!(back(Some(RATE_LIMITED)));
+        assert!(!back(Some("given_back")) && !back(None));
+        for from in TaskState::ALL {
+            for to in TaskState::ALL {
+                let same = from.may_move(to, Some(RATE_LIMITED)) == from.may_become(to);
+                let the_one = (from, to) == (TaskState::Running, TaskState::Queued);
+                assert_eq!(same, !the_one, "{from:?} -> {to:?}");
             }
         }
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use actix::fut::wrap_future;
 use actix::prelude::*;
 
-use crate::domain::{Error, Result, SessionId, Task, TaskId, UserId};
+use crate::domain::{Error, LimitKind, Result, SessionId, Task, TaskId, UserId};
 use crate::store::{self, StoreError};
 use crate::supervision::{Exit, Lifeline, Stop};
 
@@ -41,6 +41,8 @@ pub(super) enum Readiness {
     InTurn,
     /// Something else holds it: no process, a pause, an open question.
     Held,
+    /// The session has reached a hard stop: nothing new is accepted.
+    Spent(LimitKind),
 }
 
 /// How the session stands now; what was on offer is taken or refused with it.
@@ -124,8 +126,11 @@ impl Queue {
         }
     }
 
-    /// Why a new prompt is not taken now, if its sender does not want it to wait.
+    /// Why a new prompt is not taken now: a hard stop, or its sender does not want it to wait.
     fn refusal(&self, when_busy: WhenBusy) -> Option<Error> {
+        if let Readiness::Spent(limit) = self.stand {
+            return Some(limit.refusal());
+        }
         let working = self.stand == Readiness::InTurn || self.offered.is_some();
         let refuses = when_busy == WhenBusy::Refuse && (working || !self.waiting.is_empty());
         refuses.then(|| {

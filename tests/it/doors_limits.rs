@@ -42,7 +42,7 @@ async fn an_agent_that_uses_up_its_time_ends_with_the_signal_of_it() {
     assert_eq!(exit["signal"], libc::SIGXCPU, "{exit}");
     assert_eq!(
         (&exit["reason"], &exit["oom"]),
-        (&json!("crashed"), &json!(false))
+        (&json!("limit"), &json!(false))
     );
 }
 

@@ -6,8 +6,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::app::Overview;
+use crate::domain::limit::usd;
 use crate::domain::{
-    Approval, ExitReport, Lifecycle, Process, Session, SessionId, TaskId, Timestamp, User,
+    Approval, ExitReport, Lifecycle, LimitKind, Process, Session, SessionId, SessionLimits, TaskId,
+    Timestamp, User,
 };
 
 /// An agent (contract/octipus.md 2).
@@ -37,6 +39,12 @@ pub struct Agent<'a> {
     duration_ms: i64,
     total_tokens: Option<u64>,
     iteration: u64,
+    spent_usd: f64,
+    busy_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limits: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit_reached: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     completion_reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,26 +91,34 @@ pub fn agent(row: &Overview, now: Timestamp) -> Agent<'_> {
         duration_ms: duration(session, status, now),
         total_tokens: None,
         iteration: facts.turns,
+        spent_usd: usd(facts.spent_micro_usd),
+        busy_ms: facts.busy_ms,
+        limits: limits(&session.options.limits),
+        limit_reached: facts.limit.map(LimitKind::name),
         completion_reason: completion(session, status),
         error: trouble(session),
         last_seq: row.last_seq,
         queue_depth: row.queue_depth,
         current_task_id: row.turn_task,
         pending_approvals: row.pending_approvals,
-        retry_at: match &facts.process {
-            Process::Backoff { next_at } => Some(next_at.rfc3339()),
-            Process::None
-            | Process::Waiting { .. }
-            | Process::Starting { .. }
-            | Process::Live { .. }
-            | Process::Unattached { .. }
-            | Process::CrashLoop
-            | Process::Failed { .. } => None,
-        },
+        retry_at: facts.retry_at().map(Timestamp::rfc3339),
         last_exit: facts.last_exit.as_ref().map(exit),
         parent_agent_id: None,
         metadata: &session.metadata,
     }
+}
+
+/// The session's own limits, in the units that they are given in; `None` when it has none.
+fn limits(own: &SessionLimits) -> Option<Value> {
+    let seconds = |ms: u64| ms / 1_000;
+    (!own.is_empty()).then(|| {
+        json!({
+            "spendUsd": own.spend_micro_usd.map(usd),
+            "turns": own.turns,
+            "busySeconds": own.busy_ms.map(seconds),
+            "turnSeconds": own.turn_ms.map(seconds),
+        })
+    })
 }
 
 fn over(status: Lifecycle) -> bool {
@@ -150,7 +166,10 @@ fn trouble(session: &Session) -> Option<String> {
         | Process::Starting { .. }
         | Process::Live { .. }
         | Process::Unattached { .. }
-        | Process::Backoff { .. } => None,
+        | Process::Backoff { .. } => {
+            let limit = facts.limit?;
+            Some(format!("limit_reached: {}", limit.refusal()))
+        }
     }
 }
 

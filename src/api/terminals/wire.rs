@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 use crate::app::{App, EventPage, Overview, Piece, Published};
-use crate::domain::{Completion, EventKind, Outcome, Principal, Session, Status};
+use crate::domain::limit::usd;
+use crate::domain::{Completion, EventKind, Outcome, Principal, Session, Status, Timestamp};
 
 /// The name by which `who` finds a session: the owner's, else its id.
 pub fn name<'a>(who: &Principal, session: &'a Session) -> Cow<'a, str> {
@@ -26,7 +27,7 @@ pub fn status(session: &Session) -> &'static str {
         | Status::AwaitingApproval
         | Status::Stopping
         | Status::Unattached => "active",
-        Status::Backoff => "stale",
+        Status::Quiet | Status::Stalled | Status::Backoff | Status::RateLimited => "stale",
         Status::Interrupted
         | Status::Uncertain
         | Status::Stopped
@@ -46,7 +47,7 @@ fn phase(session: &Session, terminal: bool) -> Option<&'static str> {
         Status::Busy if terminal => Some("tool_use"),
         Status::Busy | Status::Stopping | Status::Unattached => None,
         Status::Created | Status::Waiting | Status::Idle | Status::Paused => Some("idle"),
-        Status::Backoff => Some("stale"),
+        Status::Quiet | Status::Stalled | Status::Backoff | Status::RateLimited => Some("stale"),
         Status::Interrupted
         | Status::Uncertain
         | Status::Stopped
@@ -89,6 +90,10 @@ pub fn entry(app: &App, who: &Principal, row: &Overview) -> Value {
         "pendingApprovals": row.pending_approvals,
         "lastSeq": row.last_seq,
         "completed": facts.completed.is_some(),
+        "retryAt": facts.retry_at().map(Timestamp::rfc3339),
+        "turns": facts.turns,
+        "spentUsd": usd(facts.spent_micro_usd),
+        "limitReached": facts.limit,
     });
     if let (Some(map), Some(topic)) = (entry.as_object_mut(), &session.topic) {
         map.insert("label".into(), topic.clone().into());

@@ -74,7 +74,13 @@ impl Hello {
     /// Whether a process is there, or comes by itself.
     #[must_use]
     pub fn has_process(&self) -> bool {
-        let coming = ["starting", "waiting", "backoff", "unattached"];
+        let coming = [
+            "starting",
+            "waiting",
+            "backoff",
+            "rate_limited",
+            "unattached",
+        ];
         let detail = self.detail.as_deref().unwrap_or_default();
         self.pid.is_some_and(|pid| pid > 0) || coming.contains(&detail)
     }

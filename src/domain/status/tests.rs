@@ -35,6 +35,7 @@ fn turn(phase: TurnPhase) -> Option<TurnFact> {
         task: TaskId::generate(),
         phase,
         since: Timestamp(1),
+        cut: None,
     })
 }
 
@@ -115,4 +116,75 @@ fn words_read_back() {
     for status in Status::ALL {
         assert_eq!(Status::parse(status.name()), Some(status));
     }
+}
+
+#[test]
+fn a_turn_that_gets_nowhere_is_running_and_says_so() {
+    let stall = |kind| {
+        Some(Stall {
+            kind,
+            since: Timestamp(1),
+        })
+    };
+    for (kind, word) in [
+        (StallKind::Quiet, Status::Quiet),
+        (StallKind::Stalled, Status::Stalled),
+    ] {
+        let mut facts = Facts {
+            stall: stall(kind),
+            turn: turn(TurnPhase::Running),
+            ..live_facts()
+        };
+        assert_eq!(status(&facts), word);
+        assert_eq!(word.lifecycle(&facts), Lifecycle::Running);
+        facts.asked = 1;
+        assert_eq!(status(&facts), Status::AwaitingApproval);
+        facts.turn = turn(TurnPhase::Stopping);
+        assert_eq!(status(&facts), Status::Stopping);
+        facts.turn = None;
+        assert_eq!(status(&facts), Status::Idle);
+    }
+}
+
+#[test]
+fn a_rate_limit_holds_with_and_without_a_process() {
+    let limited = |process| Facts {
+        limited_until: Some(Timestamp(9)),
+        queued: 2,
+        incarnation: Incarnation(1),
+        last_exit: Some(exit(ExitReason::RateLimited)),
+        process,
+        ..Facts::default()
+    };
+    let live = live_facts().process;
+    for process in [Process::None, live.clone()] {
+        let facts = limited(process);
+        assert_eq!(status(&facts), Status::RateLimited);
+        assert_eq!(Status::RateLimited.lifecycle(&facts), Lifecycle::Stopped);
+        assert_eq!(facts.retry_at(), Some(Timestamp(9)));
+    }
+    let paused = Facts {
+        paused: true,
+        ..limited(live.clone())
+    };
+    assert_eq!(status(&paused), Status::Paused);
+    let stopped = Facts {
+        intent: Intent::Stop,
+        ..limited(Process::None)
+    };
+    assert_eq!(status(&stopped), Status::Stopped);
+    let again = limited(Process::Backoff {
+        next_at: Timestamp(5),
+    });
+    assert_eq!(status(&again), Status::Backoff);
+    assert_eq!(again.retry_at(), Some(Timestamp(5)));
+}
+
+#[test]
+fn facts_of_an_older_build_are_read() {
+    let old = r#"{"intent":"run","turn":{"task":"0193a1b2-0000-7000-8000-000000000000",
+        "phase":"running","since":5},"process":{"state":"live","pid":7,"since":1}}"#;
+    let facts: Facts = serde_json::from_str(old).unwrap();
+    assert_eq!(facts.turn.unwrap().cut, None);
+    assert_eq!(status(&facts), Status::Busy);
 }

@@ -22,7 +22,7 @@ const KEYS: &str = "exactly one of say, think, stream, tool, ask, sleep_ms, floo
                     hang, fork";
 
 /// Signals that end a process, with their Linux numbers (signal(7)).
-const SIGNALS: [(&str, i32); 14] = [
+const SIGNALS: [(&str, i32); 16] = [
     ("HUP", 1),
     ("INT", 2),
     ("QUIT", 3),
@@ -37,6 +37,8 @@ const SIGNALS: [(&str, i32); 14] = [
     ("USR2", 12),
     ("PIPE", 13),
     ("TERM", 15),
+    ("XCPU", 24),
+    ("XFSZ", 25),
 ];
 
 /// One thing that the player does.

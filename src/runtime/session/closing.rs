@@ -57,6 +57,7 @@ impl Core {
         facts.down_at = Some(now);
         facts.again = false;
         facts.resetting = None;
+        facts.limited_until = None;
         let ends = facts.process.held();
         if ends {
             self.end_process(force, by, step);

@@ -7,16 +7,19 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::config::StallSetting;
 use crate::domain::status::Intent;
 use crate::domain::{
-    Approval, Change, EventKind, Facts, Process, Progress, Session, Status, Task, TaskMove,
-    TaskState, Timestamp, TurnFact, TurnPhase, status,
+    Approval, Change, EventKind, Facts, Process, Progress, Session, SessionLimits, Status, Task,
+    TaskMove, TaskState, Timestamp, TurnFact, TurnPhase, status,
 };
 use crate::drivers::Command;
 use crate::supervision::Backoff;
 
 use super::super::queue::Readiness;
-use super::step::{Alarm, Effect, Step};
+use super::parking::Curve;
+use super::stall::Watch;
+use super::step::{Effect, Step};
 
 /// Numbers that the moves follow; from the settings.
 #[derive(Debug, Clone)]
@@ -33,8 +36,12 @@ pub(super) struct Rules {
     pub interrupt_grace: Duration,
     /// Until an open question is denied; zero: never.
     pub approval_ttl: Duration,
-    /// Longest turn.
-    pub turn_deadline: Option<Duration>,
+    /// Hard stops, and the longest turn: the session's own, else those of the settings.
+    pub limits: SessionLimits,
+    /// When a turn gets nowhere; `None` where the program's silence says nothing.
+    pub stall: Option<StallSetting>,
+    /// Waits after rate limits without a stated time.
+    pub rate_limit: Curve,
     /// Whether a new process of this kind goes on where the last one ended.
     pub resumable: bool,
     /// Whether the program's prompt can be lost.
@@ -56,6 +63,8 @@ pub(super) struct Core {
     pub task: Option<Task>,
     /// Open questions.
     pub approvals: Vec<Approval>,
+    /// What is seen of the running turn.
+    pub watch: Watch,
     /// Numbers.
     pub rules: Rules,
     /// A number in `[0, 1)` for the jitter; the actor renews it.
@@ -68,6 +77,7 @@ impl Core {
         self.run_only(now, |core, step| {
             act(core, step);
             core.pursue_reset(now, step);
+            core.heed_limits(now, step);
         })
     }
 
@@ -81,6 +91,7 @@ impl Core {
         let stood = self.readiness();
         let mut step = Step::default();
         act(self, &mut step);
+        self.mind_watch(&before, now, &mut step);
         self.settle(&before, now, &mut step);
         let stands = self.readiness();
         let told = step
@@ -115,15 +126,15 @@ impl Core {
 
     fn status_data(&self, new: Status, previous: (&str, &str)) -> serde_json::Value {
         let facts = &self.session.facts;
-        let (retry_at, reason, message) = match &facts.process {
-            Process::Backoff { next_at } => (Some(next_at.rfc3339()), None, None),
-            Process::Failed { code, text } => (None, Some(code), Some(text)),
-            Process::None
+        let (reason, message) = match &facts.process {
+            Process::Failed { code, text } => (Some(code.as_str()), Some(text)),
+            Process::Backoff { .. }
+            | Process::None
             | Process::Waiting { .. }
             | Process::Starting { .. }
             | Process::Live { .. }
             | Process::Unattached { .. }
-            | Process::CrashLoop => (None, None, None),
+            | Process::CrashLoop => (facts.limit.map(|_| "limit_reached"), None),
         };
         json!({
             "status": new.lifecycle(facts).name(),
@@ -132,7 +143,9 @@ impl Core {
             "previousDetail": previous.1,
             "incarnation": facts.incarnation,
             "pid": facts.process.pid(),
-            "retryAt": retry_at,
+            "retryAt": facts.retry_at().map(Timestamp::rfc3339),
+            "since": facts.stall.map(|stall| stall.since.rfc3339()),
+            "limit": facts.limit,
             "reason": reason,
             "message": message,
         })
@@ -144,12 +157,16 @@ impl Core {
         if facts.turn.is_some() {
             return Readiness::InTurn;
         }
+        if let Some(limit) = facts.limit {
+            return Readiness::Spent(limit);
+        }
         let live = matches!(facts.process, Process::Live { .. });
         let free = !facts.paused
             && facts.uncertain.is_none()
             && facts.intent == Intent::Run
             && facts.ending.is_none()
-            && facts.resetting.is_none();
+            && facts.resetting.is_none()
+            && facts.limited_until.is_none();
         if live && free {
             Readiness::Ready
         } else {
@@ -178,14 +195,13 @@ impl Core {
                 task: task.id,
                 phase,
                 since: now,
+                cut: None,
             });
             core.session.facts.queued = depth;
             step.effects.push(Effect::Stand(Readiness::InTurn));
             step.effects.push(Effect::Command(prompt_of(&task), None));
-            if let Some(deadline) = core.rules.turn_deadline {
-                step.effects
-                    .push(Effect::After(deadline, Alarm::Deadline((task.id, now))));
-            }
+            step.effects.extend(core.clocks(now));
+            step.effects.extend(core.watch_turn(false, now));
             core.task = Some(task);
         })
     }
@@ -210,6 +226,7 @@ impl Core {
     pub(super) fn resume(&mut self, now: Timestamp) -> Step {
         self.run(now, |core, step| {
             core.session.facts.paused = false;
+            core.unpark(now, step);
             step.effects.push(Effect::Reload);
             step.effects.push(Effect::Stand(core.readiness()));
         })
@@ -227,6 +244,7 @@ impl Core {
             core.session.facts.intent = Intent::Stop;
             core.session.facts.down_at = Some(now);
             core.session.facts.resetting = None;
+            core.session.facts.limited_until = None;
             core.session.facts.queued = 0;
             if let Some(task) = core.session.facts.uncertain.take() {
                 core.drop_uncertain(task, "deleted", now, step);

@@ -15,6 +15,8 @@ use super::super::context::{Readers, Shared};
 use super::super::feed::Feed;
 use super::SessionActor;
 use super::core::{Core, Rules};
+use super::parking::Curve;
+use super::stall::Watch;
 
 impl Core {
     /// Reads session, running task, open questions and the progress of the latest incarnation, and
@@ -34,7 +36,7 @@ impl Core {
         let session = session.ok_or_else(|| Error::not_found("session", id))?;
         let unread_end = latest.as_ref().is_some_and(|row| row.exit.is_none());
         let (progress, nonce, started_at) = reached(latest, &session);
-        let rules = rules(shared, session.kind);
+        let rules = rules(shared, &session);
         let core = Self {
             session,
             progress,
@@ -42,6 +44,7 @@ impl Core {
             started_at,
             task,
             approvals,
+            watch: Watch::default(),
             rules,
             random: rand::random(),
         };
@@ -94,9 +97,10 @@ fn reached(latest: Option<IncarnationRow>, session: &Session) -> (Progress, Stri
     (progress, row.nonce, row.started_at)
 }
 
-fn rules(shared: &Shared, kind: crate::domain::Kind) -> Rules {
+fn rules(shared: &Shared, session: &Session) -> Rules {
     let agents = &shared.config.agents;
-    let driver = driver(kind);
+    let driver = driver(session.kind);
+    let watched = agents.stall.terminals || !driver.has_terminal();
     Rules {
         short_life: agents.short_life,
         crash_loop_after: agents.crash_loop_after,
@@ -109,7 +113,12 @@ fn rules(shared: &Shared, kind: crate::domain::Kind) -> Rules {
         start_timeout: agents.start_timeout,
         interrupt_grace: agents.interrupt_grace,
         approval_ttl: agents.approval_ttl,
-        turn_deadline: agents.turn_deadline,
+        limits: session.options.limits.or(agents.hard_stops()),
+        stall: watched.then_some(agents.stall),
+        rate_limit: Curve {
+            base: agents.rate_limit.base,
+            cap: agents.rate_limit.cap,
+        },
         resumable: driver.resumable(),
         has_prompt: driver.has_prompt(),
     }

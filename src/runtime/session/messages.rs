@@ -18,9 +18,8 @@ use super::super::edge::tell;
 use super::super::facade::{Answer, Force, Interrupt, Paused};
 use super::super::queue::{Queue, Reload, Stand};
 use super::SessionActor;
-use super::process::Ending;
+use super::exits::Ending;
 use super::questions::Resolution;
-use super::step::Step;
 use crate::crash;
 
 macro_rules! message {
@@ -66,7 +65,8 @@ message!(/// The program could not be started.
 message!(/// The log is decoded up to now.
     CaughtUp { incarnation: Incarnation, pid: u32, turn: Option<TaskId> } -> "Result<()>");
 message!(/// What the codec made of bytes or a command. Answers after the commit.
-    Decode { progress: Progress, outputs: Vec<Output>, approval: Option<ApprovalId> } -> "Result<()>");
+    Decode { progress: Progress, outputs: Vec<Output>, approval: Option<ApprovalId>,
+        /** Pieces of messages came, which went out already. */ pieces: bool } -> "Result<()>");
 message!(/// The process is gone and its log is decoded to the end.
     Exited { incarnation: Incarnation, ending: Ending, handed_over: bool } -> "Result<()>");
 message!(/// The program's prompt does not come back.
@@ -103,6 +103,7 @@ impl Handler<Wanted> for SessionActor {
         let starts = wanted.depth > 0
             && self.stands()
             && self.core.may_start(news)
+            && self.core.session.facts.limited_until.is_none()
             && !self.core.session.facts.paused;
         let committing = if starts {
             if news {
@@ -153,6 +154,9 @@ impl Handler<Start> for SessionActor {
         if self.asleep {
             return Box::pin(async { Err(super::moved()) });
         }
+        if let Some(limit) = self.core.spent() {
+            return Box::pin(async move { Err(limit.refusal()) });
+        }
         let (told, heard) = oneshot::channel();
         let free = self.stands() && self.core.may_start(true);
         if free || self.core.waits_to_restart() {
@@ -169,7 +173,7 @@ impl Handler<Start> for SessionActor {
             let step = if ends {
                 self.core.start_after_the_end(now())
             } else {
-                Step::default()
+                self.core.start_earlier(now())
             };
             let committing = self.commit(step).map(|committed, _, _| {
                 let _told = told.send(committed);

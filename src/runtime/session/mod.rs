@@ -6,12 +6,17 @@
 
 mod closing;
 mod core;
+mod exits;
+mod limits;
 mod load;
 mod messages;
 mod outcome;
+mod parking;
+mod places;
 mod process;
 mod questions;
 mod reports;
+mod stall;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -34,13 +39,12 @@ use crate::supervision::{Exit, Lifeline, Stop};
 use self::core::Core;
 use self::questions::Resolution;
 use self::step::{Alarm, Effect, Step};
-use self::wake::Counted;
+pub(super) use exits::{Ending, SERVER, START_CANCELLED, START_TIMEOUT};
 pub(super) use messages::{
     AgentIs, Archive, CaughtUp, Complete, Decode, Exited, Halt, Halting, InterruptTurn,
     LaunchFailed, Launched, Offer, Pause, PromptLost, QueueIs, Reset, Respond, Resume, Start,
     Wanted,
 };
-pub(super) use process::{Ending, SERVER, START_CANCELLED, START_TIMEOUT};
 pub(super) use wake::strand;
 
 use super::agent::{AgentActor, Order};
@@ -202,48 +206,6 @@ impl SessionActor {
         }
     }
 
-    /// Whether a process could be started: there is someone to start it, and the end of the last
-    /// one is read.
-    fn stands(&self) -> bool {
-        self.agent.is_some() && !self.unread_end && !self.asleep
-    }
-
-    /// Starts a process if a place is free, else waits for one.
-    fn begin(&mut self) -> Committing {
-        let step = match Arc::clone(&self.shared.places).try_acquire_owned() {
-            Ok(place) => {
-                self.place = Some(place);
-                self.core.launch(nonce(), now())
-            }
-            Err(_full) => {
-                self.answer_starters(&Ok(()));
-                self.core.wait_for_place(now())
-            }
-        };
-        self.commit(step)
-    }
-
-    fn await_place(&mut self, ctx: &mut Context<Self>) {
-        let places = Arc::clone(&self.shared.places);
-        let counted = Counted::new(Arc::clone(&self.shared));
-        let wait = async move {
-            let place = places.acquire_owned().await;
-            drop(counted);
-            place
-        };
-        ctx.spawn(wait.into_actor(self).map(|place, session, ctx| {
-            let waits = matches!(
-                session.core.session.facts.process,
-                crate::domain::Process::Waiting { .. }
-            );
-            if let (Ok(place), true) = (place, waits) {
-                session.place = Some(place);
-                let step = session.core.launch(nonce(), now());
-                session.commit_now(step, ctx);
-            }
-        }));
-    }
-
     fn ring(&mut self, alarm: &Alarm, ctx: &mut Context<Self>) {
         crash::point("session.ring");
         match alarm {
@@ -269,7 +231,9 @@ impl SessionActor {
             Alarm::Interrupt(_)
             | Alarm::Again(_)
             | Alarm::Start(_)
-            | Alarm::Deadline(_)
+            | Alarm::Cut(..)
+            | Alarm::Stall(..)
+            | Alarm::Parked(_)
             | Alarm::Reset(_) => {
                 let step = self.core.alarm(alarm, now());
                 self.commit_now(step, ctx);
@@ -358,10 +322,6 @@ impl SessionActor {
             super::sleep::put_to_sleep(Arc::clone(&self.shared), self.core.session.id, queue, ctx);
         }
     }
-}
-
-fn nonce() -> String {
-    uuid::Uuid::new_v4().simple().to_string()
 }
 
 /// The session goes to sleep: it is woken and asked again.

@@ -4,13 +4,15 @@
 
 use serde_json::{Value, json};
 
+use crate::domain::limit::micro_usd;
 use crate::domain::prompt::OnUncertain;
 use crate::domain::{
-    Change, EventKind, ExitReport, Outcome, TaskId, TaskMove, TaskState, Timestamp, TurnPhase,
+    Change, Cut, EventKind, ExitReport, Outcome, TaskId, TaskMove, TaskState, Timestamp, TurnFact,
+    TurnPhase,
 };
 
 use super::core::Core;
-use super::process::LOST_PROMPT;
+use super::exits::LOST_PROMPT;
 use super::step::Step;
 
 /// The end of a turn, from the program or from its loss.
@@ -39,16 +41,9 @@ impl Core {
         let Some(turn) = self.session.facts.turn.filter(|turn| turn.task == end.task) else {
             return;
         };
-        if turn.phase == TurnPhase::Stopping && end.outcome != Outcome::Completed {
-            end.outcome = Outcome::Stopped;
-            end.reason.get_or_insert_with(|| "interrupted".into());
-        }
+        verdict(&mut end, &turn);
         self.cancel_questions("turn_ended", now, step);
-        self.session.facts.tokens = self
-            .session
-            .facts
-            .tokens
-            .saturating_add(end.usage.as_ref().map_or(0, tokens));
+        let ms = self.count(&end, now);
         step.changes.push(Change::Task(Box::new(TaskMove {
             reason: end.reason.clone(),
             text: end.text.clone(),
@@ -59,9 +54,31 @@ impl Core {
         facts.turn = None;
         facts.turns = facts.turns.saturating_add(1);
         facts.last_outcome = Some(end.outcome);
+        if end.outcome == Outcome::Completed {
+            facts.limited = 0;
+        }
         self.task = None;
-        let ms = now.0.saturating_sub(turn.since.0).max(0);
         step.event(EventKind::TurnEnded, now, end.shown(Some(ms)));
+    }
+
+    /// Adds up what the running turn used; how long it took, in milliseconds.
+    pub(super) fn count(&mut self, end: &TurnEnd, now: Timestamp) -> i64 {
+        let facts = &mut self.session.facts;
+        let since = facts.turn.map_or(now, |turn| turn.since);
+        let ms = now.0.saturating_sub(since.0).max(0);
+        let cost = end.usage.as_ref().and_then(|usage| usage.get("costUsd"));
+        let cost = cost.and_then(Value::as_f64).map_or(0, micro_usd);
+        let used = end.usage.as_ref().map_or(0, tokens);
+        facts.tokens = facts.tokens.saturating_add(used);
+        facts.spent_micro_usd = facts.spent_micro_usd.saturating_add(cost);
+        let busy = u64::try_from(ms).unwrap_or(0);
+        facts.busy_ms = facts.busy_ms.saturating_add(busy);
+        if facts.turn.and_then(|turn| turn.cut) == Some(Cut::Limit) {
+            // The clock said so, also where another clock counts a moment less.
+            let most = self.rules.limits.busy_ms.unwrap_or(0);
+            facts.busy_ms = facts.busy_ms.max(most);
+        }
+        ms
     }
 
     /// The process is gone under the turn.
@@ -139,6 +156,27 @@ impl Core {
                 self.ask_about(id, now, step);
             }
         }
+    }
+}
+
+/// What a person or a clock makes of the end of a turn that they were ending.
+fn verdict(end: &mut TurnEnd, turn: &TurnFact) {
+    let completed = end.outcome == Outcome::Completed;
+    match (turn.phase, turn.cut) {
+        // The time is over, whatever the program says meanwhile.
+        (_, Some(cut @ (Cut::Deadline | Cut::Limit))) => {
+            end.outcome = Outcome::TimedOut;
+            end.reason = Some(cut.name().to_owned());
+        }
+        (_, Some(Cut::Stalled)) if !completed => {
+            end.outcome = Outcome::Failed;
+            end.reason = Some(Cut::Stalled.name().to_owned());
+        }
+        (TurnPhase::Stopping, None) if !completed => {
+            end.outcome = Outcome::Stopped;
+            end.reason.get_or_insert_with(|| "interrupted".into());
+        }
+        (TurnPhase::Dispatching | TurnPhase::Running | TurnPhase::Stopping, _) => {}
     }
 }
 

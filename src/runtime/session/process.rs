@@ -4,51 +4,23 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-
 use crate::domain::status::Intent;
 use crate::domain::{
-    Change, EventKind, ExitReason, ExitReport, Incarnation, NewIncarnation, Process, Progress,
-    Timestamp,
+    Change, ExitReason, ExitReport, Incarnation, NewIncarnation, Process, Progress, Timestamp,
 };
 
 use super::super::facade::Force;
 use super::super::ledger::Line;
 use super::core::Core;
+use super::exits::{Ending, START_CANCELLED};
 use super::step::{Alarm, Effect, Step};
-
-/// `by` of an end that the runtime asked for because the prompt was lost.
-pub(super) const LOST_PROMPT: &str = "lost_prompt";
-/// `by` of an end because the program did not become ready.
-pub(in crate::runtime) const START_TIMEOUT: &str = "start_timeout";
-/// Code of a start that was called off before the program was there.
-pub(in crate::runtime) const START_CANCELLED: &str = "start_cancelled";
-/// `by` of an end when the server ends its agents.
-pub(in crate::runtime) const SERVER: &str = "server_shutdown";
-/// `by` that the keeper writes when nobody came back.
-const ORPHAN: &str = "orphan_ttl";
-
-/// What is known of an end before it is classified.
-#[derive(Debug, Clone, Default)]
-pub(in crate::runtime) struct Ending {
-    pub pid: Option<u32>,
-    pub code: Option<i32>,
-    pub signal: Option<i32>,
-    pub core: bool,
-    pub oom: bool,
-    pub by: Option<String>,
-    pub at: Timestamp,
-    pub log_len: u64,
-    pub stderr_tail: Vec<String>,
-    /// The keeper itself is gone without an exit record.
-    pub keeper_lost: bool,
-}
 
 impl Core {
     /// Whether there is reason and leave to start a process now.
     pub(super) fn may_start(&self, by_person: bool) -> bool {
         let facts = &self.session.facts;
-        let free = self.session.archived_at.is_none() && facts.uncertain.is_none();
+        let free =
+            self.session.archived_at.is_none() && facts.uncertain.is_none() && !self.is_spent();
         let down = match facts.process {
             Process::None => by_person || facts.intent == Intent::Run,
             Process::CrashLoop | Process::Failed { .. } => by_person,
@@ -73,6 +45,7 @@ impl Core {
         facts.intent = Intent::Run;
         facts.down_at = None;
         facts.completed = None;
+        facts.limited_until = None;
         if matches!(facts.process, Process::CrashLoop | Process::Failed { .. }) {
             facts.process = Process::None;
             facts.short_lives = 0;
@@ -88,7 +61,8 @@ impl Core {
     /// Whether only the back-off stands between it and its next process.
     pub(super) fn waits_to_restart(&self) -> bool {
         let waits = matches!(self.session.facts.process, Process::Backoff { .. });
-        waits && self.session.archived_at.is_none() && self.session.facts.uncertain.is_none()
+        let free = self.session.archived_at.is_none() && !self.is_spent();
+        waits && free && self.session.facts.uncertain.is_none()
     }
 
     /// Whether a process is there that is being ended.
@@ -175,7 +149,7 @@ impl Core {
                 ..Ending::default()
             };
             let reason = if code == START_CANCELLED {
-                core.reason(&ending)
+                super::exits::reason(&ending)
             } else {
                 step.error(now, code, text);
                 ExitReason::SpawnFailed
@@ -222,42 +196,6 @@ impl Core {
         })
     }
 
-    /// The process is gone and all of its output is decoded. `handed_over`: whether bytes of a
-    /// task that was never acknowledged may have reached it.
-    pub(super) fn exited(&mut self, mut ending: Ending, handed_over: bool, now: Timestamp) -> Step {
-        self.run(now, |core, step| {
-            if !ending.keeper_lost && ending.by.is_none() {
-                // It went before the keeper had heard the whole request.
-                ending.by = core.session.facts.ending.clone();
-            }
-            let reason = core.reason(&ending);
-            if reason == ExitReason::KilledByUser && core.session.facts.ending.is_none() {
-                // A person's stop that went past the session: it holds all the same.
-                core.session.facts.intent = Intent::Stop;
-                core.session.facts.down_at = Some(ending.at);
-            }
-            let report = core.report(ending, reason);
-            core.turn_lost(&report, handed_over, now, step);
-            core.ended(report, now, step);
-            if core.begin_again(now, step) {
-                // A task that was given back waits again.
-                step.effects.push(Effect::Reload);
-                return;
-            }
-            let facts = &mut core.session.facts;
-            let before_ready = reason == ExitReason::Completed && !facts.ready;
-            let stays_down = facts.intent == Intent::Stop || (reason.wanted() && !before_ready);
-            if stays_down {
-                facts.short_lives = 0;
-                facts.restarts = 0;
-            } else if core.rules.resumable || !facts.ready {
-                core.restart(now, step);
-            }
-            step.effects.push(Effect::Stand(core.readiness()));
-            step.effects.push(Effect::Reload);
-        })
-    }
-
     /// A person or the server ends the process. `false` when there is nothing to end.
     pub(super) fn halt(&mut self, force: Force, by: &str, now: Timestamp) -> (Step, bool) {
         let mut ends = false;
@@ -279,54 +217,10 @@ impl Core {
         waits && self.session.facts.incarnation == incarnation
     }
 
-    fn reason(&self, ending: &Ending) -> ExitReason {
-        match ending.by.as_deref() {
-            Some(LOST_PROMPT) => return ExitReason::Failed,
-            Some(START_TIMEOUT) => return ExitReason::StartTimeout,
-            Some(SERVER) => return ExitReason::ServerShutdown,
-            Some(ORPHAN) => return ExitReason::Orphaned,
-            Some(_) => return ExitReason::KilledByUser,
-            None => {}
-        }
-        match (ending.keeper_lost, ending.code) {
-            (true, _) => ExitReason::KeeperLost,
-            (false, Some(0)) => ExitReason::Completed,
-            (false, _) => ExitReason::Crashed,
-        }
-    }
-
-    fn report(&self, ending: Ending, reason: ExitReason) -> ExitReport {
-        ExitReport {
-            incarnation: self.session.facts.incarnation,
-            pid: ending.pid.or(self.session.facts.process.pid()),
-            exit_code: ending.code,
-            signal: ending.signal,
-            core: ending.core,
-            oom: ending.oom,
-            reason,
-            by: ending.by,
-            started_at: self.started_at,
-            ended_at: ending.at,
-            stderr_tail: ending.stderr_tail,
-            log_len: ending.log_len,
-        }
-    }
-
-    fn ended(&mut self, report: ExitReport, now: Timestamp, step: &mut Step) {
-        self.session.facts.ending = None;
-        self.cancel_questions("exit", now, step);
-        step.event(EventKind::Exit, now, json!(report));
-        let down = self.line("process_down", Some(report.words()));
-        step.effects.extend([Effect::Log(down), Effect::Leave]);
-        step.changes.push(Change::Ended(Box::new(report.clone())));
-        self.session.facts.process = Process::None;
-        self.session.facts.last_exit = Some(report);
-    }
-
     /// The start that a person asked for while the process was being ended.
-    fn begin_again(&mut self, now: Timestamp, step: &mut Step) -> bool {
+    pub(super) fn begin_again(&mut self, now: Timestamp, step: &mut Step) -> bool {
         let wanted = std::mem::take(&mut self.session.facts.again);
-        let goes = wanted && self.session.archived_at.is_none();
+        let goes = wanted && self.session.archived_at.is_none() && !self.is_spent();
         if goes {
             self.forgive();
             self.session.facts.process = Process::Waiting { since: now };
@@ -336,7 +230,7 @@ impl Core {
     }
 
     /// Back-off, or a crash loop after too many short lives.
-    fn restart(&mut self, now: Timestamp, step: &mut Step) {
+    pub(super) fn restart(&mut self, now: Timestamp, step: &mut Step) {
         let lifetime = self
             .session
             .facts

@@ -7,6 +7,7 @@ use actix::prelude::*;
 
 use crate::crash;
 use crate::domain::Error;
+use crate::drivers::driver;
 
 use super::super::clock::now;
 use super::messages::{CaughtUp, Decode, Exited, LaunchFailed, Launched, PromptLost};
@@ -83,12 +84,16 @@ impl Handler<Decode> for SessionActor {
             None => (None, None),
         };
         let Decode {
-            progress, outputs, ..
+            progress,
+            outputs,
+            pieces,
+            ..
         } = decode;
         let step = self.core.output(
             Decoded {
                 progress,
                 outputs,
+                pieces,
                 answer,
             },
             now(),
@@ -114,7 +119,10 @@ impl Handler<Exited> for SessionActor {
             return AtomicResponse::new(Box::pin(wrap_future::<_, Self>(async { Ok(()) })));
         }
         self.unread_end = false;
-        let step = self.core.exited(exited.ending, exited.handed_over, now());
+        let mut ending = exited.ending;
+        let driver = driver(self.core.session.kind);
+        ending.told = driver.exit_reason(ending.code, &ending.stderr_tail);
+        let step = self.core.exited(ending, exited.handed_over, now());
         AtomicResponse::new(Box::pin(self.commit(step).map(
             |committed, session: &mut Self, _| {
                 session.settle_answers();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::domain::{
-    ApprovalId, Change, Draft, EventKind, Incarnation, Progress, TaskId, Timestamp,
+    ApprovalId, Change, Cut, Draft, EventKind, Incarnation, Progress, TaskId, Timestamp,
 };
 use crate::drivers::Command;
 
@@ -74,8 +74,12 @@ pub(super) enum Alarm {
     Backoff(Incarnation),
     /// Nobody answered.
     Approval(ApprovalId),
-    /// The turn takes too long.
-    Deadline(Attempt),
+    /// The turn takes too long, by this clock.
+    Cut(Attempt, Cut),
+    /// The turn may have stalled; with the number of the timer.
+    Stall(Attempt, u64),
+    /// The time that a rate limit states.
+    Parked(Timestamp),
     /// The turn that a reset waits for takes too long.
     Reset(Attempt),
 }

@@ -1,13 +1,19 @@
 //! The session's moves without an actor: each test drives the core as the programs, the queue and
 //! people would, and looks at what is committed.
 
+mod clocks;
+mod deaths;
+mod limits;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::core::{Core, Rules};
-use super::process::Ending;
+use super::exits::Ending;
+use super::parking::Curve;
 use super::questions::Resolution;
+use super::stall::Watch;
 use super::step::{Alarm, Effect, Step};
 use super::turn::Decoded;
 use crate::domain::*;
@@ -55,6 +61,7 @@ fn core() -> Core {
         started_at: T,
         task: None,
         approvals: vec![],
+        watch: Watch::default(),
         rules: Rules {
             short_life: Duration::from_secs(60),
             crash_loop_after: 5,
@@ -67,7 +74,12 @@ fn core() -> Core {
             start_timeout: Duration::from_secs(60),
             interrupt_grace: Duration::from_secs(5),
             approval_ttl: Duration::from_secs(300),
-            turn_deadline: None,
+            limits: SessionLimits::default(),
+            stall: None,
+            rate_limit: Curve {
+                base: Duration::from_secs(60),
+                cap: Duration::from_secs(1_800),
+            },
             resumable: true,
             has_prompt: false,
         },
@@ -105,6 +117,7 @@ fn heard(core: &mut Core, outputs: Vec<Output>) -> Step {
         Decoded {
             progress,
             outputs,
+            pieces: false,
             answer: None,
         },
         later(10),
@@ -460,6 +473,7 @@ fn a_question_is_asked_once_and_its_end_lets_the_turn_go_on() {
         Decoded {
             progress,
             outputs: vec![],
+            pieces: false,
             answer: Some(answer.clone()),
         },
         T,

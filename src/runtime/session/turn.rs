@@ -7,15 +7,15 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::domain::{
-    ApprovalId, Change, EventKind, Outcome, Process, Progress, TaskId, TaskMove, TaskState,
+    ApprovalId, Change, Cut, EventKind, Outcome, Process, Progress, TaskId, TaskMove, TaskState,
     Timestamp, TurnFact, TurnPhase,
 };
 use crate::drivers::{Command, Output};
 
 use super::super::facade::Force;
 use super::core::{Core, prompt_of};
+use super::exits::{INTERRUPT, LOST_PROMPT, START_TIMEOUT};
 use super::outcome::TurnEnd;
-use super::process::{LOST_PROMPT, START_TIMEOUT};
 use super::questions::Resolution;
 use super::step::{Alarm, Attempt, Effect, Step};
 
@@ -27,6 +27,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub(super) struct Decoded {
     pub progress: Progress,
     pub outputs: Vec<Output>,
+    /// Pieces of messages came that are told to nobody here.
+    pub pieces: bool,
     /// The answer that was translated, with who gave it.
     pub answer: Option<Resolution>,
 }
@@ -35,6 +37,12 @@ impl Core {
     /// Takes what the codec made of bytes or of a command.
     pub(super) fn output(&mut self, decoded: Decoded, now: Timestamp) -> Step {
         self.run(now, |core, step| {
+            if decoded.progress.offset > core.progress.offset {
+                core.watch.printed(now);
+            }
+            if decoded.pieces {
+                core.watch.progressed(now);
+            }
             if let Some(answer) = decoded.answer {
                 core.resolve(answer, now, step);
             }
@@ -48,13 +56,23 @@ impl Core {
 
     fn take(&mut self, output: Output, now: Timestamp, step: &mut Step) {
         match output {
-            Output::Ready => self.became_ready(now),
-            Output::TurnStarted { task } => self.turn_started(task, now, step),
+            Output::Ready => {
+                self.watch.progressed(now);
+                self.became_ready(now);
+            }
+            Output::TurnStarted { task } => {
+                self.watch.progressed(now);
+                self.turn_started(task, now, step);
+            }
             Output::Event { kind, mut data } => {
+                self.watch.told(kind, &data, now);
                 self.name_task(&mut data);
                 step.event(kind, now, data);
             }
-            Output::Ask(question) => self.ask(question, now, step),
+            Output::Ask(question) => {
+                self.watch.progressed(now);
+                self.ask(question, now, step);
+            }
             Output::Conversation { id } => self.session.facts.conversation = Some(id),
             Output::Withdrawn { request } => self.withdraw(&request, now, step),
             Output::TurnEnded {
@@ -63,7 +81,7 @@ impl Core {
                 reason,
                 text,
                 usage,
-                limited: _,
+                limited,
             } => {
                 let end = TurnEnd {
                     task,
@@ -72,7 +90,14 @@ impl Core {
                     text,
                     usage,
                 };
-                self.turn_ended(end, now, step);
+                let turn = self.session.facts.turn.filter(|turn| turn.task == end.task);
+                match limited {
+                    Some(limited) => self.turn_limited(end, limited, now, step),
+                    None => self.turn_ended(end, now, step),
+                }
+                if self.exchanges(turn.and_then(|turn| turn.cut)) {
+                    self.end_process(Force::Ladder, Cut::Stalled.name(), step);
+                }
             }
             // The agent's actor writes these itself, after the commit.
             Output::File { .. } | Output::Send { .. } | Output::Delta(_) => {}
@@ -111,11 +136,16 @@ impl Core {
         };
         let incarnation = self.session.facts.incarnation;
         let attempt = task.attempt;
+        // A task that its provider refused has been told before.
+        let known = task.started_at.is_some();
         step.event(
             EventKind::TurnStarted,
             now,
             json!({"taskId": id, "attempt": attempt, "incarnation": incarnation}),
         );
+        if known {
+            return;
+        }
         step.event(
             EventKind::UserMessage,
             now,
@@ -211,7 +241,8 @@ impl Core {
         self.run(now, |core, step| match alarm {
             Alarm::Interrupt(attempt) => {
                 if core.is_stopping(*attempt) {
-                    core.end_process(Force::Ladder, "interrupt", step);
+                    let cut = core.session.facts.turn.and_then(|turn| turn.cut);
+                    core.end_process(Force::Ladder, cut.map_or(INTERRUPT, Cut::name), step);
                 }
             }
             // A shell defers what comes before its command has taken the terminal.
@@ -228,21 +259,9 @@ impl Core {
                     core.end_process(Force::Kill, START_TIMEOUT, step);
                 }
             }
-            Alarm::Deadline((task, since)) => {
-                let turn = core.session.facts.turn;
-                if turn.is_some_and(|turn| turn.task == *task && turn.since == *since) {
-                    let reason = Some("deadline".to_owned());
-                    let end = TurnEnd {
-                        task: *task,
-                        outcome: Outcome::TimedOut,
-                        reason,
-                        text: None,
-                        usage: None,
-                    };
-                    core.turn_ended(end, now, step);
-                    core.end_process(Force::Ladder, "deadline", step);
-                }
-            }
+            Alarm::Cut(attempt, cut) => core.cut_turn(*attempt, *cut, now, step),
+            Alarm::Stall(attempt, round) => core.look_for_stall((*attempt, *round), now, step),
+            Alarm::Parked(at) => core.look_at_parking(*at, now, step),
             Alarm::Reset(attempt) => core.hurry_reset(*attempt, now, step),
             // The actor handles these itself: they need a place, or the codec.
             Alarm::Backoff(_) | Alarm::Approval(_) => {}

@@ -5,13 +5,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
 
 use crate::crash;
-use crate::domain::{Batch, Incarnation, Process, Result, SessionId};
+use crate::domain::{Batch, Incarnation, Process, Result, SessionId, Timestamp};
 use crate::keeper;
 use crate::store;
 
@@ -19,12 +18,16 @@ use super::super::clock::now;
 use super::super::context::Shared;
 use super::super::journal::{Append, Journal};
 use super::core::Core;
+use super::limits::until;
 use super::step::{Alarm, Effect, Step};
 use super::{Committing, SessionActor};
 
 impl Core {
     /// Whether nothing is or will be running without a new prompt.
     pub(super) fn may_sleep(&self) -> bool {
+        if self.session.facts.limited_until.is_some() {
+            return false;
+        }
         match self.session.facts.process {
             Process::None | Process::CrashLoop | Process::Failed { .. } => true,
             Process::Waiting { .. }
@@ -36,29 +39,22 @@ impl Core {
     }
 
     /// Timers that a new generation must set again.
-    pub(super) fn due(&self) -> Vec<Effect> {
-        let wait = |at: crate::domain::Timestamp| {
-            Duration::from_millis(u64::try_from(at.0.saturating_sub(now().0)).unwrap_or(0))
-        };
+    pub(super) fn due(&mut self, now: Timestamp) -> Vec<Effect> {
         let mut due: Vec<Effect> = self
             .approvals
             .iter()
             .filter_map(|open| {
                 open.expires_at
-                    .map(|at| Effect::After(wait(at), Alarm::Approval(open.id)))
+                    .map(|at| Effect::After(until(at, now), Alarm::Approval(open.id)))
             })
             .collect();
-        if let (Some(turn), Some(deadline)) = (&self.session.facts.turn, self.rules.turn_deadline) {
-            let ms = i64::try_from(deadline.as_millis()).unwrap_or(i64::MAX);
-            due.push(Effect::After(
-                wait(turn.since.plus_ms(ms)),
-                Alarm::Deadline((turn.task, turn.since)),
-            ));
-        }
+        due.extend(self.clocks(now));
+        due.extend(self.watch_turn(true, now));
+        due.extend(self.parked(now));
         if let Process::Starting { since, .. } = self.session.facts.process {
             let ms = i64::try_from(self.rules.start_timeout.as_millis()).unwrap_or(i64::MAX);
             due.push(Effect::After(
-                wait(since.plus_ms(ms)),
+                until(since.plus_ms(ms), now),
                 Alarm::Start(self.session.facts.incarnation),
             ));
         }
@@ -69,7 +65,8 @@ impl Core {
 impl SessionActor {
     /// Commits what is true of the process now, and goes on from there.
     pub(super) fn settle(&mut self, ctx: &mut Context<Self>) -> Committing {
-        self.carry_out(self.core.due(), ctx);
+        let due = self.core.due(now());
+        self.carry_out(due, ctx);
         let incarnation = self.core.session.facts.incarnation;
         match self.core.session.facts.process.clone() {
             Process::Starting { .. } | Process::Live { .. } | Process::Unattached { .. } => {
@@ -78,8 +75,7 @@ impl SessionActor {
             Process::None if self.unread_end && incarnation.0 > 0 => self.look(incarnation),
             Process::Waiting { .. } => self.begin(),
             Process::Backoff { next_at } => {
-                let left = u64::try_from(next_at.0.saturating_sub(now().0)).unwrap_or(0);
-                let wait = Duration::from_millis(left);
+                let wait = until(next_at, now());
                 let effects = vec![Effect::After(wait, Alarm::Backoff(incarnation))];
                 self.commit(Step {
                     effects,
@@ -87,7 +83,9 @@ impl SessionActor {
                 })
             }
             Process::None | Process::CrashLoop | Process::Failed { .. } => {
-                self.commit(Step::default())
+                // Its limits may be others now.
+                let step = self.core.run(now(), |_, _| {});
+                self.commit(step)
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The rows that follow from a batch's events, each change by its kind.
 //!
-//! Never moves a task along an arrow that `TaskState::may_become` does not have.
+//! Never moves a task along an arrow that `TaskState::may_move` does not have.
 
 use diesel::prelude::*;
 
@@ -105,7 +105,7 @@ fn move_task(
         Some((text, started)) => (Some(word("task state", &text, TaskState::parse)?), started),
         None => (None, None),
     };
-    if !from.is_some_and(|from| from.may_become(step.to)) {
+    if !from.is_some_and(|from| from.may_move(step.to, step.reason.as_deref())) {
         return Err(StoreError::Illegal {
             batch,
             task: step.task,

@@ -37,17 +37,21 @@ pub enum Order {
     Changed,
 }
 
-/// Statuses that a session with a process that is held, waits or is in back-off can have.
-pub const ALIVE: [Status; 10] = [
+/// Statuses that a session with a process that is held, waits or is in back-off can have, or one that
+/// goes on by itself at some time.
+pub const ALIVE: [Status; 13] = [
     Status::Waiting,
     Status::Starting,
     Status::Idle,
     Status::Busy,
     Status::AwaitingApproval,
+    Status::Quiet,
+    Status::Stalled,
     Status::Stopping,
     Status::Unattached,
     Status::Paused,
     Status::Backoff,
+    Status::RateLimited,
     Status::Uncertain,
 ];
 

@@ -4,6 +4,7 @@
 mod agent;
 mod away;
 mod chaos;
+mod deaths;
 mod drain;
 mod edges;
 mod keeper;

@@ -322,6 +322,9 @@ fn over(status: Status) -> bool {
         | Status::Idle
         | Status::Busy
         | Status::AwaitingApproval
+        | Status::Quiet
+        | Status::Stalled
+        | Status::RateLimited
         | Status::Stopping
         | Status::Unattached
         | Status::Paused

@@ -85,6 +85,9 @@ impl Life {
     ) -> Option<Self> {
         let mut told = Vec::with_capacity(outputs.len());
         let name = moment(&outputs);
+        let pieces = outputs
+            .iter()
+            .any(|output| matches!(output, Output::Delta(_)));
         for output in outputs {
             match output {
                 Output::File { name, bytes } => self.outbox.push(Item::File { name, bytes }),
@@ -114,6 +117,7 @@ impl Life {
                 progress,
                 outputs: told,
                 approval,
+                pieces,
             })
             .await;
         if !matches!(committed, Ok(Ok(()))) {

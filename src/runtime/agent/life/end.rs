@@ -97,6 +97,7 @@ fn ending(record: Option<ExitRecord>, (pid, log_len): (u32, u64)) -> Ending {
             log_len: record.log_len,
             stderr_tail: record.stderr_tail.lines().map(str::to_owned).collect(),
             keeper_lost: false,
+            told: None,
         },
         None => Ending {
             pid,

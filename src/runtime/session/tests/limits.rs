@@ -1,0 +1,270 @@
+//! Rate limits that park a session, and its hard stops.
+
+use super::*;
+use crate::domain::status::Intent;
+use crate::domain::task::RATE_LIMITED;
+use crate::drivers::Limited;
+
+fn limited(task: TaskId, until: Option<Timestamp>, acted: bool) -> Output {
+    Output::TurnEnded {
+        task,
+        outcome: Outcome::Failed,
+        reason: Some("api_error".into()),
+        text: None,
+        usage: None,
+        limited: Some(Limited { until, acted }),
+    }
+}
+
+fn costing(task: TaskId, usd: f64) -> Output {
+    Output::TurnEnded {
+        task,
+        outcome: Outcome::Completed,
+        reason: None,
+        text: None,
+        usage: Some(json!({"costUsd": usd})),
+        limited: None,
+    }
+}
+
+fn reasons(step: &Step) -> Vec<Option<String>> {
+    let moves = step.changes.iter().filter_map(|change| match change {
+        Change::Task(task) => Some(task.reason.clone()),
+        _ => None,
+    });
+    moves.collect()
+}
+
+fn parked(step: &Step) -> Option<(Duration, Timestamp)> {
+    step.effects.iter().find_map(|effect| match effect {
+        Effect::After(wait, Alarm::Parked(at)) => Some((*wait, *at)),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_refused_turn_waits_again_until_the_stated_time() {
+    let mut core = core();
+    let id = running(&mut core);
+    let until = later(90_000);
+    let step = heard(&mut core, vec![limited(id, Some(until), false)]);
+    assert_eq!(moves(&step), [TaskState::Queued]);
+    assert_eq!(reasons(&step), [Some(RATE_LIMITED.to_owned())]);
+    assert_eq!(names(&step), ["rate_limited", "status"]);
+    assert_eq!(parked(&step).unwrap().1, until);
+    assert_eq!(core.session.status, Status::RateLimited);
+    assert_eq!(core.readiness(), Readiness::Held);
+    assert_eq!(core.session.facts.turns, 0, "it was no turn");
+    let status = step.events.last().unwrap();
+    let data: Value = serde_json::from_str(&status.data).unwrap();
+    assert_eq!(data["retryAt"], until.rfc3339());
+    assert!(!core.may_sleep());
+
+    let early = core.alarm(&Alarm::Parked(until), later(80_000));
+    assert!(early.is_empty());
+    assert_eq!(parked(&early).unwrap().0.as_secs(), 10);
+    let step = core.alarm(&Alarm::Parked(until), until);
+    assert_eq!(core.readiness(), Readiness::Ready);
+    let effects = &step.effects;
+    assert!(
+        effects.contains(&Effect::Reload) && effects.contains(&Effect::Stand(Readiness::Ready))
+    );
+    assert!(core.alarm(&Alarm::Parked(until), until).is_empty(), "once");
+}
+
+#[test]
+fn a_second_attempt_tells_its_start_and_not_the_words_again() {
+    let mut core = core();
+    let id = running(&mut core);
+    heard(&mut core, vec![limited(id, None, false)]);
+    core.resume(later(20));
+    let again = Task {
+        id,
+        attempt: 1,
+        started_at: Some(T),
+        ..task(&core)
+    };
+    core.offer(again, 0, later(30));
+    let step = heard(&mut core, vec![Output::TurnStarted { task: id }]);
+    assert_eq!(names(&step), ["turn_started"]);
+    assert_eq!(core.task.as_ref().unwrap().attempt, 2);
+}
+
+#[test]
+fn a_turn_that_had_done_something_is_not_sent_again() {
+    let mut core = core();
+    let id = running(&mut core);
+    let step = heard(&mut core, vec![limited(id, Some(later(90_000)), true)]);
+    assert_eq!(moves(&step), [TaskState::Failed]);
+    assert_eq!(reasons(&step), [Some(RATE_LIMITED.to_owned())]);
+    assert_eq!(core.session.status, Status::RateLimited);
+    assert_eq!(core.readiness(), Readiness::Held, "what waits is held");
+}
+
+#[test]
+fn without_a_stated_time_the_wait_doubles_and_a_good_turn_ends_the_row() {
+    let mut core = core();
+    ready(&mut core);
+    let mut waits = vec![];
+    for _limit in 0..7 {
+        let task = task(&core);
+        let id = task.id;
+        core.offer(task, 0, later(10));
+        let step = heard(&mut core, vec![limited(id, None, false)]);
+        waits.push(parked(&step).unwrap().0.as_secs());
+        core.resume(later(10));
+    }
+    assert_eq!(waits, [60, 120, 240, 480, 960, 1_800, 1_800]);
+    let task = task(&core);
+    let id = task.id;
+    core.offer(task, 0, T);
+    heard(&mut core, vec![costing(id, 0.0)]);
+    assert_eq!(core.session.facts.limited, 0);
+}
+
+#[test]
+fn a_time_that_is_past_is_no_time() {
+    let mut core = core();
+    let id = running(&mut core);
+    let step = heard(&mut core, vec![limited(id, Some(later(-5)), false)]);
+    assert_eq!(parked(&step).unwrap().0.as_secs(), 60);
+}
+
+#[test]
+fn a_person_may_go_on_earlier_or_stop() {
+    for way in ["resume", "start", "stop"] {
+        let mut core = core();
+        let id = running(&mut core);
+        heard(&mut core, vec![limited(id, Some(later(90_000)), false)]);
+        match way {
+            "resume" => core.resume(later(20)),
+            "start" => core.start_earlier(later(20)),
+            _ => core.halt(Force::Ladder, "ann", later(20)).0,
+        };
+        assert_eq!(core.session.facts.limited_until, None, "{way}");
+        let stopped = core.session.facts.intent == Intent::Stop;
+        assert_eq!(stopped, way == "stop");
+        assert_eq!(core.readiness() == Readiness::Ready, way != "stop");
+    }
+}
+
+#[test]
+fn a_parked_session_goes_on_after_a_restart_of_the_server() {
+    let mut core = core();
+    let id = running(&mut core);
+    let until = later(90_000);
+    heard(&mut core, vec![limited(id, Some(until), false)]);
+    let due = core.due(later(60_000));
+    let left = Effect::After(Duration::from_secs(30), Alarm::Parked(until));
+    assert!(due.contains(&left), "{due:?}");
+}
+
+#[test]
+fn a_limited_turn_that_a_person_had_ended_stays_ended() {
+    let mut core = core();
+    let id = running(&mut core);
+    core.interrupt(T);
+    let step = heard(&mut core, vec![limited(id, None, false)]);
+    assert_eq!(moves(&step), [TaskState::Stopped]);
+}
+
+#[test]
+fn each_hard_stop_puts_the_session_down_and_keeps_what_waits() {
+    for (limits, kind) in [
+        (
+            SessionLimits {
+                spend_micro_usd: Some(300_000),
+                ..SessionLimits::default()
+            },
+            LimitKind::Spend,
+        ),
+        (
+            SessionLimits {
+                turns: Some(1),
+                ..SessionLimits::default()
+            },
+            LimitKind::Turns,
+        ),
+        (
+            SessionLimits {
+                busy_ms: Some(10),
+                ..SessionLimits::default()
+            },
+            LimitKind::BusyTime,
+        ),
+    ] {
+        let mut core = core();
+        core.rules.limits = limits;
+        let id = running(&mut core);
+        let step = heard(&mut core, vec![costing(id, 0.3)]);
+        assert_eq!(
+            moves(&step),
+            [TaskState::Completed],
+            "the turn itself was good"
+        );
+        assert_eq!(core.session.facts.limit, Some(kind));
+        assert_eq!(core.readiness(), Readiness::Spent(kind));
+        assert_eq!(core.session.status, Status::Stopping);
+        assert!(
+            step.effects
+                .contains(&Effect::End(Force::Ladder, "limit".into()))
+        );
+        let ending = Ending {
+            signal: Some(15),
+            by: Some("limit".into()),
+            at: later(500),
+            ..Ending::default()
+        };
+        core.exited(ending, false, later(500));
+        let exit = core.session.facts.last_exit.clone().unwrap();
+        assert_eq!(exit.reason, ExitReason::Limit);
+        assert_eq!(core.session.status, Status::Stopped);
+        assert!(!core.may_start(true), "a person's message starts nothing");
+        assert!(!core.is_news(None));
+        // A raised limit lets it go on, when somebody starts it.
+        core.rules.limits = SessionLimits::default();
+        core.run(later(600), |_, _| {});
+        assert_eq!(core.session.facts.limit, None);
+        assert!(core.may_start(true));
+    }
+}
+
+#[test]
+fn the_time_of_all_turns_cuts_the_running_one() {
+    let mut core = core();
+    core.rules.limits.busy_ms = Some(60_000);
+    core.session.facts.busy_ms = 50_000;
+    ready(&mut core);
+    let task = task(&core);
+    let id = task.id;
+    let step = core.offer(task, 0, T);
+    let cut = Alarm::Cut((id, T), Cut::Limit);
+    let clock = Effect::After(Duration::from_secs(10), cut.clone());
+    assert!(step.effects.contains(&clock), "{:?}", step.effects);
+    heard(&mut core, vec![Output::TurnStarted { task: id }]);
+    let step = core.alarm(&cut, later(10_000));
+    assert_eq!(moves(&step), [TaskState::Stopping]);
+    // The other clock says a little less.
+    let step = heard(&mut core, vec![costing(id, 0.0)]);
+    assert_eq!(moves(&step), [TaskState::TimedOut]);
+    assert_eq!(reasons(&step), [Some("limit".to_owned())]);
+    assert_eq!(core.session.facts.limit, Some(LimitKind::BusyTime));
+}
+
+#[test]
+fn what_was_spent_adds_up_and_a_reset_does_not_forget_it() {
+    let mut core = core();
+    core.rules.limits.spend_micro_usd = Some(1_000_000);
+    ready(&mut core);
+    for turn in 1..=3_u64 {
+        let task = task(&core);
+        let id = task.id;
+        core.offer(task, 0, T);
+        heard(&mut core, vec![costing(id, 0.2)]);
+        assert_eq!(core.session.facts.spent_micro_usd, turn * 200_000);
+    }
+    core.reset("ann", T);
+    died(&mut core, false, later(500));
+    assert_eq!(core.session.facts.spent_micro_usd, 600_000);
+    assert_eq!(core.session.facts.limit, None);
+}
