@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
+use crate::api::shared::work::options;
 use crate::app::{App, EventPage, Overview, Published};
 use crate::domain::{Completion, Outcome, Principal, Session, Status};
 
@@ -90,8 +91,10 @@ pub fn entry(app: &App, who: &Principal, row: &Overview) -> Value {
         "lastSeq": row.last_seq,
         "completed": facts.completed.is_some(),
     });
-    if let (Some(map), Some(topic)) = (entry.as_object_mut(), &session.topic) {
-        map.insert("label".into(), topic.clone().into());
+    if let Some(map) = entry.as_object_mut() {
+        map.extend(options::shown(&session.options));
+        let topic = session.topic.as_ref();
+        map.extend(topic.map(|topic| ("label".to_owned(), topic.clone().into())));
     }
     entry
 }
