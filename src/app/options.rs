@@ -7,9 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Number, Value};
 
 use super::App;
-use crate::domain::{
-    Error, Kind, Options, Principal, Result, Session, SessionLimits,
-};
+use crate::domain::{Error, Kind, Options, Principal, Result, Session, SessionLimits};
 
 /// The words for how hard a model thinks.
 const EFFORTS: [&str; 5] = ["low", "medium", "high", "xhigh", "max"];
@@ -134,7 +132,11 @@ pub(super) fn model(named: Option<Kind>, model: Option<&str>) -> Result<()> {
         return Ok(());
     }
     let expected = "1 to 512 bytes that do not start with `-`, without control characters";
-    Err(bad("model", "the name of the model is not allowed", expected))
+    Err(bad(
+        "model",
+        "the name of the model is not allowed",
+        expected,
+    ))
 }
 
 fn effort(word: &str) -> Result<String> {
@@ -156,7 +158,11 @@ fn servers(servers: &Map<String, Value>) -> Result<()> {
         let shown: String = name.chars().take(MAX_SERVER_NAME).collect();
         let field = format!("mcpServers.{shown}");
         if !(1..=MAX_SERVER_NAME).contains(&name.len()) || !name.bytes().all(letter) {
-            return Err(bad(&field, "the name of the server is not allowed", expected));
+            return Err(bad(
+                &field,
+                "the name of the server is not allowed",
+                expected,
+            ));
         }
         let text = |key: &str| server.get(key).is_some_and(Value::is_string);
         if !server.is_object() || !(text("command") || text("url")) {
@@ -269,7 +275,10 @@ mod tests {
             (json!({"": server}), "mcpServers."),
             (json!({"a": "hush"}), "mcpServers.a"),
             (json!({"a": {"env": {"T": "hush"}}}), "mcpServers.a"),
-            (json!({"a": {"command": "hush".repeat(20_000)}}), "mcpServers"),
+            (
+                json!({"a": {"command": "hush".repeat(20_000)}}),
+                "mcpServers",
+            ),
         ] {
             let told = refused(Kind::Claude, &with_servers(servers));
             assert_eq!(told, ("bad_field".to_owned(), field.to_owned()));

@@ -42,11 +42,7 @@ pub fn output(program: &Path, args: &[&str]) -> Result<String, String> {
 ///
 /// # Errors
 /// A text, when it cannot be started or is late.
-pub fn version(
-    program: &Path,
-    quiet: &[(&str, &str)],
-    limit: Duration,
-) -> Result<String, String> {
+pub fn version(program: &Path, quiet: &[(&str, &str)], limit: Duration) -> Result<String, String> {
     let mut child = command(program)
         .arg("--version")
         .envs(quiet.iter().copied())

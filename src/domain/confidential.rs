@@ -81,7 +81,10 @@ mod tests {
         let read = Confidential::parse(&whole.to_bytes().unwrap()).unwrap();
         assert_eq!(read, whole);
         let shown = format!("{whole:?}");
-        assert!(shown.contains("notes") && !shown.contains("hush"), "{shown}");
+        assert!(
+            shown.contains("notes") && !shown.contains("hush"),
+            "{shown}"
+        );
         let old = Confidential::parse(br#"{"env":"v","A":"b"}"#).unwrap();
         assert_eq!(old.env.len(), 2);
         assert!(old.mcp_servers.is_empty());

@@ -356,7 +356,10 @@ mod tests {
     fn versions_are_found_in_what_programs_print() {
         for (text, version) in [
             ("2.1.330 (Claude Code)\n", Some("2.1.330")),
-            ("GNU bash, version 5.2.15(1)-release (x86_64)\n", Some("5.2.15")),
+            (
+                "GNU bash, version 5.2.15(1)-release (x86_64)\n",
+                Some("5.2.15"),
+            ),
             ("tool v1.0.0-rc.1+x", Some("1.0.0-rc.1+x")),
             ("usage: tool", None),
             ("", None),

@@ -53,9 +53,7 @@ impl Runtime {
     pub async fn programs(&self) -> Result<Vec<Found>> {
         let runtime = self.clone();
         // One look at a time: whoever comes meanwhile finds the versions known.
-        let mut known = Arc::clone(&runtime.shared().programs.0)
-            .lock_owned()
-            .await;
+        let mut known = Arc::clone(&runtime.shared().programs.0).lock_owned().await;
         let look = move || -> Vec<Found> {
             let kinds = Kind::ALL.into_iter();
             kinds

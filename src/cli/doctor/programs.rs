@@ -53,9 +53,7 @@ fn check(found: &Found) -> Check {
         (Some(missing), _) if found.path.is_none() => {
             Check::warning(name, missing.what, missing.mend)
         }
-        (Some(missing), _) => {
-            Check::warning(name, format!("{here}, not signed in"), missing.mend)
-        }
+        (Some(missing), _) => Check::warning(name, format!("{here}, not signed in"), missing.mend),
         (None, SignedIn::By(by)) => Check::ok(name, format!("{here}, signed in by {by}")),
         (None, SignedIn::NotNeeded | SignedIn::No) => Check::ok(name, here),
     }

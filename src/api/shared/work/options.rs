@@ -100,7 +100,8 @@ fn number(count: u64, unit: u64) -> Value {
     }
     let digits = unit.to_string().len().saturating_sub(1);
     let text = format!("{}.{rest:0digits$}", count / unit);
-    text.parse::<f64>().map_or(Value::Null, |value| json!(value))
+    text.parse::<f64>()
+        .map_or(Value::Null, |value| json!(value))
 }
 
 #[cfg(test)]
