@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{App, MessageRequest, SessionOverview, WhenBusy, place};
+use super::{App, MessageRequest, OptionsRequest, SessionOverview, WhenBusy, options, place};
 use crate::crash;
 use crate::domain::prompt::IdempotencyKey;
 use crate::domain::{
-    Error, Facts, Kind, OnUncertain, Options, PermissionMode, Placement, Principal, Prompt, Result,
-    Session, SessionId, Status,
+    Confidential, Error, Facts, Kind, OnUncertain, PermissionMode, Placement, Principal, Prompt,
+    Result, Session, SessionId, Status,
 };
 use crate::secrets::env_aad;
 use crate::store::idempotency::{self, KeptReply};
@@ -44,6 +44,8 @@ pub struct AgentRequest {
     pub permission_mode: Option<String>,
     /// Scenario, for `script`.
     pub scenario: Option<String>,
+    /// What else it is made with.
+    pub options: OptionsRequest,
     /// Variables.
     pub env: BTreeMap<String, String>,
     /// The client's own data.
@@ -85,7 +87,8 @@ impl App {
     ///
     /// # Errors
     /// `bad_name`, `name_taken`, `unknown_agent_kind`, `bad_permission_mode`, `bad_env`,
-    /// `cwd_*`, `*_scenario`, `not_found` for the group, `draining`, and the start's own.
+    /// `cwd_*`, `*_scenario`, `not_found` for the group or the origin of a fork, `cannot_fork`,
+    /// `no_conversation`, `option_not_supported`, `bad_field`, `draining`, and the start's own.
     pub async fn create_agent(&self, who: &Principal, request: AgentRequest) -> Result<Created> {
         Self::may_drive_own(who)?;
         self.refuse_draining()?;
@@ -182,7 +185,7 @@ impl App {
     /// Stores the session, or finds the one that an unfinished request with this key stored.
     async fn insert_session(&self, who: &Principal, request: &AgentRequest) -> Result<SessionId> {
         let session = self.new_session(who, request).await?;
-        let env_blob = self.sealed(session.id, &request.env)?;
+        let env_blob = self.sealed(session.id, request)?;
         let key = request.key.clone();
         let write = move |conn: &mut Connection| {
             if let Some(key) = &key {
@@ -212,21 +215,24 @@ impl App {
 
     async fn new_session(&self, who: &Principal, request: &AgentRequest) -> Result<Session> {
         let config = self.config();
-        let kind = request
-            .kind
-            .as_deref()
-            .map_or(Ok(Kind::Shell), Kind::parse)?;
+        let named = request.kind.as_deref().map(Kind::parse).transpose()?;
+        let origin = self.origin(who, &request.options).await?;
+        let fallback = origin.as_ref().map_or(Kind::Shell, |origin| origin.kind);
+        let kind = named.unwrap_or(fallback);
+        let options = options::settle(kind, &request.options, origin.as_ref())?;
+        options::model(named, request.model.as_deref())?;
         let mode = request.permission_mode.as_deref();
         let permission_mode = mode.map_or(Ok(PermissionMode::Default), PermissionMode::parse)?;
         if let Some(name) = &request.name {
             place::name(name)?;
         }
         label("topic", request.topic.as_deref())?;
-        label("model", request.model.as_deref())?;
         metadata(&request.metadata)?;
         place::variables(&request.env)?;
         let scenario = self.scenario(kind, request.scenario.as_deref()).await?;
-        let cwd = place::directory(config, request.cwd.as_deref()).await?;
+        // A fork works where its origin does, unless it is told otherwise.
+        let beside = origin.as_ref().map(|origin| origin.cwd.as_str());
+        let cwd = place::directory(config, request.cwd.as_deref().or(beside)).await?;
         let id = SessionId::generate();
         let group = match request.session {
             Some(other) => self.writable(who, other).await.map_err(as_session)?.group,
@@ -243,7 +249,7 @@ impl App {
             model: request.model.clone(),
             permission_mode,
             scenario,
-            options: Options::default(),
+            options,
             topic: request.topic.clone(),
             metadata: request.metadata.clone(),
             created_at: now,
@@ -270,11 +276,15 @@ impl App {
         place::scenario(dir, text).await.map(Some)
     }
 
-    fn sealed(&self, id: SessionId, env: &BTreeMap<String, String>) -> Result<Option<Vec<u8>>> {
-        if env.is_empty() {
+    fn sealed(&self, id: SessionId, request: &AgentRequest) -> Result<Option<Vec<u8>>> {
+        let own = Confidential {
+            env: request.env.clone(),
+            mcp_servers: request.options.mcp_servers.clone(),
+        };
+        if own.is_empty() {
             return Ok(None);
         }
-        let text = serde_json::to_vec(env).map_err(Error::internal)?;
+        let text = own.to_bytes().map_err(Error::internal)?;
         Ok(Some(self.inner.base.secrets.seal(&env_aad(id), &text)?))
     }
 }

@@ -182,6 +182,23 @@ pub struct Approval {
     pub expires_at: Option<String>,
 }
 
+/// `GET /api/models/cli/status`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Programs {
+    /// What a prompt goes to by itself.
+    pub choice: Choice,
+}
+
+/// Which kind, and why.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Choice {
+    /// The kind.
+    pub agent_type: String,
+    /// One line for people.
+    pub says: String,
+}
+
 /// A cursor that is a number or its digits.
 #[must_use]
 pub fn cursor(value: &Value) -> Option<u64> {

@@ -1,9 +1,10 @@
 //! What a session was made with beside its program, place and mode: kept as it was asked for.
 //!
-//! Never a secret: variables are kept apart, encrypted.
+//! Never a secret: variables and tool servers are kept apart, encrypted ([`super::Confidential`]).
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+
+use super::id::SessionId;
 
 /// See the module. Stored as one JSON object; what is not set is not written.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -12,12 +13,15 @@ pub struct Options {
     /// How hard the model thinks, in the program's own word (`low`, `medium`, `high`, `max` ...).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effort: Option<String>,
-    /// MCP servers by name, in the form of the programs' `mcpServers`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mcp_servers: Option<Map<String, Value>>,
+    /// The names of its MCP servers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mcp_servers: Vec<String>,
     /// The program's own id of the conversation that this one branched off from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fork_of: Option<String>,
+    /// The session whose conversation that was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forked_from: Option<SessionId>,
     /// Hard stops.
     #[serde(skip_serializing_if = "SessionLimits::is_empty")]
     pub limits: SessionLimits,

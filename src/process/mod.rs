@@ -4,6 +4,7 @@
 
 pub mod heap;
 pub mod own;
+pub mod program;
 pub mod terminal;
 pub mod unit;
 

@@ -17,6 +17,7 @@ use crate::store::Store;
 
 use super::directory::Directory;
 use super::ledger::Ledger;
+use super::programs::Programs;
 use super::tree::Trunk;
 
 /// Shared by all actors of one server.
@@ -39,6 +40,8 @@ pub struct Shared {
     pub(super) directory: Directory,
     /// The supervisor's log.
     pub(super) ledger: Ledger,
+    /// The versions of agent programs.
+    pub(super) programs: Programs,
     /// What holds an agent's tree together here.
     pub(super) isolation: Isolation,
     /// Where the cgroups of trees are made; `None`: nowhere.
@@ -104,6 +107,7 @@ impl Shared {
             epoch: parts.epoch,
             directory: Directory::default(),
             ledger,
+            programs: Programs::default(),
             places,
             gate,
             latest_pos: AtomicU64::new(0),

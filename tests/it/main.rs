@@ -13,6 +13,7 @@
 mod app;
 mod attach;
 mod browser;
+mod claude;
 mod completions;
 mod daemon;
 mod demo;
@@ -21,7 +22,9 @@ mod doors_drain;
 mod doors_events;
 mod doors_input;
 mod doors_limits;
+mod doors_options;
 mod doors_owner;
+mod doors_programs;
 mod doors_tasks;
 mod doors_terminals;
 mod doors_ws;

@@ -25,6 +25,13 @@ const PROGRAMS: [(&str, &str); 8] = [
 /// Packages of the npm registry that tests use.
 const PACKAGES: [(&str, &str); 1] = [("@xterm/xterm", "6.0.0")];
 
+/// Claude Code, which tests drive against a model of our own. It is installed where it is needed
+/// and never handed on: its licence does not allow that. Tests run the native program of the
+/// platform's package: that is one file without Node, while the launcher of the main package is a
+/// stub under `--ignore-scripts`. So no Node is installed for it, and npm's own version does not
+/// matter either, because the platform's package is asked for by its name and version.
+const CLAUDE: (&str, &str) = ("@anthropic-ai/claude-code", "2.1.330");
+
 /// Makes sure of the programs. As root on Debian the missing ones are installed.
 pub fn programs() -> Result<(), Failed> {
     let missing: Vec<&str> = PROGRAMS
@@ -52,15 +59,21 @@ pub fn programs() -> Result<(), Failed> {
 /// The packages of the npm registry that tests use, pinned, in `.cache/npm`.
 pub fn packages() -> Result<(), Failed> {
     let place = root().join(".cache/npm");
-    let missing: Vec<String> = PACKAGES
+    let claude = claude_package()?;
+    let mut wanted = PACKAGES.to_vec();
+    wanted.push((&claude, CLAUDE.1));
+    if wanted
         .iter()
-        .filter(|(name, version)| !installed(&place, name, version))
-        .map(|(name, version)| format!("{name}@{version}"))
-        .collect();
-    if missing.is_empty() {
+        .all(|(name, version)| installed(&place, name, version))
+    {
         return Ok(());
     }
-    let words = missing.join(" ");
+    // All of them, since npm takes away what stands in its directory and was not asked for.
+    let wanted = wanted.iter();
+    let wanted: Vec<String> = wanted
+        .map(|(name, version)| format!("{name}@{version}"))
+        .collect();
+    let words = wanted.join(" ");
     let Some(npm) = find("npm") else {
         let text = format!("npm is missing; install Node.js with npm, which brings {words}");
         return Err(Failed::step(text));
@@ -79,14 +92,54 @@ pub fn packages() -> Result<(), Failed> {
         .args(&flags.map(String::from))
         .arg("--prefix")
         .arg(&place)
-        .args(&missing)
-        .run()
+        .args(&wanted)
+        .run()?;
+    match program(&place, &claude).is_file() {
+        true => Ok(()),
+        false => Err(Failed::step(format!(
+            "{words} was installed without its program; remove .cache/npm and run this again"
+        ))),
+    }
+}
+
+/// The package of Claude Code with the program for this machine.
+fn claude_package() -> Result<String, Failed> {
+    let (name, version) = CLAUDE;
+    let kernel = std::env::consts::ARCH;
+    let arch = match kernel {
+        "x86_64" => "x64",
+        "aarch64" => "arm64",
+        _ => {
+            return Err(Failed::step(format!(
+                "there is no {name}@{version} for {kernel}; run the tests on x86_64 or aarch64"
+            )));
+        }
+    };
+    let loaders = ["ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"];
+    let dirs = ["/lib64", "/lib"].map(Path::new);
+    let glibc = dirs
+        .iter()
+        .any(|dir| loaders.iter().any(|loader| dir.join(loader).exists()));
+    if glibc {
+        return Ok(format!("{name}-linux-{arch}"));
+    }
+    Err(Failed::step(format!(
+        "this machine has no glibc, which {name}-linux-{arch}@{version} needs, and the tests do not \
+         take {name}-linux-{arch}-musl; run them on a system with glibc, such as Debian"
+    )))
+}
+
+/// The program in a platform's package.
+fn program(place: &Path, package: &str) -> PathBuf {
+    place.join("node_modules").join(package).join("claude")
 }
 
 fn installed(place: &Path, name: &str, version: &str) -> bool {
     let manifest = place.join("node_modules").join(name).join("package.json");
     let text = std::fs::read_to_string(manifest).unwrap_or_default();
-    text.contains(&format!("\"version\": \"{version}\""))
+    let there = text.contains(&format!("\"version\": \"{version}\""));
+    // What broke off between the two is installed again.
+    there && (!name.starts_with(CLAUDE.0) || program(place, name).is_file())
 }
 
 /// The checker, installed into `.cache/tools` when it is not there in the pinned version. Built

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::wire;
 use crate::api::shared::body::bad_field;
-use crate::api::shared::work::{creation, has_more, on_uncertain};
+use crate::api::shared::work::{creation, has_more, on_uncertain, options};
 use crate::api::shared::{Fault, Fields, Query, Reply, Who, idempotency, path_id};
 use crate::app::{
     AgentFilter, AgentRequest, App, Fact, Force, Interrupt, Lazy, Overview, Paused, SupervisorRow,
@@ -87,6 +87,7 @@ fn requested(request: &HttpRequest, body: &Fields) -> Result<AgentRequest, Fault
         cwd: body.text(&["workingDirectory", "cwd"])?,
         permission_mode: body.text(&["permissionMode"])?,
         scenario: body.text(&["scenario"])?,
+        options: options::requested(body)?,
         env: body.texts("env")?,
         metadata: body.object("metadata")?,
         on_uncertain: on_uncertain(body)?,

@@ -1,4 +1,4 @@
-//! The agents door: agents, their queues, events and questions, sign-in, and `/ws`.
+//! The agents door: agents, their queues, events and questions, programs, sign-in, and `/ws`.
 //!
 //! Never an answer of its own: each handler asks `app` once.
 
@@ -11,6 +11,7 @@ mod approvals;
 mod auth;
 mod events;
 mod health;
+mod models;
 mod target;
 mod wire;
 mod ws;
@@ -25,6 +26,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config
         .configure(health::routes)
         .configure(auth::routes)
+        .configure(models::routes)
         .configure(approvals::routes)
         .configure(ws::routes)
         .configure(events::routes)

@@ -3,8 +3,9 @@
 //! Never a value that is not in a row: what is not known is null or absent.
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use crate::api::shared::work::options;
 use crate::app::Overview;
 use crate::domain::limit::usd;
 use crate::domain::{
@@ -32,6 +33,9 @@ pub struct Agent<'a> {
     cwd: &'a str,
     permission_mode: &'static str,
     scenario: Option<&'a str>,
+    /// `effort`, `mcpServers`, `forkOf`, `limits`: those that it has.
+    #[serde(flatten)]
+    options: Map<String, Value>,
     created_at: String,
     updated_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,6 +89,7 @@ pub fn agent(row: &Overview, now: Timestamp) -> Agent<'_> {
         cwd: &session.cwd,
         permission_mode: session.permission_mode.name(),
         scenario: session.scenario.as_deref(),
+        options: options::shown(&session.options),
         created_at: session.created_at.rfc3339(),
         updated_at: session.updated_at.rfc3339(),
         completed_at: ended.map(Timestamp::rfc3339),

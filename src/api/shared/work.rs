@@ -4,6 +4,7 @@
 //! Never answers an accepted prompt before it is durable, and never touches a running task here.
 
 pub mod creation;
+pub mod options;
 pub mod wire;
 
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::target::SessionInPath;
 use super::wire;
-use crate::api::shared::work::creation;
+use crate::api::shared::work::{creation, options};
 use crate::api::shared::{Fault, Fields, Query, Reply, Who, idempotency};
 use crate::app::{AgentFilter, AgentRequest, App, CompletionRequest, Poll};
 use crate::domain::{After, Error, Principal, Session};
@@ -65,6 +65,7 @@ fn requested(request: &HttpRequest, body: &Fields) -> Result<AgentRequest, Fault
         cwd: body.text(&["workingDirectory", "cwd"])?,
         permission_mode: body.text(&["permissionMode", "mode"])?,
         scenario: body.text(&["scenario"])?,
+        options: options::requested(body)?,
         env: body.texts("env")?,
         metadata: body.object("metadata")?,
         key: idempotency::key(request, body)?,

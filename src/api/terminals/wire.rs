@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
+use crate::api::shared::work::options;
 use crate::app::{App, EventPage, Overview, Piece, Published};
 use crate::domain::limit::usd;
 use crate::domain::{Completion, EventKind, Outcome, Principal, Session, Status, Timestamp};
@@ -95,8 +96,10 @@ pub fn entry(app: &App, who: &Principal, row: &Overview) -> Value {
         "spentUsd": usd(facts.spent_micro_usd),
         "limitReached": facts.limit,
     });
-    if let (Some(map), Some(topic)) = (entry.as_object_mut(), &session.topic) {
-        map.insert("label".into(), topic.clone().into());
+    if let Some(map) = entry.as_object_mut() {
+        map.extend(options::shown(&session.options));
+        let topic = session.topic.as_ref();
+        map.extend(topic.map(|topic| ("label".to_owned(), topic.clone().into())));
     }
     entry
 }

@@ -50,9 +50,12 @@ pub struct ServeArgs {
 Examples:
   callboard demo                     show everything, then keep serving until Ctrl-C
   callboard demo --once              show everything, end what it started
+  callboard demo --with-claude       with your own sign-in to Claude Code, where there is one
   callboard demo --bind 127.0.0.1:8080 --data-dir /tmp/board
 
-Without a terminal it behaves as with --once. It uses a temporary data directory of its own, never
+Claude Code is shown where it is installed, with a stand-in for its model that costs nothing; only
+--with-claude lets it use your sign-in or your key, and says how to get it when it is missing.
+Without a terminal the demo behaves as with --once. It uses a temporary data directory of its own, never
 yours, unless --data-dir names one. Exit 1 when any step fails, with the reason.")]
 pub struct DemoArgs {
     /// Data directory of the demo's server [default: a fresh temporary one]
@@ -61,6 +64,9 @@ pub struct DemoArgs {
     /// Address of the demo's server [default: 127.0.0.1:3030, else a free port]
     #[arg(long, value_name = "HOST:PORT")]
     pub bind: Option<SocketAddr>,
+    /// Show Claude Code with your own sign-in
+    #[arg(long)]
+    pub with_claude: bool,
     /// Keep serving at the end, also without a terminal
     #[arg(long, conflicts_with = "once")]
     pub keep: bool,

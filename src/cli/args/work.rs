@@ -16,6 +16,8 @@ Examples:
   callboard run \"df -h\"                                     a supervised bash; asks you first
   callboard run \"make check\" --permission-mode bypassPermissions --rm > out.txt
   callboard run \"go\" --agent script --scenario demo         plays a scenario
+  callboard run \"fix the build\" --agent claude --permission-mode acceptEdits --max-usd 2
+  callboard run \"another way\" --fork build --deadline 10m   goes on from what `build` knows
   callboard run - < prompt.txt --name build --cwd ~/project
   callboard run \"npm test\" --timeout 10m --json | jq -c 'select(.type == \"result\")'
 
@@ -27,7 +29,8 @@ With --json each event is one line; the last line is {\"type\":\"result\",...} w
 pub struct RunArgs {
     /// The prompt; `-` reads it from stdin
     pub prompt: String,
-    /// Kind of agent: shell, script [default: shell]
+    /// Kind of agent: claude, shell, script [default: an agent program that is installed and signed
+    /// in on the server's machine, else shell]
     #[arg(long, value_name = "KIND")]
     pub agent: Option<String>,
     /// Working directory of the agent [default: this directory]
@@ -36,6 +39,24 @@ pub struct RunArgs {
     /// Model, for kinds that have one
     #[arg(long, value_name = "MODEL")]
     pub model: Option<String>,
+    /// How hard the model thinks: low, medium, high, xhigh, max
+    #[arg(long, value_name = "LEVEL")]
+    pub effort: Option<String>,
+    /// Branch off from the conversation of this agent
+    #[arg(long, value_name = "ID")]
+    pub fork: Option<String>,
+    /// Stop the agent for good when its turns have cost so much
+    #[arg(long, value_name = "USD", value_parser = dollars)]
+    pub max_usd: Option<f64>,
+    /// Take no more turns than this
+    #[arg(long, value_name = "COUNT")]
+    pub max_turns: Option<u64>,
+    /// Longest time of each turn, which the server watches: 90, 90s, 5m, 1h
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub deadline: Option<Duration>,
+    /// A variable for the agent's processes; without a value it is taken from here
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    pub env: Vec<String>,
     /// default (asks), acceptEdits, bypassPermissions (never asks), plan, dontAsk
     #[arg(long, value_name = "MODE")]
     pub permission_mode: Option<String>,
@@ -45,7 +66,7 @@ pub struct RunArgs {
     /// Name of the agent, unique among yours
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
-    /// Interrupt the turn after this time: 90, 90s, 5m, 1h
+    /// Interrupt this turn after this time, watched from here: 90, 90s, 5m, 1h
     #[arg(long, value_name = "TIME", value_parser = span)]
     pub timeout: Option<Duration>,
     /// Keep the agent afterwards (the default)
@@ -91,4 +112,12 @@ pub struct SendArgs {
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
+}
+
+/// Reads an amount of money.
+fn dollars(text: &str) -> Result<f64, String> {
+    let amount: Option<f64> = text.trim_start_matches('$').parse().ok();
+    amount
+        .filter(|amount| amount.is_finite() && *amount > 0.0)
+        .ok_or_else(|| String::from("expected an amount above 0, as 0.50 or 2"))
 }

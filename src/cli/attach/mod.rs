@@ -9,7 +9,7 @@ mod keyboard;
 mod place;
 mod pump;
 mod screen;
-pub(super) mod socket;
+pub mod socket;
 mod tty;
 mod verdict;
 

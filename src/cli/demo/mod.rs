@@ -2,6 +2,8 @@
 //!
 //! Never touches the server, the data or the sign-in of the person who runs it.
 
+mod claude;
+mod model;
 mod server;
 mod stage;
 mod steps;
@@ -57,7 +59,11 @@ fn perform(
         server.url(),
         server.pid().unwrap_or_default()
     ));
-    let shown = steps::all(&mut stage, &mut server).and_then(|()| {
+    let wish = claude::Wish {
+        asked: args.with_claude,
+        dir: place.dir.clone(),
+    };
+    let shown = steps::all(&mut stage, &mut server, &wish).and_then(|_model| {
         let keep = args.keep || (terminal::person() && !args.once);
         next(&server, place, keep)?;
         if keep {

@@ -136,9 +136,15 @@ impl Server {
             .arg("--bind")
             .arg(self.bind.to_string())
             .arg("--stop-agents")
+            // Agents may work in the demo's own directory as well.
+            .env("CALLBOARD_AGENTS__ROOTS", self.roots())
             .env_remove("CALLBOARD_DATABASE_URL")
             .env_remove("CALLBOARD_ADMIN_PASSWORD")
             .spawn()
+    }
+
+    fn roots(&self) -> String {
+        serde_json::json!(["~", self.data_dir]).to_string()
     }
 
     fn wait_ready(&mut self) -> Result<(), Failure> {

@@ -11,6 +11,8 @@ use super::super::find::short;
 use super::super::render;
 use super::super::wire::{Accepted, Agent, Event, Queue};
 use super::super::{clock, find};
+use super::claude;
+use super::model::Model;
 use super::server::Server;
 use super::stage::{Stage, broken, turn_end};
 
@@ -21,12 +23,18 @@ const TICKS: &str = "for n in 1 2 3 4 5 6 7 8; do echo \"tick $n\"; sleep 0.5; d
 ///
 /// # Errors
 /// The first step that fails.
-pub fn all(stage: &mut Stage<'_>, server: &mut Server) -> Result<(), Failure> {
+pub fn all(
+    stage: &mut Stage<'_>,
+    server: &mut Server,
+    wish: &claude::Wish,
+) -> Result<Option<Model>, Failure> {
     scripted(stage)?;
+    let model = claude::show(stage, wish)?;
     let shell = shell(stage)?;
     queue(stage, &shell)?;
     crash(stage, server, &shell)?;
-    list(stage)
+    list(stage)?;
+    Ok(model)
 }
 
 /// A script agent plays a scenario, asks, and is answered.
@@ -35,9 +43,18 @@ fn scripted(stage: &mut Stage<'_>) -> Result<(), Failure> {
     let body =
         json!({"agentType":"script","scenario":"demo","message":"The build is red, please look."});
     let agent = stage.agent(body)?;
-    let client = stage.client.clone();
-    let mut answered = false;
-    let read = stage.read(&agent.id, 0, |event| {
+    let Some(count) = answered(stage, &agent.id, 0)? else {
+        return Err(broken("the agent never asked"));
+    };
+    stage.say(&format!("{count} events, numbered without a hole"));
+    Ok(())
+}
+
+/// Reads an agent from behind `after` to the end of its turn and says yes to what it asks. The
+/// number of events; `None` when it asked nothing.
+pub fn answered(stage: &Stage<'_>, id: &str, after: u64) -> Result<Option<usize>, Failure> {
+    let mut asked = false;
+    let read = stage.read(id, after, |event| {
         tell(stage, event);
         if event.kind == "approval_requested" {
             let id = render::field(&event.data, &["requestId"])
@@ -46,17 +63,13 @@ fn scripted(stage: &mut Stage<'_>) -> Result<(), Failure> {
                 approved: true,
                 response: None,
             };
-            answer(&client, &id, yes)?;
+            answer(&stage.client, &id, yes)?;
             stage.say(&format!("$ callboard approve {}", find::tail(&id)));
-            answered = true;
+            asked = true;
         }
         turn_end(event)
     })?;
-    if !answered {
-        return Err(broken("the agent never asked"));
-    }
-    stage.say(&format!("{} events, numbered without a hole", read.len()));
-    Ok(())
+    Ok(asked.then_some(read.len()))
 }
 
 /// A shell session runs a real command.
@@ -191,7 +204,8 @@ fn list(stage: &mut Stage<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn message(stage: &Stage<'_>, id: &str, text: &str) -> Result<Accepted, Failure> {
+/// Sends a message.
+pub fn message(stage: &Stage<'_>, id: &str, text: &str) -> Result<Accepted, Failure> {
     let request = Request::post(format!("/api/agents/{id}/message"))
         .body(json!({ "message": text }))
         .key(uuid::Uuid::new_v4().to_string());

@@ -4,6 +4,7 @@
 
 mod agents;
 mod machine;
+mod programs;
 mod server;
 
 use std::path::PathBuf;
@@ -109,6 +110,7 @@ fn checks(url: Option<&str>, data_dir: Option<PathBuf>) -> Vec<Check> {
     let mut checks = server::checks(url);
     checks.push(machine::keeper());
     checks.push(machine::bash());
+    checks.extend(programs::checks());
     checks.push(machine::data_dir(data_dir.as_deref()));
     checks.push(machine::user_namespaces());
     checks.push(machine::cgroups());

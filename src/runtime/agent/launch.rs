@@ -13,13 +13,15 @@ use std::time::Duration;
 
 use actix::Addr;
 
-use crate::domain::{Incarnation, Progress, Session};
+use crate::domain::program::not_installed;
+use crate::domain::{Confidential, Incarnation, Kind, Progress, Session};
 use crate::drivers::{Launch, LaunchContext, Stdio, driver};
 use crate::keeper::{self, Dir, Limits, Mode, OnServerLoss, SpawnError, Spec};
 use crate::secrets::env_aad;
 use crate::store;
 
 use super::super::context::Shared;
+use super::super::environment;
 use super::super::feed::Feed;
 use super::super::session::{START_CANCELLED, START_TIMEOUT, SessionActor};
 use super::AgentActor;
@@ -60,7 +62,7 @@ pub(super) fn place(shared: &Shared, session: &Session, incarnation: Incarnation
     shared.config.data_dir.join("agents").join(name)
 }
 
-/// What the driver is told of an incarnation.
+/// What the driver is told of an incarnation; its tool servers only when it is started.
 pub(super) fn context(
     shared: &Shared,
     session: &Session,
@@ -78,7 +80,7 @@ pub(super) fn context(
         scenario: session.scenario.clone(),
         model: session.model.clone(),
         effort: session.options.effort.clone(),
-        mcp_servers: session.options.mcp_servers.clone(),
+        mcp_servers: None,
         conversation: session.facts.conversation.clone(),
         fork_of: session.options.fork_of.clone(),
         root: crate::process::is_root(),
@@ -104,10 +106,12 @@ pub(super) async fn start(
     context.resume = resume
         .and_then(|snapshot| Outbox::unwrap(&snapshot))
         .map(|(codec, _)| codec);
+    let own = own(shared, &session).await?;
+    context.mcp_servers = Some(own.mcp_servers).filter(|servers| !servers.is_empty());
     let driver = driver(session.kind);
     let launch = driver.launch(&context);
     put_files(PathBuf::from(&context.dir), launch.files.clone()).await?;
-    let env = environment(shared, &session, &launch).await?;
+    let env = environment(shared, &session, (&launch, own.env));
     let spec = spec(shared, &session, incarnation, (launch, env));
     if cancelled.load(Ordering::Acquire) {
         let text = String::from("the end was asked for before the program was there");
@@ -123,7 +127,7 @@ pub(super) async fn start(
         // A keeper that nobody heard of may be there, or come.
         let _gone = keeper::stop_past(&dir, START_TIMEOUT, Duration::ZERO).await;
     }
-    let started = spawned.map_err(|error| (error.code().to_owned(), error.to_string()))?;
+    let started = spawned.map_err(|error| refused(shared, session.kind, &error))?;
     crash::point("launch_after_spawn");
     let progress = Progress {
         incarnation,
@@ -185,45 +189,39 @@ fn spec(
     }
 }
 
+/// A start that failed, with what mends a program that is not there.
+fn refused(shared: &Shared, kind: Kind, error: &SpawnError) -> (String, String) {
+    let (code, mut text) = (error.code().to_owned(), error.to_string());
+    if code == "program_not_found" {
+        let settings = shared.config.kinds.get(kind.name());
+        let command = settings.and_then(|settings| settings.command.as_deref());
+        let missing = not_installed(kind, command);
+        text = format!("{text}: {}; {}", missing.what, missing.mend);
+    }
+    (code, text)
+}
+
 /// The child's whole environment: a few names of the server's, what the kind names, what the
 /// driver needs, and the session's own, which win.
-async fn environment(
+fn environment(
     shared: &Shared,
     session: &Session,
-    launch: &Launch,
-) -> Result<BTreeMap<String, String>, (String, String)> {
-    let mut env = BTreeMap::new();
-    for (name, default) in [
-        ("PATH", "/usr/local/bin:/usr/bin:/bin"),
-        ("HOME", "/"),
-        ("LANG", "C.UTF-8"),
-        ("TMPDIR", "/tmp"),
-    ] {
-        let value = std::env::var(name).unwrap_or_else(|_unset| default.to_owned());
-        env.insert(name.to_owned(), value);
-    }
+    (launch, own): (&Launch, BTreeMap<String, String>),
+) -> BTreeMap<String, String> {
+    let mut env = environment::of_kind(&shared.config, session.kind);
     let term = match launch.stdio {
         Stdio::Pipes => "dumb",
         Stdio::Pty { .. } => "xterm-256color",
     };
-    env.insert("TERM".to_owned(), term.to_owned());
-    if let Some(kind) = shared.config.kinds.get(session.kind.name()) {
-        let named = kind
-            .env_from
-            .iter()
-            .filter_map(|name| Some((name.clone(), std::env::var(name).ok()?)));
-        env.extend(named);
-        env.extend(kind.env.clone());
-    }
+    env.entry("TERM".to_owned())
+        .or_insert_with(|| term.to_owned());
     env.extend(launch.env.clone());
-    env.extend(own_variables(shared, session).await?);
-    Ok(env)
+    env.extend(own);
+    env
 }
 
-async fn own_variables(
-    shared: &Shared,
-    session: &Session,
-) -> Result<BTreeMap<String, String>, (String, String)> {
+/// What the session was made with and is kept sealed.
+async fn own(shared: &Shared, session: &Session) -> Result<Confidential, (String, String)> {
     let id = session.id;
     let sealed = shared
         .store
@@ -231,11 +229,11 @@ async fn own_variables(
         .await;
     let failed = |text: String| (String::from("env_unreadable"), text);
     match sealed.map_err(|error| failed(error.to_string()))? {
-        None => Ok(BTreeMap::new()),
+        None => Ok(Confidential::default()),
         Some(blob) => {
             let plain = shared.secrets.open_sealed(&env_aad(id), &blob);
             let plain = plain.map_err(|error| failed(error.to_string()))?;
-            serde_json::from_slice(&plain).map_err(|error| failed(error.to_string()))
+            Confidential::parse(&plain).map_err(|text| failed(text.to_owned()))
         }
     }
 }

@@ -18,8 +18,9 @@ pub async fn a_session_reads_back_as_it_was_stored(store: Store) {
         scenario: Some("flood".into()),
         options: Options {
             effort: Some("high".into()),
-            mcp_servers: Some(serde_json::Map::new()),
+            mcp_servers: vec!["notes".into()],
             fork_of: Some("c".into()),
+            forked_from: Some(SessionId::generate()),
             limits: SessionLimits {
                 spend_micro_usd: Some(1),
                 turns: Some(2),

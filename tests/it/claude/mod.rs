@@ -6,7 +6,7 @@ mod alone;
 mod approvals;
 mod crashes;
 mod ends;
-mod program;
+pub mod program;
 mod turns;
 
 use std::io::{BufRead, BufReader};
@@ -191,4 +191,17 @@ fn only<'a>(history: &'a [Value], kind: &str) -> &'a Value {
     let first = found.next().unwrap_or_else(|| panic!("no {kind}: {history:?}"));
     assert!(found.next().is_none(), "more than one {kind}: {history:?}");
     &first["data"]
+}
+
+#[test]
+fn the_program_is_the_pinned_one_and_runs_without_node() {
+    let home = tempfile::tempdir().unwrap();
+    let said = Command::new(program::claude())
+        .arg("--version")
+        .env_clear()
+        .env("HOME", home.path())
+        .output()
+        .unwrap();
+    let version = String::from_utf8_lossy(&said.stdout);
+    assert!(version.starts_with(program::VERSION), "{version}");
 }

@@ -2,6 +2,8 @@
 //!
 //! Never leaves the outcome open: its exit code is the turn's.
 
+mod choice;
+mod options;
 mod question;
 mod turn;
 
@@ -10,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use nix::sys::signal::Signal;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::super::args::RunArgs;
 use super::super::client::{Client, Request};
@@ -85,21 +87,10 @@ impl Stop {
 }
 
 fn create(client: &Client, args: &RunArgs, prompt: String) -> Result<Agent, Failure> {
-    let kind = match (&args.agent, &args.scenario) {
-        (Some(kind), _) => kind.as_str(),
-        (None, Some(_)) => "script",
-        (None, None) => {
-            if !args.json {
-                out::note(
-                    "callboard: no --agent given, so it is `shell`, a supervised bash; `--agent \
-                     script --scenario demo` plays a scenario",
-                );
-            }
-            "shell"
-        }
-    };
-    let mut body = Map::new();
-    body.insert("agentType".into(), Value::from(kind));
+    let mut body = options::body(client, args)?;
+    if let Some(kind) = choice::kind(client, args)? {
+        body.insert("agentType".into(), Value::from(kind));
+    }
     body.insert("message".into(), Value::from(prompt));
     for (key, value) in [
         ("model", &args.model),
@@ -130,10 +121,12 @@ fn place(scenario: &str) -> Result<String, Failure> {
     Ok(scenario.to_owned())
 }
 
-/// The working directory: as given, or this one when the server shares the machine.
+/// The working directory: as given, or this one when the server shares the machine. A fork works
+/// where its origin does.
 fn cwd(client: &Client, args: &RunArgs) -> Result<Option<String>, Failure> {
     match &args.cwd {
         Some(cwd) => absolute(cwd).map(Some),
+        None if args.fork.is_some() => Ok(None),
         None if client.is_local() => absolute(Path::new(".")).map(Some),
         None => Ok(None),
     }
