@@ -11,6 +11,7 @@ pub mod config;
 pub mod crash;
 pub mod domain;
 pub mod drivers;
+pub mod fake_model;
 pub mod keeper;
 pub mod process;
 pub mod runtime;

@@ -70,8 +70,10 @@ fn dispatch(command: Command, url: Option<&str>, programs: Programs) -> Result<E
             return Ok((programs.serve)(args));
         }
         Command::Agent { program } => {
-            let AgentProgram::Script(args) = program;
-            return Ok(agent::script::run(args.words));
+            return match program {
+                AgentProgram::Script(args) => Ok(agent::script::run(args.words)),
+                AgentProgram::Model(args) => agent::model::run(&args),
+            };
         }
         Command::Daemon(args) => daemon::run(args, programs),
         Command::Completions(args) => command::completions::completions(&args),

@@ -22,7 +22,7 @@ pub use operate::{
     AgentId, ApproveArgs, EventsArgs, ListArgs, LogsArgs, PauseArgs, QueueAction, QueueArgs,
     WhyArgs,
 };
-pub use server::{DataDirArgs, DemoArgs, DoctorArgs, LoginArgs, ScriptArgs, ServeArgs};
+pub use server::{DataDirArgs, DemoArgs, DoctorArgs, LoginArgs, ModelArgs, ScriptArgs, ServeArgs};
 pub use work::{RunArgs, SendArgs};
 
 const AFTER: &str = "\
@@ -144,6 +144,8 @@ pub enum Command {
 pub enum AgentProgram {
     /// Play a scenario
     Script(ScriptArgs),
+    /// Serve a model whose answers are scripted, for agent programs of others
+    Model(ModelArgs),
 }
 
 /// A command whose only choice is the form of its output.

@@ -135,3 +135,25 @@ pub struct ScriptArgs {
     )]
     pub words: Vec<String>,
 }
+
+/// `agent model`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  callboard agent model
+  callboard agent model --bind 127.0.0.1:8090 --address-file /tmp/model
+  ANTHROPIC_BASE_URL=http://127.0.0.1:8090 ANTHROPIC_API_KEY=any claude -p 'SCENARIO:think'
+
+It prints `listening on URL` and answers until SIGTERM or Ctrl-C. A mark in the prompt chooses what
+the model does; docs/fake-model.md lists the marks. GET /_/requests tells what it was asked.")]
+pub struct ModelArgs {
+    /// Address to listen on, of loopback only
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
+    pub bind: SocketAddr,
+    /// Write the URL into this file too, once it is listening
+    #[arg(long, value_name = "FILE")]
+    pub address_file: Option<PathBuf>,
+    /// End also when stdin is closed
+    #[arg(long)]
+    pub until_eof: bool,
+}

@@ -1,0 +1,93 @@
+//! What a request says so far, whatever its API: who spoke, which mark counts, what tools gave.
+//!
+//! Never takes a mark from a result of a tool or from what a program told the model by itself.
+
+use super::mark;
+
+/// One message.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Said {
+    /// Whether the model said it.
+    pub by_model: bool,
+    /// Its texts.
+    pub texts: Vec<String>,
+    /// Results of tools in it.
+    pub results: Vec<Given>,
+}
+
+/// What a tool gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// Its text.
+    pub text: String,
+    /// Whether it failed or was refused.
+    pub failed: bool,
+}
+
+/// Where a conversation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing<'c> {
+    /// The mark of the newest prompt; none when that has none.
+    pub mark: Option<&'c str>,
+    /// How often the model has answered to that prompt.
+    pub answers: usize,
+    /// The last thing that a tool gave, when the request brings it.
+    pub given: Option<&'c Given>,
+}
+
+/// What the program that drives the model adds to a person's words.
+const ADDED: &str = "<system-reminder>";
+
+enum Prompt<'c> {
+    Marked(&'c str),
+    Plain,
+    None,
+}
+
+/// Looks for the newest prompt and what came after it.
+#[must_use]
+pub fn standing(messages: &[Said]) -> Standing<'_> {
+    let given = messages.last().and_then(|last| last.results.last());
+    let mut answers: usize = 0;
+    for message in messages.iter().rev() {
+        if message.by_model {
+            answers = answers.saturating_add(1);
+            continue;
+        }
+        let mark = match prompt(message) {
+            Prompt::Marked(mark) => Some(mark),
+            Prompt::Plain => None,
+            Prompt::None => continue,
+        };
+        return Standing {
+            mark,
+            answers,
+            // A result beside a new prompt belongs to the one before.
+            given: given.filter(|_| answers > 0),
+        };
+    }
+    Standing {
+        mark: None,
+        answers,
+        given,
+    }
+}
+
+fn prompt(message: &Said) -> Prompt<'_> {
+    let words = message
+        .texts
+        .iter()
+        .map(|text| text.trim())
+        .filter(|text| !text.is_empty() && !text.starts_with(ADDED));
+    let mut found = Prompt::None;
+    for text in words.rev() {
+        if let Some(mark) = mark::find(text) {
+            return Prompt::Marked(mark);
+        }
+        // `[Request interrupted by user]`, `<command-name>` and the like are nobody's prompt.
+        if !text.starts_with(['<', '[']) {
+            found = Prompt::Plain;
+        }
+    }
+    found
+}
