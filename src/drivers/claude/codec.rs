@@ -89,8 +89,10 @@ impl ClaudeCodec {
 
     /// A line that does not fit: it is told of, its rest is skipped.
     fn too_long(&mut self, bytes: &[u8], out: &mut Vec<Output>) {
-        if bytes.trim_ascii_start().starts_with(b"{") {
-            // A message whose sense is lost (an image that a tool read, say).
+        if let Some(result) = self.cut_result(bytes) {
+            out.push(result);
+        } else if bytes.trim_ascii_start().starts_with(b"{") {
+            // A message whose sense is lost.
             let most = MAX_UNIT_BYTES;
             let words =
                 format!("the program printed a line of more than {most} bytes; it is left out");

@@ -134,6 +134,7 @@ impl ClaudeCodec {
             "mcpServers": servers,
         });
         self.state.mode = State::name(at(line, "/permissionMode"));
+        self.state.model = State::name(at(line, "/model"));
         let shown = digest(&data.to_string());
         if self.state.shown != shown {
             self.state.shown = shown;
@@ -165,7 +166,7 @@ impl ClaudeCodec {
             turn.limit = Some(until);
         }
         let data = json!({
-            "status": state, "limited": refused, "limit": at(info, "/rateLimitType"),
+            "status": state, "limited": refused, "limit": info.get("rateLimitType"),
             "utilization": info.get("utilization"),
             "until": until.map(|until| Timestamp(until).rfc3339()),
         });

@@ -76,6 +76,7 @@ impl ClaudeCodec {
         }));
         let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
         block.offset = block.offset.saturating_add(length);
+        self.state.acted();
     }
 
     /// Finished blocks of a message.

@@ -46,6 +46,8 @@ pub(super) struct State {
     pub(super) shown: String,
     /// The permission mode that it last named.
     pub(super) mode: String,
+    /// The model that it last named.
+    pub(super) model: String,
     /// The message that is being streamed.
     pub(super) message: String,
     /// Tokens of the conversation as the model last saw it.

@@ -173,9 +173,13 @@ fn what_is_no_message_is_shown_raw_and_what_is_unknown_is_not() {
 #[test]
 fn a_line_that_is_too_long_is_told_and_the_next_one_is_whole() {
     let mut stage = Stage::new();
-    let long = json!({"type": "user", "message": {"content": "x".repeat(2 * MAX_UNIT_BYTES)}});
+    stage.hear(&json!({"type": "assistant", "message": {"content": [
+        {"type": "tool_use", "id": "t1", "name": "Read"}]}}));
+    let much = "x".repeat(2 * MAX_UNIT_BYTES);
+    let long = json!({"type": "user", "message": {"content": much}});
     let plain = "y".repeat(MAX_UNIT_BYTES + 5);
-    let bytes = format!("{long}\n{plain}\nshort\n");
+    let picture = format!("{{\"content\":[{{\"tool_use_id\":\"t1\",\"data\":\"{much}\"}}]}}");
+    let bytes = format!("{long}\n{plain}\n{picture}\n{picture}\nshort\n");
     let out = stage.bytes(bytes.as_bytes());
     let data: Vec<&Value> = out
         .iter()
@@ -184,10 +188,15 @@ fn a_line_that_is_too_long_is_told_and_the_next_one_is_whole() {
             other => panic!("{other:?}"),
         })
         .collect();
-    assert_eq!(data.len(), 3);
+    assert_eq!(data.len(), 5);
     assert_eq!(data[0]["code"], "line_too_long");
     assert_eq!(data[1]["truncated"], true);
-    assert_eq!(data[2]["content"], "short");
+    assert_eq!(
+        (&data[2]["toolCallId"], &data[2]["toolName"]),
+        (&json!("t1"), &json!("Read"))
+    );
+    assert_eq!(data[3]["code"], "line_too_long");
+    assert_eq!(data[4]["content"], "short");
 }
 
 #[test]

@@ -52,6 +52,28 @@ impl ClaudeCodec {
     }
 }
 
+/// Where the call is named in a line that was cut: pictures make the longest ones.
+const OF_CALL: &[u8] = b"\"tool_use_id\":\"";
+
+impl ClaudeCodec {
+    /// The result in the beginning of a line that does not fit: whose it is, without what it is.
+    pub(super) fn cut_result(&mut self, bytes: &[u8]) -> Option<Output> {
+        let head = bytes.get(..4096).unwrap_or(bytes);
+        let at = head
+            .windows(OF_CALL.len())
+            .position(|part| part == OF_CALL)?;
+        let rest = head.get(at.saturating_add(OF_CALL.len())..)?;
+        let id = rest.split(|byte| *byte == b'"').next()?;
+        let id = std::str::from_utf8(id).ok()?;
+        // Only a call that is running has a result.
+        let tool = self.state.called(id)?;
+        let data = json!({
+            "toolCallId": id, "toolName": tool, "phase": "end", "result": "", "truncated": true,
+        });
+        Some(event(EventKind::ToolResult, data))
+    }
+}
+
 /// The words of a result; what is none is named.
 fn shown(content: &Value) -> String {
     match content {

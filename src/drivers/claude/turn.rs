@@ -156,8 +156,13 @@ impl ClaudeCodec {
         if let Some(total) = line.get("total_cost_usd") {
             mark(&mut usage, "totalCostUsd", total.clone());
         }
-        if let Some((model, window)) = main_model(line) {
+        let model = self.state.model.as_str();
+        if !model.is_empty() {
             mark(&mut usage, "model", Value::from(model));
+        }
+        let window = line.get("modelUsage").and_then(|models| models.get(model));
+        let window = window.map_or(0, |model| number(model, "contextWindow"));
+        if window > 0 {
             mark(&mut usage, "contextWindow", Value::from(window));
         }
         if self.state.context > 0 {
@@ -176,7 +181,10 @@ impl ClaudeCodec {
         let unknown = std::mem::take(&mut self.state.cost_unknown);
         let own = |model: &Value| model.get("costUSD").and_then(Value::as_f64);
         let cost = match (recent, before) {
-            (Some(models), _) => models.values().filter_map(own).sum(),
+            (Some(models), _) => models
+                .values()
+                .filter_map(own)
+                .fold(0.0, |sum, own| sum + own),
             (None, Some(before)) if before <= total => total - before,
             (None, None) if unknown => return None,
             (None, _) => total,
@@ -184,15 +192,6 @@ impl ClaudeCodec {
         // To a billionth, so that a difference shows no dust.
         Some((cost * 1e9).round() / 1e9)
     }
-}
-
-/// The model with the most output, and its window.
-fn main_model(line: &Value) -> Option<(&str, u64)> {
-    let models = line.get("modelUsage")?.as_object()?;
-    let (name, model) = models
-        .iter()
-        .max_by_key(|(_, model)| number(model, "outputTokens"))?;
-    Some((name, number(model, "contextWindow")))
 }
 
 /// The stable word for an error of the provider.

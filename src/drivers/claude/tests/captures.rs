@@ -252,7 +252,11 @@ fn pieces_stand_at_their_place_in_the_whole_message() {
                         written.push((delta.message.clone(), String::new()));
                         written.len() - 1
                     });
-                    assert_eq!(delta.offset, written[at].1.len() as u64, "{name}");
+                    assert_eq!(
+                        usize::try_from(delta.offset),
+                        Ok(written[at].1.len()),
+                        "{name}"
+                    );
                     written[at].1.push_str(&delta.text);
                 }
                 Output::Event { data, .. } => {
