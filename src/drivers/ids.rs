@@ -27,7 +27,26 @@ pub fn message(task: TaskId, n: u32) -> String {
 /// incarnation's nonce, which cannot be read back from it.
 #[must_use]
 pub fn loose_message(nonce: &str, n: u32) -> String {
-    let digest = Sha256::digest(format!("message:{nonce}:{n}").as_bytes());
+    own(&format!("message:{nonce}:{n}"))
+}
+
+/// The id of the conversation that an incarnation begins: a UUIDv8 from its nonce, which cannot be
+/// read back from it.
+#[must_use]
+pub fn conversation(nonce: &str) -> String {
+    own(&format!("conversation:{nonce}"))
+}
+
+/// The id under which a program knows a prompt: a UUIDv8 from the id of its input frame, so another
+/// attempt is another prompt.
+#[must_use]
+pub fn prompt(input_id: &str) -> String {
+    own(&format!("prompt:{input_id}"))
+}
+
+/// A UUIDv8 of these words.
+fn own(words: &str) -> String {
+    let digest = Sha256::digest(words.as_bytes());
     let mut bytes = [0_u8; 16];
     for (to, from) in bytes.iter_mut().zip(digest.iter()) {
         *to = *from;
@@ -86,6 +105,9 @@ mod tests {
         assert_ne!(message(a, 0), message(b, 0));
         assert_eq!(message(a, 3), message(a, 3));
         assert_ne!(loose_message("n", 0), loose_message("n", 1));
+        assert_ne!(prompt("in:1"), prompt("in:2"));
+        assert_eq!(conversation("n"), conversation("n"));
+        assert!(Uuid::parse_str(&conversation("n")).is_ok());
     }
 
     #[test]

@@ -1,0 +1,492 @@
+//! Turns, questions, costs and limits, line by line.
+
+use serde_json::{Value, json};
+
+use super::stage::{Stage, context, input, prompt, task};
+use super::{Claude, Driver};
+use crate::domain::{EventKind, Outcome, Risk, Timestamp};
+use crate::drivers::{Command, Limited, Output, Question, ids};
+
+fn of_prompt(n: u32, mut line: Value) -> Value {
+    line["user_message_uuids"] = json!([ids::prompt(&input(n))]);
+    line
+}
+
+fn result() -> Value {
+    json!({
+        "type": "result", "subtype": "success", "is_error": false, "api_error_status": null,
+        "result": "done", "terminal_reason": "completed", "session_id": "c",
+        "total_cost_usd": 0.5, "usage": {"input_tokens": 3, "output_tokens": 4},
+    })
+}
+
+fn end(
+    out: &[Output],
+) -> (
+    Outcome,
+    Option<String>,
+    Option<String>,
+    Value,
+    Option<Limited>,
+) {
+    match out.last() {
+        Some(Output::TurnEnded {
+            outcome,
+            reason,
+            text,
+            usage,
+            limited,
+            ..
+        }) => (
+            *outcome,
+            reason.clone(),
+            text.clone(),
+            usage.clone().unwrap_or_default(),
+            *limited,
+        ),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn asks(stage: &mut Stage, request: &str, body: &Value) -> Question {
+    let mut body = body.clone();
+    body["subtype"] = json!("can_use_tool");
+    let line = json!({"type": "control_request", "request_id": request, "request": body});
+    match &stage.hear(&line)[..] {
+        [Output::Ask(question)] => question.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn answer(request: &str, approved: bool, response: Option<&str>, args: Value) -> Command {
+    Command::Answer {
+        request: request.to_owned(),
+        approved,
+        response: response.map(str::to_owned),
+        args,
+    }
+}
+
+fn given(out: &[Output]) -> Value {
+    let [Output::Send { bytes, .. }] = out else {
+        panic!("{out:?}");
+    };
+    let line: Value = serde_json::from_slice(bytes).unwrap();
+    line["response"]["response"].clone()
+}
+
+#[test]
+fn a_prompt_is_known_by_its_own_id_and_acknowledged_once() {
+    let mut stage = Stage::new();
+    let out = stage.tell(&prompt(1));
+    let [Output::Send { id, bytes }] = &out[..] else {
+        panic!("{out:?}");
+    };
+    assert_eq!(*id, input(1));
+    let line: Value = serde_json::from_slice(bytes).unwrap();
+    let uuid = ids::prompt(&input(1));
+    assert_eq!(line["uuid"], *uuid);
+    assert_eq!(line["message"]["content"][0]["text"], "prompt 1");
+    assert_eq!(stage.codec.turn(), Some(task(1)));
+
+    let lifecycle = |uuid: &str, state: &str| json!({"type": "command_lifecycle", "command_uuid": uuid, "state": state});
+    let status = json!({"type": "system", "subtype": "status", "status": "requesting"});
+    let begun = [Output::TurnStarted { task: task(1) }];
+    assert_eq!(stage.hear(&lifecycle("another", "started")), []);
+    assert_eq!(stage.hear(&lifecycle(&uuid, "queued")), []);
+    // The turn of another line begins: it is not ours.
+    let init = json!({"type": "system", "subtype": "init", "session_id": "c"});
+    assert!(!stage.hear(&init).contains(&begun[0]));
+    assert_eq!(stage.hear(&lifecycle(&uuid, "started")), begun);
+    assert_eq!(stage.hear(&of_prompt(1, status.clone())), []);
+    assert_eq!(stage.hear(&lifecycle(&uuid, "started")), []);
+    let replay = json!({"type": "user", "uuid": uuid, "isReplay": true});
+    assert_eq!(stage.hear(&replay), []);
+
+    stage.tell(&prompt(2));
+    let begun = [Output::TurnStarted { task: task(2) }];
+    assert_eq!(stage.hear(&of_prompt(2, status)), begun);
+}
+
+#[test]
+fn the_end_of_another_turn_is_not_ours() {
+    let mut stage = Stage::new();
+    stage.begin(1);
+    let mut background = result();
+    background["origin"] = json!({"kind": "task-notification"});
+    for line in [background, result(), of_prompt(7, result())] {
+        let out = stage.hear(&line);
+        assert!(
+            !out.iter()
+                .any(|out| matches!(out, Output::TurnEnded { .. })),
+            "{line}"
+        );
+    }
+    let out = stage.hear(&of_prompt(1, result()));
+    assert_eq!(end(&out).0, Outcome::Completed);
+    assert_eq!(end(&out).2.as_deref(), Some("done"));
+    assert_eq!(stage.codec.turn(), None);
+    let out = stage.hear(&of_prompt(1, result()));
+    assert!(
+        !out.iter()
+            .any(|out| matches!(out, Output::TurnEnded { .. }))
+    );
+}
+
+#[test]
+fn success_needs_every_sign_of_it() {
+    let ends = |change: Value| {
+        let mut stage = Stage::new();
+        stage.begin(1);
+        let mut line = of_prompt(1, result());
+        for (key, value) in change.as_object().unwrap() {
+            line[key] = value.clone();
+        }
+        let (outcome, reason, ..) = end(&stage.hear(&line));
+        (outcome, reason.unwrap_or_default())
+    };
+    let failed = |reason: &str| (Outcome::Failed, reason.to_owned());
+    assert_eq!(ends(json!({})).0, Outcome::Completed);
+    assert_eq!(ends(json!({"is_error": true})), failed("error"));
+    assert_eq!(ends(json!({"is_error": null})), failed("error"));
+    assert_eq!(
+        ends(json!({"api_error_status": 500})),
+        failed("api_error_500")
+    );
+    assert_eq!(ends(json!({"api_error_status": 403})), failed("auth"));
+    assert_eq!(
+        ends(json!({"terminal_reason": "api_error"})),
+        failed("api_error")
+    );
+    assert_eq!(
+        ends(json!({"subtype": "error_max_turns"})),
+        failed("max_turns")
+    );
+    assert_eq!(
+        ends(json!({"subtype": "error_during_execution", "is_error": true})),
+        failed("error_during_execution")
+    );
+    let stopped = (Outcome::Stopped, "interrupted".to_owned());
+    for word in ["aborted_streaming", "aborted_tools"] {
+        let line = json!({"subtype": "error_during_execution", "is_error": true,
+            "terminal_reason": word});
+        assert_eq!(ends(line), stopped);
+    }
+}
+
+#[test]
+fn a_dropped_prompt_ends_its_turn() {
+    let dropped = |states: &[&str]| {
+        let mut stage = Stage::new();
+        stage.tell(&prompt(1));
+        let mut out = Vec::new();
+        for state in states {
+            out.extend(stage.hear(&json!({"type": "command_lifecycle",
+                "command_uuid": ids::prompt(&input(1)), "state": state})));
+        }
+        assert_eq!(out[0], Output::TurnStarted { task: task(1) });
+        (end(&out).0, end(&out).1.unwrap(), out.len())
+    };
+    let stopped = (Outcome::Stopped, "cancelled".to_owned(), 2);
+    assert_eq!(dropped(&["queued", "cancelled"]), stopped);
+    assert_eq!(dropped(&["started", "cancelled", "completed"]), stopped);
+    let run = (Outcome::Failed, "already_run".to_owned(), 2);
+    assert_eq!(dropped(&["completed"]), run);
+}
+
+#[test]
+fn interrupts_are_numbered_in_their_turn() {
+    let mut stage = Stage::new();
+    assert_eq!(stage.tell(&Command::Interrupt), []);
+    stage.begin(1);
+    let ids: Vec<String> = (0..2)
+        .map(|_| match &stage.tell(&Command::Interrupt)[..] {
+            [Output::Send { id, bytes }] => {
+                let line: Value = serde_json::from_slice(bytes).unwrap();
+                assert_eq!(line["request"]["subtype"], "interrupt");
+                assert_eq!(line["request_id"], **id);
+                id.clone()
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(ids[1], format!("interrupt:{}:1", task(1)));
+    assert_ne!(ids[0], ids[1]);
+}
+
+#[test]
+fn a_question_is_put_and_its_answer_goes_to_it_once() {
+    let mut stage = Stage::new();
+    stage.begin(1);
+    let args = json!({"command": "rm -rf x\nls"});
+    let rule = json!({"type": "addRules", "behavior": "allow", "destination": "localSettings",
+        "rules": [{"toolName": "Bash", "ruleContent": "rm *"}]});
+    let question = asks(
+        &mut stage,
+        "q1",
+        &json!({"tool_name": "Bash", "input": args, "blocked_path": "/x",
+            "permission_suggestions": [rule, {"type": "other"}]}),
+    );
+    assert_eq!(question.summary, "Bash: rm -rf x");
+    assert_eq!(question.risk, Risk::Critical);
+    assert!(question.question.ends_with("It reaches /x."));
+    assert_eq!(question.options, ["allow Bash(rm *) (localSettings)"]);
+    let out = stage.tell(&answer("q1", true, None, args.clone()));
+    assert_eq!(
+        given(&out),
+        json!({"behavior": "allow", "updatedInput": args})
+    );
+    assert_eq!(stage.tell(&answer("q1", true, None, args.clone())), []);
+    assert_eq!(stage.tell(&answer("q9", true, None, args)), []);
+}
+
+#[test]
+fn a_no_goes_with_words_and_a_chosen_rule_with_the_yes() {
+    let mut stage = Stage::new();
+    let body = json!({"tool_name": "Write", "input": {"file_path": "/x"},
+        "permission_suggestions": [
+            {"type": "setMode", "mode": "acceptEdits", "destination": "session"}]});
+    for request in ["q1", "q2", "q3"] {
+        let question = asks(&mut stage, request, &body);
+        assert_eq!(question.risk, Risk::Medium);
+        assert_eq!(question.options, ["change to acceptEdits (session)"]);
+    }
+    let out = stage.tell(&answer("q1", false, Some("not now"), Value::Null));
+    let refused = json!({"behavior": "deny", "message": "not now", "interrupt": false});
+    assert_eq!(given(&out), refused);
+    let out = stage.tell(&answer("q2", false, Some(" "), Value::Null));
+    assert!(given(&out)["message"].as_str().unwrap().len() > 5);
+    let chosen = Some("change to acceptEdits (session)");
+    let out = stage.tell(&answer("q3", true, chosen, Value::Null));
+    assert_eq!(
+        given(&out),
+        json!({"behavior": "allow", "updatedPermissions": body["permission_suggestions"]})
+    );
+}
+
+#[test]
+fn the_models_own_question_gets_a_persons_words() {
+    let mut stage = Stage::new();
+    let one = json!({"questions": [{"question": "Which?", "options": [
+        {"label": "Red", "description": "warm"}, {"label": "Blue"}]}]});
+    let two = json!({"questions": [{"question": "A?"}, {"question": "B?"}]});
+    let mut said = |args: &Value, words: &str| {
+        let body = json!({"tool_name": "AskUserQuestion", "input": args});
+        let question = asks(&mut stage, "q", &body);
+        assert_eq!(question.risk, Risk::Low);
+        let out = stage.tell(&answer("q", true, Some(words), args.clone()));
+        (question, given(&out)["updatedInput"]["answers"].clone())
+    };
+    let (question, answers) = said(&one, "Red");
+    assert_eq!(question.summary, "Which?");
+    assert_eq!(question.options, ["Red", "Blue"]);
+    assert!(question.question.contains("- Red: warm"));
+    assert_eq!(answers, json!({"Which?": "Red"}));
+    let (question, answers) = said(&two, "x\ny");
+    assert_eq!(question.options, [""; 0]);
+    assert_eq!(answers, json!({"A?": "x", "B?": "y"}));
+    let (_, answers) = said(&two, "both");
+    assert_eq!(answers, json!({"A?": "both", "B?": "both"}));
+    let (_, answers) = said(&two, r#"{"A?": "z"}"#);
+    assert_eq!(answers, json!({"A?": "z"}));
+}
+
+#[test]
+fn what_is_no_question_to_a_person_is_refused() {
+    let mut stage = Stage::new();
+    let line = json!({"type": "control_request", "request_id": "h",
+        "request": {"subtype": "hook_callback"}});
+    let out = stage.hear(&line);
+    let [Output::Send { bytes, .. }] = &out[..] else {
+        panic!("{out:?}");
+    };
+    let line: Value = serde_json::from_slice(bytes).unwrap();
+    assert_eq!(line["response"]["subtype"], "error");
+    assert_eq!(line["response"]["request_id"], "h");
+}
+
+#[test]
+fn a_question_ends_with_the_programs_word_its_turn_or_the_stream() {
+    let mut stage = Stage::new();
+    stage.begin(1);
+    let body = json!({"tool_name": "Read", "input": {}});
+    for request in ["q1", "q2", "q3"] {
+        asks(&mut stage, request, &body);
+        if request == "q1" {
+            let line = json!({"type": "control_cancel_request", "request_id": "q1"});
+            let gone = Output::Withdrawn {
+                request: "q1".into(),
+            };
+            assert_eq!(stage.hear(&line), [gone]);
+            assert_eq!(stage.hear(&line), []);
+        }
+        if request == "q2" {
+            let out = stage.hear(&of_prompt(1, result()));
+            let gone = Output::Withdrawn {
+                request: "q2".into(),
+            };
+            assert!(out.contains(&gone));
+            assert!(out.iter().any(|out| matches!(out, Output::Send { id, .. }
+                if *id == ids::answer_frame("q2"))));
+        }
+    }
+    let gone = Output::Withdrawn {
+        request: "q3".into(),
+    };
+    assert_eq!(stage.finish(), [gone]);
+}
+
+#[test]
+fn a_turn_costs_what_was_added_since_the_last_one() {
+    let cost = |stage: &mut Stage, n: u32, total: f64, recent: Option<f64>| {
+        stage.begin(n);
+        let mut line = of_prompt(n, result());
+        line["total_cost_usd"] = json!(total);
+        if let Some(recent) = recent {
+            line["model_usage_since_last_result"] = json!({"m": {"costUSD": recent,
+                "inputTokens": 10, "cacheCreationInputTokens": 2}});
+        }
+        let usage = end(&stage.hear(&line)).3;
+        assert_eq!(usage["totalCostUsd"], json!(total));
+        usage
+    };
+    let mut stage = Stage::new();
+    let usage = cost(&mut stage, 1, 0.1, None);
+    assert_eq!(
+        (&usage["costUsd"], &usage["inputTokens"]),
+        (&json!(0.1), &json!(3))
+    );
+    assert_eq!(cost(&mut stage, 2, 0.3, None)["costUsd"], 0.2);
+    let usage = cost(&mut stage, 3, 0.7, Some(0.25));
+    assert_eq!(usage["costUsd"], 0.25);
+    assert_eq!(
+        (&usage["inputTokens"], &usage["cacheWriteTokens"]),
+        (&json!(10), &json!(2))
+    );
+
+    // A process that goes on counts on; one after a kill begins again.
+    let mut context = context();
+    context.conversation = Some("c".into());
+    context.resume = Some(stage.codec.snapshot());
+    stage.codec = Claude.codec(&context);
+    assert_eq!(cost(&mut stage, 4, 0.75, None)["costUsd"], 0.05);
+    stage.codec = Claude.codec(&context);
+    assert_eq!(cost(&mut stage, 5, 0.04, None)["costUsd"], 0.04);
+    context.resume = None;
+    stage.codec = Claude.codec(&context);
+    assert_eq!(cost(&mut stage, 6, 0.8, None).get("costUsd"), None);
+    assert_eq!(cost(&mut stage, 7, 0.9, None)["costUsd"], 0.1);
+}
+
+#[test]
+fn a_limit_is_told_with_its_end_and_whether_the_turn_had_acted() {
+    let limited = |acts: bool, info: Option<Value>, status: Value| {
+        let mut stage = Stage::new();
+        stage.begin(1);
+        if acts {
+            stage.hear(&json!({"type": "assistant", "message": {"model": "m",
+                "content": [{"type": "text", "text": "so far"}]}}));
+        }
+        if let Some(info) = info {
+            let out = stage.hear(&json!({"type": "rate_limit_event", "rate_limit_info": info}));
+            assert!(matches!(&out[..], [Output::Event { kind, .. }]
+                if *kind == EventKind::RateLimited));
+        }
+        let mut line = of_prompt(1, result());
+        line["is_error"] = json!(!status.is_null());
+        line["api_error_status"] = status;
+        end(&stage.hear(&line)).4
+    };
+    let rejected =
+        json!({"status": "rejected", "resetsAt": 1_795_351_388, "rateLimitType": "five_hour"});
+    let until = Some(Timestamp(1_795_351_388_000));
+    assert_eq!(
+        limited(false, Some(rejected.clone()), json!(429)),
+        Some(Limited {
+            until,
+            acted: false
+        })
+    );
+    assert_eq!(
+        limited(true, Some(rejected.clone()), json!(429)),
+        Some(Limited { until, acted: true })
+    );
+    let plain = Some(Limited {
+        until: None,
+        acted: false,
+    });
+    assert_eq!(limited(false, None, json!(429)), plain);
+    assert_eq!(limited(false, None, json!(529)), plain);
+    assert_eq!(limited(false, None, json!(500)), None);
+    // It went on at a person's cost.
+    assert_eq!(limited(true, Some(rejected), Value::Null), None);
+    let near = json!({"status": "allowed_warning", "utilization": 0.93});
+    assert_eq!(limited(false, Some(near), json!(500)), None);
+}
+
+#[test]
+fn retries_are_told_by_kind() {
+    let mut stage = Stage::new();
+    let mut told = |status: Value, word: &str| {
+        let out = stage.hear(
+            &json!({"type": "system", "subtype": "api_retry", "attempt": 1,
+            "max_retries": 2, "retry_delay_ms": 530, "error_status": status, "error": word}),
+        );
+        match &out[..] {
+            [Output::Event { kind, data }] => {
+                assert_eq!(
+                    (&data["willRetry"], &data["delayMs"]),
+                    (&json!(true), &json!(530))
+                );
+                (*kind, data["code"].as_str().unwrap().to_owned())
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let limited = EventKind::RateLimited;
+    assert_eq!(
+        told(json!(429), "rate_limit"),
+        (limited, "api_error_429".into())
+    );
+    assert_eq!(
+        told(json!(529), "overloaded"),
+        (limited, "api_error_529".into())
+    );
+    assert_eq!(
+        told(json!(500), "server_error"),
+        (EventKind::Error, "api_error_500".into())
+    );
+    assert_eq!(
+        told(json!(401), "authentication_failed"),
+        (EventKind::Error, "auth".into())
+    );
+    assert_eq!(
+        told(Value::Null, "unknown"),
+        (EventKind::Error, "api_error".into())
+    );
+}
+
+#[test]
+fn the_conversation_is_told_once_the_program_keeps_it() {
+    let mut stage = Stage::new();
+    stage.begin(1);
+    let told = |out: Vec<Output>| {
+        out.iter()
+            .any(|out| matches!(out, Output::Conversation { .. }))
+    };
+    let init = json!({"type": "system", "subtype": "init", "session_id": "c", "model": "m"});
+    let start = json!({"type": "stream_event", "session_id": "c", "event": {
+        "type": "message_start", "message": {"id": "m1"}}});
+    let out = stage.hear(&init);
+    assert!(matches!(&out[..], [Output::Event { kind, data }]
+        if *kind == EventKind::Session && data["action"] == "initialized"));
+    assert_eq!(stage.hear(&init), []);
+    assert_eq!(
+        stage.hear(&start),
+        [Output::Conversation { id: "c".into() }]
+    );
+    assert!(!told(stage.hear(&start)));
+    let mut cleared = start;
+    cleared["session_id"] = json!("d");
+    assert!(told(stage.hear(&cleared)));
+}
