@@ -16,6 +16,7 @@ mod place;
 mod supervisor;
 mod tasks;
 mod terminals;
+mod tuning;
 mod why;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::secrets::Secrets;
 use crate::store::Store;
 
 pub use agents::{AgentFilter, Overview, Page};
+pub use approvals::{AnswerRequest, Answered};
 pub use auth::{Credentials, SignIn, Ticket};
 pub use clock::Clock;
 pub use connections::{Connection, Ending, PollPermit, Registration, Visit};

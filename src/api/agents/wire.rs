@@ -6,8 +6,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::app::Overview;
+use crate::domain::overrides::may_remember;
 use crate::domain::{
-    Approval, ExitReport, Lifecycle, Process, Session, SessionId, TaskId, Timestamp, User,
+    Approval, ExitReport, Lifecycle, Matcher, Process, Session, SessionId, TaskId, Timestamp, User,
 };
 
 /// An agent (contract/octipus.md 2).
@@ -171,13 +172,18 @@ fn exit(exit: &ExitReport) -> Value {
     })
 }
 
-/// Words a question.
-pub fn approval(approval: &Approval, group: SessionId) -> Value {
+/// Words a question, of a session that may be gone.
+pub fn approval(approval: &Approval, session: Option<&Session>) -> Value {
+    let matches = session.and_then(|session| {
+        let matcher = Matcher::of(&approval.args, &session.cwd);
+        may_remember(approval, &matcher).ok()?;
+        Some(matcher.words(&approval.tool))
+    });
     json!({
         "requestId": approval.id,
         "kind": approval.kind.name(),
         "agentId": approval.session,
-        "sessionId": group,
+        "sessionId": session.map_or(approval.session, |session| session.group),
         "taskId": approval.task,
         "incarnation": approval.incarnation,
         "toolName": approval.tool,
@@ -186,6 +192,7 @@ pub fn approval(approval: &Approval, group: SessionId) -> Value {
         "question": approval.question,
         "options": approval.options,
         "risk": approval.risk.name(),
+        "remembers": matches,
         "status": approval.state.name(),
         "createdAt": approval.created_at.rfc3339(),
         "expiresAt": approval.expires_at.map(Timestamp::rfc3339),

@@ -30,6 +30,9 @@ pub(super) struct State {
     pub(super) loose: u32,
     /// Interrupts of this turn so far.
     pub(super) interrupts: u32,
+    /// Changes of its mode so far.
+    #[serde(default)]
+    pub(super) tunings: u32,
     /// The last words of this turn.
     pub(super) last: Option<String>,
     /// What this turn used.

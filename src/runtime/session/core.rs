@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::domain::status::Intent;
 use crate::domain::{
-    Approval, Change, EventKind, Facts, Process, Progress, Session, Status, Task, TaskMove,
+    Approval, Change, EventKind, Facts, Override, Process, Progress, Session, Status, Task, TaskMove,
     TaskState, Timestamp, TurnFact, TurnPhase, status,
 };
 use crate::drivers::Command;
@@ -56,6 +56,8 @@ pub(super) struct Core {
     pub task: Option<Task>,
     /// Open questions.
     pub approvals: Vec<Approval>,
+    /// The overrides for what the program asks in this step, as the rows have them.
+    pub overrides: Vec<Override>,
     /// Numbers.
     pub rules: Rules,
     /// A number in `[0, 1)` for the jitter; the actor renews it.

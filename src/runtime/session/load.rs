@@ -42,6 +42,7 @@ impl Core {
             started_at,
             task,
             approvals,
+            overrides: Vec::new(),
             rules,
             random: rand::random(),
         };
@@ -69,6 +70,7 @@ impl SessionActor {
             place: None,
             starters: Vec::new(),
             answering: std::collections::HashMap::new(),
+            tuning: std::collections::VecDeque::new(),
             unread_end,
             launch: None,
             asleep: false,

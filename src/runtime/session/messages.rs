@@ -7,8 +7,8 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use crate::domain::{
-    ApprovalId, ApprovalState, Completion, Error, Incarnation, Progress, Result, Task, TaskId,
-    Timestamp,
+    ApprovalState, Completion, Error, Incarnation, Progress, Result, Task, TaskId, Timestamp,
+    Tuning,
 };
 use crate::drivers::Output;
 
@@ -20,7 +20,7 @@ use super::super::queue::{Queue, Reload, Stand};
 use super::SessionActor;
 use super::process::Ending;
 use super::questions::Resolution;
-use super::step::Step;
+use super::step::{Cause, Step};
 use crate::crash;
 
 macro_rules! message {
@@ -59,6 +59,8 @@ message!(/// Take the session out of the lists.
     Archive {} -> "Result<()>");
 message!(/// A person answers a question.
     Respond { answer: Answer } -> "Result<()>");
+message!(/// Drive the program otherwise from now on. Answers once that is committed and ordered.
+    Tune { tuning: Tuning, by: String } -> "Result<()>");
 message!(/// The keeper runs the program.
     Launched { incarnation: Incarnation, pid: u32 } -> "Result<()>");
 message!(/// The program could not be started.
@@ -66,7 +68,7 @@ message!(/// The program could not be started.
 message!(/// The log is decoded up to now.
     CaughtUp { incarnation: Incarnation, pid: u32, turn: Option<TaskId> } -> "Result<()>");
 message!(/// What the codec made of bytes or a command. Answers after the commit.
-    Decode { progress: Progress, outputs: Vec<Output>, approval: Option<ApprovalId> } -> "Result<()>");
+    Decode { progress: Progress, outputs: Vec<Output>, cause: Option<Cause> } -> "Result<()>");
 message!(/// The process is gone and its log is decoded to the end.
     Exited { incarnation: Incarnation, ending: Ending, handed_over: bool } -> "Result<()>");
 message!(/// The program's prompt does not come back.
@@ -134,8 +136,9 @@ impl Handler<AgentIs> for SessionActor {
     fn handle(&mut self, message: AgentIs, ctx: &mut Self::Context) -> Self::Result {
         crash::point("session.AgentIs");
         self.agent = Some(message.agent);
-        // Answers that were on their way through the old codec are asked for anew.
+        // What was on its way through the old codec is asked for anew.
         self.answering.clear();
+        self.tuning.clear();
         let settling = self.settle(ctx);
         AtomicResponse::new(Box::pin(settling.map(|settled, session: &mut Self, _| {
             // Tasks that wait from before ask for a process now that one can be started.
@@ -326,6 +329,7 @@ impl Handler<Respond> for SessionActor {
             approval,
             approved,
             response,
+            remember,
             by,
         } = respond.answer;
         let to = if approved {
@@ -340,6 +344,7 @@ impl Handler<Respond> for SessionActor {
                 to,
                 by,
                 response,
+                remember,
             },
             Some(told),
             ctx,
