@@ -189,9 +189,9 @@ fn everyone(who: &Principal) -> Option<UserId> {
 fn resolved(approval: &Approval) -> Error {
     let by = approval.resolved_by.as_deref();
     let message = match (approval.state, by) {
-        (ApprovalState::Cancelled, Some(by)) => format!(
-            "nobody waits for the answer any more: the question was cancelled ({by})"
-        ),
+        (ApprovalState::Cancelled, Some(by)) => {
+            format!("nobody waits for the answer any more: the question was cancelled ({by})")
+        }
         (ApprovalState::Cancelled, None)
         | (
             ApprovalState::Pending

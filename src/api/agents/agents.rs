@@ -148,12 +148,7 @@ async fn start(app: web::Data<App>, Who(who): Who, path: web::Path<String>) -> R
     Ok(one(&app, &row))
 }
 
-async fn tune(
-    app: web::Data<App>,
-    Who(who): Who,
-    path: web::Path<String>,
-    body: Fields,
-) -> Reply {
+async fn tune(app: web::Data<App>, Who(who): Who, path: web::Path<String>, body: Fields) -> Reply {
     let tuning = tuning(&body)?;
     let row = app.tune(&who, path_id("agent", &path)?, tuning).await?;
     Ok(one(&app, &row))

@@ -45,6 +45,7 @@ fn scripted(stage: &mut Stage<'_>) -> Result<(), Failure> {
             let yes = Verdict {
                 approved: true,
                 response: None,
+                remember: None,
             };
             answer(&client, &id, yes)?;
             stage.say(&format!("$ callboard approve {}", find::tail(&id)));

@@ -9,8 +9,8 @@ use serde_json::json;
 
 use crate::domain::status::Intent;
 use crate::domain::{
-    Approval, Change, EventKind, Facts, Override, Process, Progress, Session, Status, Task, TaskMove,
-    TaskState, Timestamp, TurnFact, TurnPhase, status,
+    Approval, Change, EventKind, Facts, Override, Process, Progress, Session, Status, Task,
+    TaskMove, TaskState, Timestamp, TurnFact, TurnPhase, status,
 };
 use crate::drivers::Command;
 use crate::supervision::Backoff;

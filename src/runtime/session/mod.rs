@@ -43,8 +43,8 @@ pub(super) use messages::{
     LaunchFailed, Launched, Offer, Pause, PromptLost, QueueIs, Reset, Respond, Resume, Start, Tune,
     Wanted,
 };
-pub(super) use step::Cause;
 pub(super) use process::{Ending, SERVER, START_CANCELLED, START_TIMEOUT};
+pub(super) use step::Cause;
 pub(super) use wake::strand;
 
 use super::agent::{AgentActor, Order};
@@ -178,6 +178,7 @@ impl SessionActor {
                 }
                 Effect::Command(command, cause) => self.order(Order::Do { command, cause }),
                 Effect::Answer(id) => {
+                    crash::point("override_before_answer");
                     if let Some(decided) = self.core.decided(id) {
                         self.respond(decided, None, ctx);
                     }

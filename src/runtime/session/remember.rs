@@ -66,9 +66,7 @@ impl Core {
         let same = |found: &&Override| found.tool == question.tool && found.matcher == matcher;
         match narrowest(self.overrides.iter().filter(same)) {
             None => Verdict::Ask,
-            Some(found) if found.covers(question.risk) => {
-                Verdict::Decided(Box::new(found.clone()))
-            }
+            Some(found) if found.covers(question.risk) => Verdict::Decided(Box::new(found.clone())),
             Some(_) => Verdict::AskAgain,
         }
     }

@@ -123,16 +123,13 @@ impl SessionActor {
         if cause == Some(Cause::Tuning) {
             done = self.adjusted(&mut step);
         }
-        Box::pin(
-            self.commit(step)
-                .map(|committed, session: &mut Self, _| {
-                    if let Some(done) = done {
-                        let _told = done.send(committed.clone());
-                    }
-                    session.settle_answers();
-                    committed
-                }),
-        )
+        Box::pin(self.commit(step).map(|committed, session: &mut Self, _| {
+            if let Some(done) = done {
+                let _told = done.send(committed.clone());
+            }
+            session.settle_answers();
+            committed
+        }))
     }
 }
 

@@ -1,6 +1,8 @@
 //! The session's moves without an actor: each test drives the core as the programs, the queue and
 //! people would, and looks at what is committed.
 
+mod remember;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};

@@ -9,7 +9,8 @@ use super::convert::{bound, from_json, parse, to_json, unsigned, word};
 use super::schema::{approvals, events, sessions, tasks};
 use super::{Connection, StoreError};
 use crate::domain::{
-    ApprovalState, Kind, PermissionMode, Session, SessionId, Status, TaskId, TaskState, Timestamp, UserId, status,
+    ApprovalState, Kind, PermissionMode, Session, SessionId, Status, TaskId, TaskState, Timestamp,
+    UserId, status,
 };
 
 mod query;

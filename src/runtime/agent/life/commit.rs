@@ -6,7 +6,7 @@
 use crate::domain::{EventKind, Progress};
 use crate::drivers::{MAX_UNIT_BYTES, Output};
 
-use super::super::super::session::{Cause, CaughtUp, Decode};
+use super::super::super::session::{CaughtUp, Cause, Decode};
 use super::super::launch;
 use super::super::outbox::Item;
 use super::{Life, Session_};
