@@ -18,6 +18,7 @@ mod programs;
 mod supervisor;
 mod tasks;
 mod terminals;
+mod tuning;
 mod why;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use crate::secrets::Secrets;
 use crate::store::Store;
 
 pub use agents::{AgentFilter, Overview, Page};
+pub use approvals::{AnswerRequest, Answered};
 pub use auth::{Credentials, SignIn, Ticket};
 pub use clock::Clock;
 pub use connections::{Connection, Ending, PollPermit, Registration, Visit};

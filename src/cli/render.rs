@@ -168,6 +168,32 @@ pub fn approvals(approvals: &[Approval]) -> String {
     )
 }
 
+/// The rows of `approve --overrides`.
+#[must_use]
+pub fn overrides(page: &Value) -> String {
+    let text = |rule: &Value, key: &str| field(rule, &[key]).unwrap_or_default();
+    let rules = page.get("overrides").and_then(Value::as_array);
+    let rows = rules
+        .into_iter()
+        .flatten()
+        .map(|rule| {
+            let agent = field(rule, &["agentId"]);
+            vec![
+                tail(&text(rule, "id")).to_owned(),
+                text(rule, "decision"),
+                agent.map_or_else(|| String::from("every"), |id| short(&id).to_owned()),
+                text(rule, "agentType"),
+                text(rule, "by"),
+                cut(&text(rule, "matches"), LINE / 2),
+            ]
+        })
+        .collect();
+    out::table(
+        &["OVERRIDE", "ANSWER", "AGENT", "TYPE", "BY", "REQUESTS"],
+        rows,
+    )
+}
+
 /// At most so many characters, with a mark where it was cut.
 #[must_use]
 pub fn cut(text: &str, most: usize) -> String {

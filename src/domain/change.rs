@@ -8,6 +8,8 @@ use super::approval::{Approval, ApprovalState};
 use super::event::Draft;
 use super::exit::ExitReport;
 use super::id::{ApprovalId, Incarnation, SessionId, TaskId, Timestamp, UserId};
+use super::overrides::Override;
+use super::permission::PermissionMode;
 use super::status::Facts;
 use super::task::TaskState;
 
@@ -73,6 +75,15 @@ impl TaskMove {
     }
 }
 
+/// What is changed about how a session's program is driven; what is not named stays.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tuning {
+    /// How far it may go without asking.
+    pub permission_mode: Option<PermissionMode>,
+    /// The model; `Some(None)`: the program's own choice.
+    pub model: Option<Option<String>>,
+}
+
 /// One row that follows from an event.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
@@ -99,6 +110,10 @@ pub enum Change {
         /// When.
         at: Timestamp,
     },
+    /// An answer is given again by itself from now on.
+    Remembered(Box<Override>),
+    /// The session is driven otherwise from now on.
+    Tuned(Box<Tuning>),
     /// The session is deleted from the lists.
     Archived(Timestamp),
 }

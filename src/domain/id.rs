@@ -57,6 +57,11 @@ uuid_id!(
     now_v7,
     "A question that a person answers. UUIDv7."
 );
+uuid_id!(
+    OverrideId,
+    now_v7,
+    "An answer that is given again by itself. UUIDv7."
+);
 
 impl SessionId {
     /// The first eight characters: what people see and may type where it is unambiguous.

@@ -69,6 +69,12 @@ pub fn answer_frame(request: &str) -> String {
     format!("answer:{hex}")
 }
 
+/// The id of the input frame of the `n`th change of how the program is driven.
+#[must_use]
+pub fn tuning_frame(n: u32) -> String {
+    format!("tuning:{n}")
+}
+
 /// The id of the input frame of the `n`th interrupt of a task's turn.
 #[must_use]
 pub fn interrupt_frame(task: Option<TaskId>, n: u32) -> String {

@@ -280,6 +280,14 @@ pub trait Driver: Send + Sync {
         None
     }
 
+    /// Whether the program works with a model that can be named.
+    fn has_model(&self) -> bool {
+        match self.kind() {
+            Kind::Claude => true,
+            Kind::Shell | Kind::Script => false,
+        }
+    }
+
     /// Whether its streams are a terminal that people may sit at.
     fn has_terminal(&self) -> bool;
 

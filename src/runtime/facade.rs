@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::prompt::IdempotencyKey;
-use crate::domain::{After, ApprovalId, EventKind, Placement, Prompt};
+use crate::domain::{After, ApprovalId, EventKind, Placement, Prompt, Remember};
 
 use super::published::Published;
 
@@ -143,6 +143,8 @@ pub struct Answer {
     pub approved: bool,
     /// Free words.
     pub response: Option<String>,
+    /// For how long it holds.
+    pub remember: Remember,
     /// The user name.
     pub by: String,
 }

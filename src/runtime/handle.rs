@@ -2,6 +2,7 @@
 //!
 //! Never waits without a bound, and never hands out an actor's address.
 
+mod tuning;
 mod waiting;
 
 use std::sync::Arc;

@@ -58,6 +58,7 @@ pub fn by_id(conn: &mut Connection, id: ApprovalId) -> Result<Option<Approval>, 
 /// When the database fails.
 pub fn pending(conn: &mut Connection, owner: Option<UserId>) -> Result<Vec<Approval>, StoreError> {
     let mut query = approvals::table
+        .filter(approvals::state.eq(ApprovalState::Pending.name()))
         .filter(approvals::resolved_at.is_null())
         .order((approvals::created_at.asc(), approvals::id.asc()))
         .into_boxed();
@@ -68,7 +69,8 @@ pub fn pending(conn: &mut Connection, owner: Option<UserId>) -> Result<Vec<Appro
     rows.into_iter().map(approval).collect()
 }
 
-/// A session's unanswered questions, oldest first.
+/// A session's questions whose answer its program has not got, oldest first: unanswered ones, and
+/// those that an override has decided.
 ///
 /// # Errors
 /// When the database fails.

@@ -13,6 +13,7 @@ pub mod idempotency;
 pub mod incarnations;
 pub mod journal;
 pub mod meta;
+pub mod overrides;
 mod schema;
 pub mod sessions;
 pub mod supervisor_log;

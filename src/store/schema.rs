@@ -145,6 +145,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    overrides (id) {
+        id -> Text,
+        owner_id -> Text,
+        session_id -> Nullable<Text>,
+        kind -> Text,
+        tool -> Text,
+        match_kind -> Text,
+        match_text -> Text,
+        approved -> Bool,
+        created_by -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
     supervisor_log (id) {
         id -> BigInt,
         at -> BigInt,

@@ -34,6 +34,12 @@ async fn without_a_token_everything_but_the_open_list_is_401() {
         (Method::GET, "/api/chat/approvals/pending".to_owned()),
         (Method::POST, "/api/chat/approve".to_owned()),
         (Method::GET, "/api/models/cli/status".to_owned()),
+        (Method::GET, "/api/chat/approvals/overrides".to_owned()),
+        (
+            Method::DELETE,
+            format!("/api/chat/approvals/overrides/{id}"),
+        ),
+        (Method::PATCH, format!("/api/agents/{id}")),
         (Method::GET, "/api/supervisor/tree".to_owned()),
         (Method::GET, "/api/supervisor/events".to_owned()),
         (Method::GET, "/api/auth/login".to_owned()),

@@ -212,10 +212,20 @@ async fn paths_methods_and_queries_that_mean_nothing() {
             .await
             .fails(400, "bad_field");
     }
-    let always = json!({"requestId": id, "approved": true, "remember": "always"});
-    ada.post("/api/chat/approve", &always)
+    for remember in [json!("forever"), json!(""), json!(1), json!({})] {
+        let body = json!({"requestId": id, "approved": true, "remember": remember});
+        let refused = ada.post("/api/chat/approve", &body).await;
+        let refused = refused.fails(400, "bad_remember");
+        assert_eq!(refused["field"], "remember");
+        let expected = refused["expected"].as_str().unwrap();
+        assert!(expected.contains("once, session, always"), "{refused}");
+    }
+    ada.get("/api/chat/approvals/overrides?limit=x")
         .await
-        .fails(400, "remember_unsupported");
+        .fails(400, "bad_field");
+    ada.delete("/api/chat/approvals/overrides/1")
+        .await
+        .fails(404, "not_found");
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@
 )]
 
 mod app;
+mod approvals;
 mod attach;
 mod browser;
 mod claude;

@@ -88,6 +88,23 @@ fn a_question_decides_about_the_tool_behind_it() {
 }
 
 #[test]
+fn another_mode_holds_from_the_next_question_on() {
+    let mut player = Player::start(context("ask"));
+    for (mode, ran) in [
+        (PermissionMode::BypassPermissions, true),
+        (PermissionMode::Plan, false),
+    ] {
+        player.out.clear();
+        player.command(&Command::SetMode(mode));
+        let task = player.prompt("go");
+        assert_eq!(player.end(task).outcome, Outcome::Completed);
+        assert!(question(&player.out).is_none());
+        let result = data(&player.out, EventKind::ToolResult).next().unwrap();
+        assert_eq!(result["denied"] == true, !ran, "{mode:?}: {result}");
+    }
+}
+
+#[test]
 fn an_interrupt_ends_a_pause_and_a_question_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let turns = json!([

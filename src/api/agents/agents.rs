@@ -12,7 +12,7 @@ use crate::api::shared::{Fault, Fields, Query, Reply, Who, idempotency, path_id}
 use crate::app::{
     AgentFilter, AgentRequest, App, Fact, Force, Interrupt, Lazy, Overview, Paused, SupervisorRow,
 };
-use crate::domain::Principal;
+use crate::domain::{PermissionMode, Principal, Tuning};
 
 /// Rows of a page: default and most.
 const PAGE: (usize, usize) = (50, 200);
@@ -32,7 +32,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(one("/start").post(start))
         .service(one("/log").get(log))
         .service(one("/why").get(why))
-        .service(one("").get(show).delete(remove));
+        .service(one("").get(show).patch(tune).delete(remove));
 }
 
 async fn list(app: web::Data<App>, Who(who): Who, query: Query) -> Reply {
@@ -147,6 +147,37 @@ async fn end(app: &App, who: &Principal, path: &str, force: Force) -> Reply {
 async fn start(app: web::Data<App>, Who(who): Who, path: web::Path<String>) -> Reply {
     let row = app.start(&who, path_id("agent", &path)?).await?;
     Ok(one(&app, &row))
+}
+
+async fn tune(app: web::Data<App>, Who(who): Who, path: web::Path<String>, body: Fields) -> Reply {
+    let tuning = tuning(&body)?;
+    let row = app.tune(&who, path_id("agent", &path)?, tuning).await?;
+    Ok(one(&app, &row))
+}
+
+fn tuning(body: &Fields) -> Result<Tuning, Fault> {
+    for fixed in ["name", "topic", "cwd", "agentType"] {
+        if body.value(fixed).is_some() {
+            return Err(bad_field(fixed, "only permissionMode and model can be changed").into());
+        }
+    }
+    let mode = body.text(&["permissionMode"])?;
+    let mode = mode.as_deref().map(PermissionMode::parse).transpose()?;
+    let model = match body.value("model") {
+        None => None,
+        // Back to the program's own choice.
+        Some(Value::Null) => Some(None),
+        Some(Value::String(own)) if own.is_empty() || own == "default" => Some(None),
+        Some(Value::String(model)) => Some(Some(model.clone())),
+        Some(_) => return Err(bad_field("model", "a string or null").into()),
+    };
+    if mode.is_none() && model.is_none() {
+        return Err(bad_field("permissionMode", "permissionMode, model or both").into());
+    }
+    Ok(Tuning {
+        permission_mode: mode,
+        model,
+    })
 }
 
 async fn remove(app: web::Data<App>, Who(who): Who, path: web::Path<String>) -> Reply {

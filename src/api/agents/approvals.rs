@@ -1,20 +1,28 @@
-//! `/api/chat/approve` and `/api/chat/approvals/pending` (contract/octipus.md 5).
+//! `/api/chat/approve`, `/api/chat/approvals/pending` (contract/octipus.md 5) and the answers that
+//! are remembered, `/api/chat/approvals/overrides`.
 //!
-//! Never a question of a stranger.
+//! Never a question or an override of a stranger.
 
 use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 
 use super::wire;
+use crate::api::shared::answer::{add_remembered, rule};
 use crate::api::shared::body::bad_field;
-use crate::api::shared::{Fields, Reply, Who};
-use crate::app::App;
-use crate::domain::{ApprovalId, Error};
+use crate::api::shared::work::has_more;
+use crate::api::shared::{Fields, Query, Reply, Who, path_id};
+use crate::app::{AnswerRequest, App};
+use crate::domain::{ApprovalId, Error, Remember};
+
+/// Rows of a page: default and most.
+const PAGE: (usize, usize) = (50, 200);
 
 /// The table of contents.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/api/chat/approvals/pending").get(pending))
+        .service(web::resource("/api/chat/approvals/overrides").get(overrides))
+        .service(web::resource("/api/chat/approvals/overrides/{id}").delete(forget))
         .service(web::resource("/api/chat/approve").post(approve));
 }
 
@@ -22,7 +30,7 @@ async fn pending(app: web::Data<App>, Who(who): Who) -> Reply {
     let found = app.pending(&who).await?;
     let worded: Vec<Value> = found
         .iter()
-        .map(|(approval, group)| wire::approval(approval, *group))
+        .map(|(approval, session)| wire::approval(approval, session.as_ref()))
         .collect();
     Ok(HttpResponse::Ok().json(json!({ "approvals": worded })))
 }
@@ -32,22 +40,38 @@ async fn approve(app: web::Data<App>, Who(who): Who, body: Fields) -> Reply {
     let approved = body.flag("approved")?;
     let approved = approved.ok_or_else(|| bad_field("approved", "true or false"))?;
     let response = body.text(&["response"])?;
-    if let Some(remember) = body.text(&["remember"])?
-        && remember != "once"
-    {
-        return Err(Error::invalid(
-            "remember_unsupported",
-            "remember",
-            "answers are not remembered for later questions",
-            "once",
-        )
-        .into());
-    }
+    let remember = Remember::read(body.value("remember"))?;
     let id: ApprovalId = text.parse().map_err(|_not_an_id| {
         let shown: String = text.chars().take(64).collect();
         Error::not_found("approval", shown)
     })?;
-    let state = app.approve(&who, id, approved, response).await?;
-    let status = state.name();
-    Ok(HttpResponse::Ok().json(json!({"resolved": true, "requestId": id, "status": status})))
+    let request = AnswerRequest {
+        id,
+        approved,
+        response,
+        remember,
+    };
+    let answered = app.approve(&who, request).await?;
+    let status = answered.state.name();
+    let mut reply = json!({"resolved": true, "requestId": id, "status": status});
+    add_remembered(&mut reply, &answered);
+    Ok(HttpResponse::Ok().json(reply))
+}
+
+async fn overrides(app: web::Data<App>, Who(who): Who, query: Query) -> Reply {
+    let (limit, offset) = (query.limit(PAGE.0, PAGE.1)?, query.offset()?);
+    let agent = query.id("agentId")?;
+    let page = app.overrides(&who, agent, (offset, limit)).await?;
+    Ok(HttpResponse::Ok().json(json!({
+        "overrides": page.items.iter().map(rule).collect::<Vec<_>>(),
+        "total": page.total,
+        "limit": limit,
+        "offset": offset,
+        "hasMore": has_more(offset, page.items.len(), page.total),
+    })))
+}
+
+async fn forget(app: web::Data<App>, Who(who): Who, path: web::Path<String>) -> Reply {
+    app.forget(&who, path_id("override", &path)?).await?;
+    Ok(HttpResponse::Ok().json(json!({"deleted": true})))
 }

@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 use crate::api::shared::work::options;
 use crate::app::Overview;
 use crate::domain::limit::usd;
+use crate::domain::overrides::may_remember;
 use crate::domain::{
-    Approval, ExitReport, Lifecycle, LimitKind, Process, Session, SessionId, SessionLimits, TaskId,
-    Timestamp, User,
+    Approval, ExitReport, Lifecycle, LimitKind, Matcher, Process, Session, SessionId,
+    SessionLimits, TaskId, Timestamp, User,
 };
 
 /// An agent (contract/octipus.md 2).
@@ -195,13 +196,18 @@ fn exit(exit: &ExitReport) -> Value {
     })
 }
 
-/// Words a question.
-pub fn approval(approval: &Approval, group: SessionId) -> Value {
+/// Words a question, of a session that may be gone.
+pub fn approval(approval: &Approval, session: Option<&Session>) -> Value {
+    let matches = session.and_then(|session| {
+        let matcher = Matcher::of(&approval.args, &session.cwd);
+        may_remember(approval, &matcher).ok()?;
+        Some(matcher.words(&approval.tool))
+    });
     json!({
         "requestId": approval.id,
         "kind": approval.kind.name(),
         "agentId": approval.session,
-        "sessionId": group,
+        "sessionId": session.map_or(approval.session, |session| session.group),
         "taskId": approval.task,
         "incarnation": approval.incarnation,
         "toolName": approval.tool,
@@ -210,6 +216,7 @@ pub fn approval(approval: &Approval, group: SessionId) -> Value {
         "question": approval.question,
         "options": approval.options,
         "risk": approval.risk.name(),
+        "remembers": matches,
         "status": approval.state.name(),
         "createdAt": approval.created_at.rfc3339(),
         "expiresAt": approval.expires_at.map(Timestamp::rfc3339),

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::api::live::dialect::{Channels, Command, Dialect, Mark, Refusal, Reply as Said};
 use crate::api::live::gaps::Gap;
 use crate::api::live::serve;
+use crate::api::shared::answer::add_remembered;
 use crate::api::shared::{Fault, Reply, WsVisit};
 use crate::app::{App, Piece, Published};
 use crate::domain::EventKind;
@@ -206,14 +207,15 @@ fn said(reply: &Said) -> Value {
         Said::Resolved {
             id,
             request,
-            status,
-        } => marked(
-            json!({
+            answered,
+        } => {
+            let mut frame = json!({
                 "type": "approval.resolved", "requestId": request,
-                "resolved": true, "status": status,
-            }),
-            id,
-        ),
+                "resolved": true, "status": answered.state.name(),
+            });
+            add_remembered(&mut frame, answered);
+            marked(frame, id)
+        }
         Said::Pong { id, at } => marked(json!({"type": "pong", "timestamp": at}), id),
         Said::Error(refusal) => {
             let mut all = Map::new();

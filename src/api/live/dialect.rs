@@ -7,8 +7,8 @@ use std::sync::Arc;
 use bytestring::ByteString;
 use serde_json::Value;
 
-use crate::app::{Overview, Piece, Published, ScreenStart, TtyPlace};
-use crate::domain::{ApprovalId, EventKind, SessionId, TaskId, Timestamp};
+use crate::app::{Answered, Overview, Piece, Published, ScreenStart, TtyPlace};
+use crate::domain::{ApprovalId, EventKind, Remember, SessionId, TaskId, Timestamp};
 
 use super::close::Close;
 use super::gaps::Gap;
@@ -122,6 +122,8 @@ pub enum Command {
         approved: bool,
         /// Free words.
         response: Option<String>,
+        /// For how long it holds.
+        remember: Remember,
     },
     /// A sign of life that wants one back.
     Ping {
@@ -241,8 +243,8 @@ pub enum Reply {
         id: Mark,
         /// Which.
         request: ApprovalId,
-        /// Its state now.
-        status: &'static str,
+        /// What became of it.
+        answered: Answered,
     },
     /// The sign of life.
     Pong {

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::app::{App, Bounds, Connection, Ending, MessageRequest, Visit, WhenBusy};
+use crate::app::{AnswerRequest, App, Bounds, Connection, Ending, MessageRequest, Visit, WhenBusy};
 use crate::crash;
 use crate::domain::prompt::IdempotencyKey;
 use crate::domain::{Error, Result, SessionId};
@@ -204,14 +204,19 @@ impl<D: Dialect> ConnectionSession<D> {
                 request,
                 approved,
                 response,
+                remember,
             } => {
-                let who = &self.visit.who;
-                let state = self.app.approve(who, request, approved, response).await?;
-                let status = state.name();
+                let answer = AnswerRequest {
+                    id: request,
+                    approved,
+                    response,
+                    remember,
+                };
+                let answered = self.app.approve(&self.visit.who, answer).await?;
                 self.say(&Reply::Resolved {
                     id,
                     request,
-                    status,
+                    answered,
                 });
             }
             // The actor hands keys to whoever types; the opening was the first.

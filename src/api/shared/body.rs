@@ -61,6 +61,12 @@ impl Fields {
             .find(|(_, value)| !value.is_null())
     }
 
+    /// A field as it came, null included.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        self.map.get(name)
+    }
+
     /// A text under one of these names.
     ///
     /// # Errors

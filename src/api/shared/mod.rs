@@ -2,6 +2,7 @@
 //!
 //! Never a word of one surface alone.
 
+pub mod answer;
 pub mod body;
 pub mod error;
 pub mod guard;

@@ -94,8 +94,12 @@ Examples:
   callboard approve                          lists the open questions
   callboard approve 01929f3a                 yes
   callboard approve 01929f3a --deny --response \"use the staging database\"
+  callboard approve 01929f3a --remember session
+  callboard approve --overrides              lists the answers that are remembered
+  callboard approve --forget 4be1            asks again from now on
 
-The first answer counts; a later one is refused (9).")]
+The first answer counts; a later one is refused (9). A remembered answer holds for the same command,
+the same file, or a tool that has neither; what can destroy is asked every time.")]
 pub struct ApproveArgs {
     /// The question, or the end or beginning of its id
     pub request: Option<String>,
@@ -105,6 +109,16 @@ pub struct ApproveArgs {
     /// Words that go with the answer
     #[arg(long, value_name = "TEXT", requires = "request")]
     pub response: Option<String>,
+    /// Answer the same request so from now on: in its session, or in all of yours
+    #[arg(long, value_name = "HOW_LONG", requires = "request",
+          value_parser = ["once", "session", "always"])]
+    pub remember: Option<String>,
+    /// List the answers that are remembered
+    #[arg(long, conflicts_with = "request")]
+    pub overrides: bool,
+    /// Forget a remembered answer: the end or beginning of its id
+    #[arg(long, value_name = "OVERRIDE", conflicts_with_all = ["request", "overrides"])]
+    pub forget: Option<String>,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,

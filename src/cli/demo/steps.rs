@@ -62,6 +62,7 @@ pub fn answered(stage: &Stage<'_>, id: &str, after: u64) -> Result<Option<usize>
             let yes = Verdict {
                 approved: true,
                 response: None,
+                remember: None,
             };
             answer(&stage.client, &id, yes)?;
             stage.say(&format!("$ callboard approve {}", find::tail(&id)));

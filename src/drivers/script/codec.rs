@@ -318,8 +318,15 @@ impl Codec for ScriptCodec {
                     });
                 }
             }
-            // Its orders come over a pipe that nobody else reads; it has no model, and asks always.
-            Command::Remind | Command::SetModel(_) | Command::SetMode(_) => {}
+            Command::SetMode(mode) => {
+                out.push(Output::Send {
+                    id: ids::tuning_frame(self.state.tunings),
+                    bytes: encode(&Order::Mode { mode: *mode }),
+                });
+                self.state.tunings = self.state.tunings.saturating_add(1);
+            }
+            // Its orders come over a pipe that nobody else reads, and it has no model.
+            Command::Remind | Command::SetModel(_) => {}
             Command::Interrupt => {
                 if self.state.task.is_some() {
                     out.push(Output::Send {

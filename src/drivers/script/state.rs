@@ -41,6 +41,9 @@ pub(super) struct State {
     pub(super) interrupts: u32,
     /// The message that is being written.
     pub(super) writing: Option<Open>,
+    /// Changes of its mode so far.
+    #[serde(default)]
+    pub(super) tunings: u32,
     /// The last words of this turn.
     pub(super) last: Option<String>,
     /// What this turn used.

@@ -381,3 +381,26 @@ proptest! {
         prop_assert_eq!(run(&pieces), whole);
     }
 }
+
+#[test]
+fn each_other_mode_is_an_order_under_an_id_of_its_own() {
+    let context = context();
+    let mut codec = Script.codec(&context);
+    let mut sent = Vec::new();
+    for mode in [PermissionMode::Plan, PermissionMode::Default] {
+        let mut out = Vec::new();
+        codec.command(&Command::SetMode(mode), &mut out);
+        codec = Script.restore(&context, &codec.snapshot()).unwrap();
+        for output in out {
+            let Output::Send { id, bytes } = output else {
+                panic!("{output:?}");
+            };
+            sent.push((id, String::from_utf8(bytes).unwrap()));
+        }
+    }
+    let order = |n: u32, mode: &str| {
+        let line = format!("{{\"type\":\"mode\",\"mode\":\"{mode}\"}}\n");
+        (format!("tuning:{n}"), line)
+    };
+    assert_eq!(sent, [order(0, "plan"), order(1, "default")]);
+}

@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::domain::{Outcome, TaskId};
+use crate::domain::{Outcome, PermissionMode, TaskId};
 
 /// What the program says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -137,6 +137,11 @@ pub enum Order {
         approved: bool,
         /// Free words.
         response: Option<String>,
+    },
+    /// Ask as this mode says from now on.
+    Mode {
+        /// The mode.
+        mode: PermissionMode,
     },
     /// End the running turn now.
     Interrupt,

@@ -265,8 +265,10 @@ impl Codec for ShellCodec {
             } => self.answer(request, *approved, out),
             Command::Interrupt => self.interrupt(out),
             Command::Remind => self.remind(out),
-            // It has no model, and its mode is that of its session.
-            Command::SetModel(_) | Command::SetMode(_) => {}
+            // The snapshot does not hold it: it is that of the session, here and in a later codec.
+            Command::SetMode(mode) => self.mode = *mode,
+            // It has none, and nobody is told otherwise (`Driver::has_model`).
+            Command::SetModel(_) => {}
         }
     }
 

@@ -387,3 +387,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn another_mode_holds_from_the_next_prompt_on() {
+    let mut codec = Shell.codec(&context(PermissionMode::Default));
+    let mut said = |command: &Command| {
+        let mut out = Vec::new();
+        codec.command(command, &mut out);
+        out
+    };
+    assert_eq!(said(&Command::SetMode(PermissionMode::Plan)), []);
+    let refused = said(&prompt("ls"));
+    assert!(
+        matches!(&refused[..], [Output::TurnEnded { reason: Some(why), .. }] if why == "plan_mode")
+    );
+    assert_eq!(
+        said(&Command::SetMode(PermissionMode::BypassPermissions)),
+        []
+    );
+    let typed = said(&prompt("ls"));
+    assert!(matches!(typed.last(), Some(Output::Send { .. })));
+}

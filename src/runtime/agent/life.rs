@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use actix::Addr;
 
-use crate::domain::{ApprovalId, Incarnation, Progress, Session};
+use crate::domain::{Incarnation, Progress, Session};
 use crate::drivers::{Codec, Command, Driver, driver};
 use crate::keeper::{self, Dir, InputOutcome, KeeperFrame, Refusal, Writer};
 use crate::process::terminal::Watch;
@@ -22,7 +22,7 @@ use crate::process::terminal::Watch;
 use super::super::context::Shared;
 use super::super::facade::Force;
 use super::super::feed::Feed;
-use super::super::session::SessionActor;
+use super::super::session::{Cause, SessionActor};
 use super::AgentActor;
 use super::launch;
 use super::outbox::Outbox;
@@ -249,7 +249,7 @@ impl Life {
     pub(super) async fn command(
         mut self,
         command: Command,
-        approval: Option<ApprovalId>,
+        cause: Option<Cause>,
         session: Session_<'_>,
     ) -> Option<Self> {
         crash::point("agent.command");
@@ -259,7 +259,7 @@ impl Life {
         }
         let mut outputs = Vec::new();
         self.codec.command(&command, &mut outputs);
-        self.commit(outputs, approval, session).await
+        self.commit(outputs, cause, session).await
     }
 
     /// Ends the process; the exit comes back as a frame.

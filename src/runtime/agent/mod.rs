@@ -17,7 +17,7 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 
 use crate::crash;
-use crate::domain::{ApprovalId, Incarnation, Progress, Session};
+use crate::domain::{Incarnation, Progress, Session};
 use crate::drivers::Command;
 use crate::keeper::KeeperFrame;
 use crate::supervision::{Exit, Lifeline, Stop};
@@ -29,7 +29,7 @@ use self::life::Life;
 use super::context::Shared;
 use super::facade::Force;
 use super::feed::Feed;
-use super::session::{LaunchFailed, Launched, SessionActor};
+use super::session::{Cause, LaunchFailed, Launched, SessionActor};
 
 /// How often progress without events is committed, refused input is tried again, and the
 /// terminal is looked at.
@@ -60,7 +60,7 @@ pub(super) enum Order {
     /// Translate a command.
     Do {
         command: Command,
-        approval: Option<ApprovalId>,
+        cause: Option<Cause>,
     },
     /// End the process.
     End { force: Force, by: String },
@@ -216,9 +216,9 @@ impl Handler<Order> for AgentActor {
                     (life.attach(&to, me).await, ())
                 })
             }
-            Order::Do { command, approval } => self.with_life(move |life, session| async move {
+            Order::Do { command, cause } => self.with_life(move |life, session| async move {
                 match life {
-                    Some(life) => (life.command(command, approval, &session).await, ()),
+                    Some(life) => (life.command(command, cause, &session).await, ()),
                     None => (None, ()),
                 }
             }),

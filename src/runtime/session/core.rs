@@ -10,8 +10,8 @@ use serde_json::json;
 use crate::config::StallSetting;
 use crate::domain::status::Intent;
 use crate::domain::{
-    Approval, Change, EventKind, Facts, Process, Progress, Session, SessionLimits, Status, Task,
-    TaskMove, TaskState, Timestamp, TurnFact, TurnPhase, status,
+    Approval, Change, EventKind, Facts, Override, Process, Progress, Session, SessionLimits,
+    Status, Task, TaskMove, TaskState, Timestamp, TurnFact, TurnPhase, status,
 };
 use crate::drivers::Command;
 use crate::supervision::Backoff;
@@ -65,6 +65,8 @@ pub(super) struct Core {
     pub approvals: Vec<Approval>,
     /// What is seen of the running turn.
     pub watch: Watch,
+    /// The overrides for what the program asks in this step, as the rows have them.
+    pub overrides: Vec<Override>,
     /// Numbers.
     pub rules: Rules,
     /// A number in `[0, 1)` for the jitter; the actor renews it.

@@ -45,6 +45,7 @@ impl Core {
             task,
             approvals,
             watch: Watch::default(),
+            overrides: Vec::new(),
             rules,
             random: rand::random(),
         };
@@ -72,6 +73,7 @@ impl SessionActor {
             place: None,
             starters: Vec::new(),
             answering: std::collections::HashMap::new(),
+            tuning: std::collections::VecDeque::new(),
             unread_end,
             launch: None,
             asleep: false,

@@ -7,8 +7,8 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use crate::domain::{
-    ApprovalId, ApprovalState, Completion, Error, Incarnation, Progress, Result, Task, TaskId,
-    Timestamp,
+    ApprovalState, Completion, Error, Incarnation, Progress, Result, Task, TaskId, Timestamp,
+    Tuning,
 };
 use crate::drivers::Output;
 
@@ -20,6 +20,7 @@ use super::super::queue::{Queue, Reload, Stand};
 use super::SessionActor;
 use super::exits::Ending;
 use super::questions::Resolution;
+use super::step::Cause;
 use crate::crash;
 
 macro_rules! message {
@@ -58,6 +59,8 @@ message!(/// Take the session out of the lists.
     Archive {} -> "Result<()>");
 message!(/// A person answers a question.
     Respond { answer: Answer } -> "Result<()>");
+message!(/// Drive the program otherwise from now on. Answers once that is committed and ordered.
+    Tune { tuning: Tuning, by: String } -> "Result<()>");
 message!(/// The keeper runs the program.
     Launched { incarnation: Incarnation, pid: u32 } -> "Result<()>");
 message!(/// The program could not be started.
@@ -65,7 +68,7 @@ message!(/// The program could not be started.
 message!(/// The log is decoded up to now.
     CaughtUp { incarnation: Incarnation, pid: u32, turn: Option<TaskId> } -> "Result<()>");
 message!(/// What the codec made of bytes or a command. Answers after the commit.
-    Decode { progress: Progress, outputs: Vec<Output>, approval: Option<ApprovalId>,
+    Decode { progress: Progress, outputs: Vec<Output>, cause: Option<Cause>,
         /** Pieces of messages came, which went out already. */ pieces: bool } -> "Result<()>");
 message!(/// The process is gone and its log is decoded to the end.
     Exited { incarnation: Incarnation, ending: Ending, handed_over: bool } -> "Result<()>");
@@ -135,8 +138,9 @@ impl Handler<AgentIs> for SessionActor {
     fn handle(&mut self, message: AgentIs, ctx: &mut Self::Context) -> Self::Result {
         crash::point("session.AgentIs");
         self.agent = Some(message.agent);
-        // Answers that were on their way through the old codec are asked for anew.
+        // What was on its way through the old codec is asked for anew.
         self.answering.clear();
+        self.tuning.clear();
         let settling = self.settle(ctx);
         AtomicResponse::new(Box::pin(settling.map(|settled, session: &mut Self, _| {
             // Tasks that wait from before ask for a process now that one can be started.
@@ -330,6 +334,7 @@ impl Handler<Respond> for SessionActor {
             approval,
             approved,
             response,
+            remember,
             by,
         } = respond.answer;
         let to = if approved {
@@ -344,6 +349,7 @@ impl Handler<Respond> for SessionActor {
                 to,
                 by,
                 response,
+                remember,
             },
             Some(told),
             ctx,

@@ -15,15 +15,17 @@ mod parking;
 mod places;
 mod process;
 mod questions;
+mod remember;
 mod reports;
 mod stall;
 mod step;
 #[cfg(test)]
 mod tests;
+mod tuning;
 mod turn;
 mod wake;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -33,18 +35,20 @@ use actix::prelude::*;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::crash;
-use crate::domain::{ApprovalId, ApprovalState, Error, Result};
+use crate::domain::{ApprovalId, ApprovalState, Error, Remember, Result};
 use crate::supervision::{Exit, Lifeline, Stop};
 
 use self::core::Core;
 use self::questions::Resolution;
 use self::step::{Alarm, Effect, Step};
+use self::tuning::Adjusting;
 pub(super) use exits::{Ending, SERVER, START_CANCELLED, START_TIMEOUT};
 pub(super) use messages::{
     AgentIs, Archive, CaughtUp, Complete, Decode, Exited, Halt, Halting, InterruptTurn,
-    LaunchFailed, Launched, Offer, Pause, PromptLost, QueueIs, Reset, Respond, Resume, Start,
+    LaunchFailed, Launched, Offer, Pause, PromptLost, QueueIs, Reset, Respond, Resume, Start, Tune,
     Wanted,
 };
+pub(super) use step::Cause;
 pub(super) use wake::strand;
 
 use super::agent::{AgentActor, Order};
@@ -71,6 +75,8 @@ pub(super) struct SessionActor {
     starters: Vec<oneshot::Sender<Result<()>>>,
     /// Answers on their way through the codec, and who waits for them.
     answering: HashMap<ApprovalId, Answering>,
+    /// Changes of how the program is driven on their way through the codec, in order.
+    tuning: VecDeque<Adjusting>,
     /// The exit of the latest incarnation is not committed although its process is gone.
     unread_end: bool,
     /// Calls a start off that has not made its program yet.
@@ -174,7 +180,13 @@ impl SessionActor {
                         input,
                     });
                 }
-                Effect::Command(command, approval) => self.order(Order::Do { command, approval }),
+                Effect::Command(command, cause) => self.order(Order::Do { command, cause }),
+                Effect::Answer(id) => {
+                    crash::point("override_before_answer");
+                    if let Some(decided) = self.core.decided(id) {
+                        self.respond(decided, None, ctx);
+                    }
+                }
                 Effect::End(force, by) => {
                     if let Some(launch) = &self.launch {
                         launch.store(true, Ordering::Release);
@@ -223,6 +235,7 @@ impl SessionActor {
                         to,
                         by,
                         response: None,
+                        remember: Remember::Once,
                     },
                     None,
                     ctx,
@@ -261,7 +274,7 @@ impl SessionActor {
                 self.answering.insert(id, Answering { resolution, done });
                 self.order(Order::Do {
                     command,
-                    approval: Some(id),
+                    cause: Some(Cause::Answer(id)),
                 });
             }
             None => {
@@ -278,6 +291,9 @@ impl SessionActor {
 
     /// Whoever waits for an answer that can no longer be given hears so.
     fn settle_answers(&mut self) {
+        if !self.core.session.facts.process.held() {
+            self.tuning.clear();
+        }
         let core = &self.core;
         let closed: Vec<ApprovalId> = self
             .answering

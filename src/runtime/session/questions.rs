@@ -4,14 +4,16 @@
 
 use serde_json::json;
 
+use crate::domain::overrides::may_remember;
 use crate::domain::{
-    Approval, ApprovalId, ApprovalKind, ApprovalState, Change, EventKind, Outcome, Risk, TaskId,
-    TaskMove, TaskState, Timestamp, TurnFact, TurnPhase,
+    Approval, ApprovalId, ApprovalKind, ApprovalState, Change, EventKind, Matcher, Outcome,
+    Remember, Risk, TaskId, TaskMove, TaskState, Timestamp, TurnFact, TurnPhase,
 };
 use crate::drivers::{Command, Question};
 
 use super::core::Core;
 use super::outcome::TurnEnd;
+use super::remember::{ASKED_AGAIN, Verdict, remembered};
 use super::step::{Alarm, Effect, Step};
 
 /// The end of a question.
@@ -21,6 +23,8 @@ pub(super) struct Resolution {
     pub to: ApprovalState,
     pub by: String,
     pub response: Option<String>,
+    /// For how long it holds.
+    pub remember: Remember,
 }
 
 impl Core {
@@ -38,8 +42,14 @@ impl Core {
             step.effects.push(Effect::Command(no, None));
             return;
         }
-        let ttl = i64::try_from(self.rules.approval_ttl.as_millis()).unwrap_or(i64::MAX);
-        let approval = Approval {
+        let verdict = self.verdict(&question);
+        let ttl = match &verdict {
+            Verdict::Decided(_) => 0,
+            Verdict::Ask | Verdict::AskAgain => {
+                i64::try_from(self.rules.approval_ttl.as_millis()).unwrap_or(i64::MAX)
+            }
+        };
+        let mut approval = Approval {
             id: ApprovalId::generate(),
             session: self.session.id,
             owner: self.session.owner,
@@ -60,7 +70,19 @@ impl Core {
             resolved_by: None,
             response: None,
         };
-        if let (Some(task), 0) = (approval.task, self.session.facts.asked) {
+        match verdict {
+            Verdict::Decided(by) => {
+                // The row says so before the program hears it: a later generation gives the answer
+                // if this one does not come to it.
+                approval.state = by.answer();
+                approval.resolved_by = Some(by.signature());
+                step.effects.push(Effect::Answer(approval.id));
+            }
+            Verdict::AskAgain => approval.question.push_str(ASKED_AGAIN),
+            Verdict::Ask => {}
+        }
+        let waits = approval.state == ApprovalState::Pending && self.session.facts.asked == 0;
+        if let (Some(task), true) = (approval.task, waits) {
             let waits = TaskMove::new(task, TaskState::AwaitingApproval, now);
             step.changes.push(Change::Task(Box::new(waits)));
         }
@@ -108,7 +130,8 @@ impl Core {
     }
 
     fn open(&mut self, approval: Approval, now: Timestamp, step: &mut Step) {
-        step.event(EventKind::ApprovalRequested, now, shown(&approval));
+        let shown = shown(&approval, &self.session.cwd);
+        step.event(EventKind::ApprovalRequested, now, shown);
         step.changes.push(Change::Asked(Box::new(approval.clone())));
         if let Some(at) = approval.expires_at {
             let wait = u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0);
@@ -145,6 +168,7 @@ impl Core {
         };
         let approval = self.approvals.remove(at);
         self.count_questions();
+        let kept = self.to_remember(&approval, &resolution, now);
         step.event(
             EventKind::ApprovalResolved,
             now,
@@ -152,7 +176,7 @@ impl Core {
                 "requestId": approval.id, "status": resolution.to,
                 "approved": resolution.to == ApprovalState::Approved,
                 "by": resolution.by, "response": resolution.response, "taskId": approval.task,
-                "toolName": approval.tool,
+                "toolName": approval.tool, "remember": kept.as_ref().map(remembered),
             }),
         );
         step.changes.push(Change::Resolved {
@@ -162,7 +186,11 @@ impl Core {
             response: resolution.response,
             at: now,
         });
-        self.turn_goes_on(&approval, now, step);
+        step.changes
+            .extend(kept.map(|kept| Change::Remembered(Box::new(kept))));
+        if approval.state == ApprovalState::Pending {
+            self.turn_goes_on(&approval, now, step);
+        }
     }
 
     /// A person's answer about a task that nobody could place.
@@ -258,7 +286,8 @@ impl Core {
         let open = self
             .approvals
             .iter()
-            .filter(|open| open.kind == ApprovalKind::Permission);
+            .filter(|open| open.kind == ApprovalKind::Permission)
+            .filter(|open| open.state == ApprovalState::Pending);
         self.session.facts.asked = u32::try_from(open.count()).unwrap_or(u32::MAX);
     }
 }
@@ -270,15 +299,20 @@ fn cancelled(id: ApprovalId, by: &str) -> Resolution {
         to: ApprovalState::Cancelled,
         by: by.to_owned(),
         response: None,
+        remember: Remember::Once,
     }
 }
 
 /// The data of an `approval_requested` event.
-fn shown(approval: &Approval) -> serde_json::Value {
+fn shown(approval: &Approval, cwd: &str) -> serde_json::Value {
+    let matcher = Matcher::of(&approval.args, cwd);
+    let remembers = may_remember(approval, &matcher).is_ok();
     json!({
         "requestId": approval.id, "kind": approval.kind, "taskId": approval.task,
         "toolName": approval.tool, "args": approval.args, "summary": approval.summary,
         "question": approval.question, "options": approval.options, "risk": approval.risk,
         "expiresAt": approval.expires_at.map(Timestamp::rfc3339),
+        "status": approval.state, "decidedBy": approval.resolved_by,
+        "remembers": remembers.then(|| matcher.words(&approval.tool)),
     })
 }

@@ -6,13 +6,16 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 
 use crate::crash;
-use crate::domain::Error;
+use crate::domain::{Error, Override};
 use crate::drivers::driver;
+use crate::store::overrides::Request;
+use crate::store::{self, Store};
 
 use super::super::clock::now;
 use super::messages::{CaughtUp, Decode, Exited, LaunchFailed, Launched, PromptLost};
+use super::step::Cause;
 use super::turn::Decoded;
-use super::{Answering, Result, SessionActor};
+use super::{Answering, Committing, Result, SessionActor};
 
 impl Handler<Launched> for SessionActor {
     type Result = AtomicResponse<Self, Result<()>>;
@@ -78,18 +81,40 @@ impl Handler<Decode> for SessionActor {
             let stale = Error::conflict("stale", "the output is of an earlier process");
             return AtomicResponse::new(Box::pin(wrap_future::<_, Self>(async { Err(stale) })));
         }
-        let answering = decode.approval.and_then(|id| self.answering.remove(&id));
-        let (answer, done) = match answering {
-            Some(Answering { resolution, done }) => (Some(resolution), done),
-            None => (None, None),
-        };
+        let asked = self.core.requests(&decode.outputs);
+        if asked.is_empty() {
+            return AtomicResponse::new(self.take_in(decode));
+        }
+        // Read anew for every question: what another session or the list of overrides has changed
+        // since holds here too.
+        let read = overrides(self.shared.store.clone(), asked);
+        AtomicResponse::new(Box::pin(wrap_future::<_, Self>(read).then(
+            |found, session, _ctx| {
+                session.core.overrides = found;
+                session.take_in(decode)
+            },
+        )))
+    }
+}
+
+impl SessionActor {
+    /// Commits what the codec made of bytes or a command.
+    fn take_in(&mut self, decode: Decode) -> Committing {
         let Decode {
             progress,
             outputs,
+            cause,
             pieces,
-            ..
         } = decode;
-        let step = self.core.output(
+        let answering = match cause {
+            Some(Cause::Answer(id)) => self.answering.remove(&id),
+            Some(Cause::Tuning) | None => None,
+        };
+        let (answer, mut done) = match answering {
+            Some(Answering { resolution, done }) => (Some(resolution), done),
+            None => (None, None),
+        };
+        let mut step = self.core.output(
             Decoded {
                 progress,
                 outputs,
@@ -98,16 +123,32 @@ impl Handler<Decode> for SessionActor {
             },
             now(),
         );
-        AtomicResponse::new(Box::pin(self.commit(step).map(
-            |committed, session: &mut Self, _| {
-                if let Some(done) = done {
-                    let _told = done.send(committed.clone());
-                }
-                session.settle_answers();
-                committed
-            },
-        )))
+        if cause == Some(Cause::Tuning) {
+            done = self.adjusted(&mut step);
+        }
+        Box::pin(self.commit(step).map(|committed, session: &mut Self, _| {
+            if let Some(done) = done {
+                let _told = done.send(committed.clone());
+            }
+            session.settle_answers();
+            committed
+        }))
     }
+}
+
+/// The overrides for these requests. When they cannot be read, people are asked.
+async fn overrides(store: Store, asked: Vec<Request>) -> Vec<Override> {
+    let read = store.read(move |conn| {
+        let mut found = Vec::new();
+        for request in &asked {
+            found.extend(store::overrides::matching(conn, request)?);
+        }
+        Ok(found)
+    });
+    read.await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "remembered answers cannot be read; a person is asked");
+        Vec::new()
+    })
 }
 
 impl Handler<Exited> for SessionActor {

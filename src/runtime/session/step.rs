@@ -48,14 +48,26 @@ pub(super) enum Effect {
     },
     /// Connect to the keeper of this incarnation, or read what a dead one left.
     Attach,
-    /// Translate a command for the program. With an approval, it is its answer.
-    Command(Command, Option<ApprovalId>),
+    /// Translate a command for the program.
+    Command(Command, Option<Cause>),
+    /// Give the answer that an override has decided.
+    Answer(ApprovalId),
     /// End the process.
     End(Force, String),
     /// Look again later.
     After(Duration, Alarm),
     /// A line for the supervisor's log.
     Log(Line),
+}
+
+/// What a command carries out. It is committed together with what the codec makes of the command,
+/// so that neither is there without the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::runtime) enum Cause {
+    /// The answer to this question.
+    Answer(ApprovalId),
+    /// The tuning that was ordered first of those under way.
+    Tuning,
 }
 
 /// One attempt at a task: the task, and when it was dispatched.

@@ -4,6 +4,7 @@
 mod clocks;
 mod deaths;
 mod limits;
+mod remember;
 
 use std::time::Duration;
 
@@ -62,6 +63,7 @@ fn core() -> Core {
         task: None,
         approvals: vec![],
         watch: Watch::default(),
+        overrides: vec![],
         rules: Rules {
             short_life: Duration::from_secs(60),
             crash_loop_after: 5,
@@ -307,6 +309,7 @@ fn a_death_after_the_hand_over_holds_the_queue_and_asks() {
             to,
             by: "ann".into(),
             response: None,
+            remember: Remember::Once,
         };
         let step = core.place(answer, later(600));
         assert_eq!(moves(&step), [end]);
@@ -466,6 +469,7 @@ fn a_question_is_asked_once_and_its_end_lets_the_turn_go_on() {
         to: ApprovalState::Approved,
         by: "ann".into(),
         response: None,
+        remember: Remember::Once,
     };
     assert!(core.answer_command(&answer).is_some());
     let progress = core.progress.clone();

@@ -178,6 +178,7 @@ impl Core {
         self.run(now, |core, step| {
             let since = core.started_at;
             core.watch_reset(step);
+            core.give_decided(step);
             core.session.facts.process = if core.session.facts.ready {
                 Process::Live { pid, since }
             } else {

@@ -4,6 +4,7 @@
 //! Never a word of one database's own.
 
 mod history;
+mod overrides;
 mod people;
 mod queue;
 mod work;
@@ -38,6 +39,11 @@ conform! {
     queue::waiting_tasks_are_edited_cancelled_and_reordered,
     work::what_recovery_must_look_at_is_found,
     queue::questions_are_answered_once,
+    overrides::an_override_is_found_by_exactly_its_request,
+    overrides::a_newer_answer_takes_the_place_of_the_older,
+    overrides::overrides_are_listed_paged_and_forgotten,
+    overrides::a_tuning_changes_what_it_names,
+    queue::a_decided_question_waits_for_its_program_and_for_nobody_else,
     history::events_read_back_by_seq_and_by_pos,
     history::a_number_twice_or_a_hole_is_refused_as_a_whole,
     history::facts_and_status_are_written_together,

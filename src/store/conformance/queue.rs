@@ -251,3 +251,45 @@ pub async fn questions_are_answered_once(store: Store) {
         late.expires_at.map(|at| at.plus_ms(1_000))
     );
 }
+
+pub async fn a_decided_question_waits_for_its_program_and_for_nobody_else(store: Store) {
+    let (ann, one) = owned(&store).await;
+    let decided = Approval {
+        state: ApprovalState::Approved,
+        resolved_by: Some("override:1".into()),
+        expires_at: None,
+        ..question(&one, 10)
+    };
+    let asked = only(&one, vec![Change::Asked(decided.clone().into())]);
+    store
+        .write(move |conn| journal::commit(conn, 1, &[asked]))
+        .await
+        .unwrap();
+    let (owner, id) = (ann.id, one.id);
+    let look = || {
+        store.read(move |conn| {
+            let shown = sessions::overview(conn, id)?.map(|row| row.pending_approvals);
+            let people = approvals::pending(conn, Some(owner))?;
+            let open = approvals::pending_of(conn, id)?;
+            Ok((shown, people, open, sessions::unsettled(conn)?.len()))
+        })
+    };
+    // A recovery finds it, so that the program gets its answer.
+    assert_eq!(
+        look().await.unwrap(),
+        (Some(0), vec![], vec![decided.clone()], 1)
+    );
+    let given = Change::Resolved {
+        id: decided.id,
+        to: ApprovalState::Approved,
+        by: "override:1".into(),
+        response: None,
+        at: Timestamp(20),
+    };
+    let given = only(&one, vec![given]);
+    store
+        .write(move |conn| journal::commit(conn, 1, &[given]))
+        .await
+        .unwrap();
+    assert_eq!(look().await.unwrap(), (Some(0), vec![], vec![], 0));
+}

@@ -4,14 +4,13 @@
 
 use diesel::prelude::*;
 
-use super::super::approvals as questions;
 use super::super::convert::{signed, to_json, word};
 use super::super::schema::{approvals, incarnations, sessions, tasks};
-use super::super::{Connection, StoreError};
+use super::super::{Connection, StoreError, approvals as questions, overrides};
 use crate::domain::change::TaskMove;
 use crate::domain::{
     ApprovalId, ApprovalState, Batch, Change, ExitReport, Facts, NewIncarnation, SessionId,
-    TaskState, Timestamp, status,
+    TaskState, Timestamp, Tuning, status,
 };
 
 /// Applies a batch's changes in order.
@@ -38,6 +37,8 @@ pub fn apply(conn: &mut Connection, index: usize, batch: &Batch) -> Result<(), S
                 };
                 resolve(conn, *id, &answer)?;
             }
+            Change::Remembered(new) => overrides::put(conn, new)?,
+            Change::Tuned(tuning) => tune(conn, batch.session, tuning)?,
             Change::Archived(at) => archive(conn, batch.session, *at)?,
         }
     }
@@ -83,7 +84,8 @@ fn batch_time(batch: &Batch) -> Option<Timestamp> {
             Change::Ended(report) => Some(report.ended_at),
             Change::Asked(approval) => Some(approval.created_at),
             Change::Resolved { at, .. } | Change::Archived(at) => Some(*at),
-            Change::Facts(_) => None,
+            Change::Remembered(new) => Some(new.created_at),
+            Change::Facts(_) | Change::Tuned(_) => None,
         })
     })
 }
@@ -205,6 +207,27 @@ fn end(conn: &mut Connection, session: SessionId, report: &ExitReport) -> Result
     Ok(())
 }
 
+/// The columns of a tuning; `None` leaves one as it is.
+#[derive(AsChangeset)]
+#[diesel(table_name = sessions)]
+struct Tuned<'a> {
+    permission_mode: Option<&'static str>,
+    model: Option<Option<&'a str>>,
+}
+
+fn tune(conn: &mut Connection, session: SessionId, tuning: &Tuning) -> Result<(), StoreError> {
+    let columns = Tuned {
+        permission_mode: tuning.permission_mode.map(|mode| mode.name()),
+        model: tuning.model.as_ref().map(Option::as_deref),
+    };
+    if columns.permission_mode.is_some() || columns.model.is_some() {
+        diesel::update(sessions::table.find(session.to_string()))
+            .set(columns)
+            .execute(conn)?;
+    }
+    Ok(())
+}
+
 struct Answer<'a> {
     to: ApprovalState,
     by: &'a str,
@@ -216,7 +239,7 @@ struct Answer<'a> {
 fn resolve(conn: &mut Connection, id: ApprovalId, answer: &Answer<'_>) -> Result<(), StoreError> {
     let pending = approvals::table
         .find(id.to_string())
-        .filter(approvals::state.eq(ApprovalState::Pending.name()));
+        .filter(approvals::resolved_at.is_null());
     diesel::update(pending)
         .set((
             approvals::state.eq(answer.to.name()),
@@ -248,7 +271,7 @@ fn archive(conn: &mut Connection, session: SessionId, at: Timestamp) -> Result<(
         .execute(conn)?;
     let questions = approvals::table
         .filter(approvals::session_id.eq(session.to_string()))
-        .filter(approvals::state.eq(ApprovalState::Pending.name()));
+        .filter(approvals::resolved_at.is_null());
     diesel::update(questions)
         .set((
             approvals::state.eq(ApprovalState::Cancelled.name()),
@@ -256,5 +279,5 @@ fn archive(conn: &mut Connection, session: SessionId, at: Timestamp) -> Result<(
             approvals::resolved_at.eq(at.0),
         ))
         .execute(conn)?;
-    Ok(())
+    overrides::forget_session(conn, session)
 }

@@ -9,7 +9,8 @@ use super::convert::{bound, from_json, parse, to_json, unsigned, word};
 use super::schema::{approvals, events, sessions, tasks};
 use super::{Connection, StoreError};
 use crate::domain::{
-    Kind, PermissionMode, Session, SessionId, Status, TaskId, TaskState, Timestamp, UserId, status,
+    ApprovalState, Kind, PermissionMode, Session, SessionId, Status, TaskId, TaskState, Timestamp,
+    UserId, status,
 };
 
 mod query;
@@ -229,6 +230,7 @@ fn look(conn: &mut Connection, session: Session) -> Result<SessionOverview, Stor
     let pending: i64 = approvals::table
         .filter(approvals::session_id.eq(&id))
         .filter(approvals::resolved_at.is_null())
+        .filter(approvals::state.eq(ApprovalState::Pending.name()))
         .count()
         .get_result(conn)?;
     let mut overview = SessionOverview {

@@ -43,7 +43,16 @@ pub async fn alone(module: &str, name: &str, body: impl AsyncFnOnce()) {
 )]
 fn allowed() -> bool {
     let tried = Command::new("unshare")
-        .args(["--map-root-user", "--net", "--", "ip", "link", "set", "lo", "up"])
+        .args([
+            "--map-root-user",
+            "--net",
+            "--",
+            "ip",
+            "link",
+            "set",
+            "lo",
+            "up",
+        ])
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .status();

@@ -26,7 +26,9 @@ async fn a_tool_runs_when_a_person_allows_it_and_not_when_she_refuses() {
                 assert_eq!(agent["detail"], "awaiting_approval");
                 assert!(!rig.home.path().join(file).exists());
                 rig.answer(&question, allowed, json!({})).await;
-                let done = rig.task(&id, &task, |task| !task["outcome"].is_null()).await;
+                let done = rig
+                    .task(&id, &task, |task| !task["outcome"].is_null())
+                    .await;
                 assert_eq!(done["state"], "completed", "{done}");
                 assert_eq!(rig.home.path().join(file).exists(), allowed);
                 // A second answer is refused.
@@ -49,8 +51,10 @@ async fn an_answer_that_is_to_be_remembered_is_not_asked_for_again() {
             let id = rig.agent(&json!({})).await;
             let task = rig.send(&id, &touch("kept")).await;
             let question = rig.question(&id).await;
-            rig.answer(&question, true, json!({"remember": "session"})).await;
-            rig.task(&id, &task, |task| !task["outcome"].is_null()).await;
+            rig.answer(&question, true, json!({"remember": "session"}))
+                .await;
+            rig.task(&id, &task, |task| !task["outcome"].is_null())
+                .await;
             std::fs::remove_file(rig.home.path().join("kept")).unwrap();
             let done = rig.turn(&id, &touch("kept")).await;
             assert_eq!(done["state"], "completed", "{done}");
@@ -66,17 +70,21 @@ async fn an_answer_that_is_to_be_remembered_is_not_asked_for_again() {
 
 #[tokio::test]
 async fn a_question_that_nobody_answers_is_refused() {
-    alone(module_path!(), "a_question_that_nobody_answers_is_refused", async || {
-        let rig = Rig::with("[agents]\napproval_ttl = \"2s\"").await;
-        let id = rig.agent(&json!({})).await;
-        let done = rig.turn(&id, &touch("late")).await;
-        assert_eq!(done["state"], "completed", "{done}");
-        assert!(!rig.home.path().join("late").exists());
-        let history = rig.ada.history(&id).await;
-        assert_eq!(only(&history, "approval_resolved")["status"], "expired");
-        let refused = |event: &&Value| event["type"] == "tool_result";
-        assert!(history.iter().any(|event| refused(&event)), "{history:?}");
-    })
+    alone(
+        module_path!(),
+        "a_question_that_nobody_answers_is_refused",
+        async || {
+            let rig = Rig::with("[agents]\napproval_ttl = \"2s\"").await;
+            let id = rig.agent(&json!({})).await;
+            let done = rig.turn(&id, &touch("late")).await;
+            assert_eq!(done["state"], "completed", "{done}");
+            assert!(!rig.home.path().join("late").exists());
+            let history = rig.ada.history(&id).await;
+            assert_eq!(only(&history, "approval_resolved")["status"], "expired");
+            let refused = |event: &&Value| event["type"] == "tool_result";
+            assert!(history.iter().any(|event| refused(&event)), "{history:?}");
+        },
+    )
     .await;
 }
 
@@ -96,9 +104,12 @@ async fn an_answer_arrives_although_the_server_died_while_it_was_awaited() {
             rig.ada = rig.ada.at(&rig.app);
             let same = rig.question(&id).await;
             assert_eq!(same["requestId"], question["requestId"]);
-            rig.until(&id, |now| now["detail"] == "awaiting_approval").await;
+            rig.until(&id, |now| now["detail"] == "awaiting_approval")
+                .await;
             rig.answer(&question, true, json!({})).await;
-            let done = rig.task(&id, &task, |task| !task["outcome"].is_null()).await;
+            let done = rig
+                .task(&id, &task, |task| !task["outcome"].is_null())
+                .await;
             assert_eq!(done["state"], "completed", "{done}");
             assert!(rig.home.path().join("after").exists());
             let after = rig.ada.get(&format!("/api/agents/{id}")).await.ok(200);

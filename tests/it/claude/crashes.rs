@@ -17,11 +17,14 @@ async fn a_killed_program_goes_on_with_its_conversation() {
             let done = rig.turn(&id, "SCENARIO:text the first words").await;
             assert_eq!(done["state"], "completed", "{done}");
             let task = rig.send(&id, "SCENARIO:slow 300 100ms").await;
-            rig.task(&id, &task, |task| task["state"] == "running").await;
+            rig.task(&id, &task, |task| task["state"] == "running")
+                .await;
             let busy = rig.ada.get(&format!("/api/agents/{id}")).await.ok(200);
             let pid = i32::try_from(busy["pid"].as_i64().unwrap()).unwrap();
             kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
-            let lost = rig.task(&id, &task, |task| !task["outcome"].is_null()).await;
+            let lost = rig
+                .task(&id, &task, |task| !task["outcome"].is_null())
+                .await;
             assert_eq!(lost["state"], "interrupted", "{lost}");
             let back = rig.until(&id, |now| now["detail"] == "idle").await;
             assert_ne!(back["pid"], busy["pid"]);
@@ -31,7 +34,11 @@ async fn a_killed_program_goes_on_with_its_conversation() {
             let seen = rig.model.requests().await;
             let last = seen
                 .iter()
-                .rfind(|request| request["scenario"].as_str().is_some_and(|s| s.contains("text")))
+                .rfind(|request| {
+                    request["scenario"]
+                        .as_str()
+                        .is_some_and(|s| s.contains("text"))
+                })
                 .unwrap();
             assert!(last["messages"].as_u64().unwrap() >= 3, "{last}");
         },

@@ -57,7 +57,9 @@ async fn a_rate_limit_parks_the_session_and_the_prompt_is_sent_again() {
             let task = rig.send(&id, "SCENARIO:rate_limit 1 after=2s").await;
             let parked = rig.until(&id, |now| now["detail"] == "rate_limited").await;
             assert!(parked["retryAt"].is_string(), "{parked}");
-            let done = rig.task(&id, &task, |task| !task["outcome"].is_null()).await;
+            let done = rig
+                .task(&id, &task, |task| !task["outcome"].is_null())
+                .await;
             assert_eq!(done["state"], "completed", "{done}");
             assert_eq!(done["attempt"], 2, "{done}");
             let history = rig.ada.history(&id).await;
@@ -87,23 +89,29 @@ async fn a_session_that_has_spent_its_money_takes_no_more_work() {
 
 #[tokio::test]
 async fn nothing_of_a_tool_outlives_the_stop() {
-    alone(module_path!(), "nothing_of_a_tool_outlives_the_stop", async || {
-        let rig = Rig::start().await;
-        let id = rig.agent(&json!({"permissionMode": "bypassPermissions"})).await;
-        let command = "setsid sleep 4321 & echo $! > pid; sleep 4322";
-        let tool = json!({"command": command});
-        rig.send(&id, &format!("SCENARIO:tool Bash {tool}")).await;
-        let file = rig.home.path().join("pid");
-        crate::app::until(async || file.metadata().is_ok_and(|meta| meta.len() > 1)).await;
-        let path = format!("/api/agents/{id}/stop");
-        rig.ada.post(&path, &json!({})).await.ok(200);
-        let all = std::fs::read_dir("/proc").unwrap();
-        let left: Vec<String> = all
-            .filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok())
-            .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
-            .filter(|line| line.contains("sleep 432"))
-            .collect();
-        assert!(left.is_empty(), "{left:?}");
-    })
+    alone(
+        module_path!(),
+        "nothing_of_a_tool_outlives_the_stop",
+        async || {
+            let rig = Rig::start().await;
+            let id = rig
+                .agent(&json!({"permissionMode": "bypassPermissions"}))
+                .await;
+            let command = "setsid sleep 4321 & echo $! > pid; sleep 4322";
+            let tool = json!({"command": command});
+            rig.send(&id, &format!("SCENARIO:tool Bash {tool}")).await;
+            let file = rig.home.path().join("pid");
+            crate::app::until(async || file.metadata().is_ok_and(|meta| meta.len() > 1)).await;
+            let path = format!("/api/agents/{id}/stop");
+            rig.ada.post(&path, &json!({})).await.ok(200);
+            let all = std::fs::read_dir("/proc").unwrap();
+            let left: Vec<String> = all
+                .filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok())
+                .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
+                .filter(|line| line.contains("sleep 432"))
+                .collect();
+            assert!(left.is_empty(), "{left:?}");
+        },
+    )
     .await;
 }

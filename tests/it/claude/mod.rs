@@ -188,7 +188,9 @@ fn kinds(history: &[Value]) -> Vec<&str> {
 /// The data of the only event of a kind.
 fn only<'a>(history: &'a [Value], kind: &str) -> &'a Value {
     let mut found = history.iter().filter(|event| event["type"] == kind);
-    let first = found.next().unwrap_or_else(|| panic!("no {kind}: {history:?}"));
+    let first = found
+        .next()
+        .unwrap_or_else(|| panic!("no {kind}: {history:?}"));
     assert!(found.next().is_none(), "more than one {kind}: {history:?}");
     &first["data"]
 }

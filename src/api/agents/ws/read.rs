@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{ANSWERED, ASKED, DELTA, MESSAGE, STATUS, TOOL};
 use crate::api::live::dialect::{Channels, Command, Mark, Refusal, Scope, Start};
-use crate::domain::{Error, SessionId, StreamCursor};
+use crate::domain::{Error, Remember, SessionId, StreamCursor};
 
 /// Most agents in one frame.
 const MAX_AGENTS: usize = 200;
@@ -61,6 +61,8 @@ fn read(frame: &Map<String, Value>, id: Mark) -> Result<Command, Refusal> {
                 .and_then(Value::as_bool)
                 .ok_or_else(|| bad("approved", "true or false"))?,
             response: optional(frame, "response")?,
+            remember: Remember::read(frame.get("remember"))
+                .map_err(|error| Refusal::of(&error, None))?,
         }),
         Some("ping") => Ok(Command::Ping { id }),
         Some(_) | None => Err(Refusal::new(

@@ -11,7 +11,7 @@ use crate::api::live::dialect::{Command, Mark, Opening, Refusal, Start};
 use crate::api::shared::body::bad_field;
 use crate::api::shared::{Fault, Query};
 use crate::app::ScreenStart;
-use crate::domain::{After, Error, SessionId};
+use crate::domain::{After, Error, Remember, SessionId};
 
 /// Reads the address of a socket.
 ///
@@ -179,6 +179,8 @@ fn answer(frame: &Map<String, Value>, id: Mark) -> Result<Command, Refusal> {
         request: request.ok_or_else(|| bad("requestId", "the id of an open question"))?,
         approved,
         response: text(frame, "response")?,
+        remember: Remember::read(frame.get("remember"))
+            .map_err(|error| Refusal::of(&error, None))?,
     })
 }
 

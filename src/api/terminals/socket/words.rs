@@ -17,6 +17,7 @@ use crate::api::live::dialect::{
 };
 use crate::api::live::gaps::Gap;
 use crate::api::live::outbox::Body;
+use crate::api::shared::answer::add_remembered;
 use crate::api::terminals::wire;
 use crate::app::{Piece, Published};
 use crate::domain::{EventKind, ExitReason, ExitReport, SessionId, Status, Timestamp};
@@ -365,13 +366,15 @@ fn said(words: &Words, reply: &Reply) -> Value {
         Reply::Resolved {
             id,
             request,
-            status,
-        } => (
-            json!({
-                "type": "resolved", "requestId": request, "toolId": request, "status": status,
-            }),
-            id,
-        ),
+            answered,
+        } => {
+            let mut frame = json!({
+                "type": "resolved", "requestId": request, "toolId": request,
+                "status": answered.state.name(),
+            });
+            add_remembered(&mut frame, answered);
+            (frame, id)
+        }
         Reply::Interrupted { id, task } => (json!({"type": "interrupting", "taskId": task}), id),
         Reply::Pong { id, at } => (json!({"type": "pong", "ts": at}), id),
         Reply::Error(refusal) => (error(refusal), &refusal.id),

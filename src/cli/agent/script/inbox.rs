@@ -7,7 +7,7 @@ use std::io::{BufRead, Read};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::domain::TaskId;
+use crate::domain::{PermissionMode, TaskId};
 use crate::drivers::script::wire::Order;
 
 /// Most prompts and answers that wait; the server sends one at a time.
@@ -27,6 +27,8 @@ struct State {
     prompts: VecDeque<Prompt>,
     answers: VecDeque<(String, bool)>,
     refused: VecDeque<String>,
+    /// The mode that was ordered last.
+    mode: Option<PermissionMode>,
     interrupted: bool,
     closed: bool,
 }
@@ -92,6 +94,7 @@ impl Inbox {
             Ok(Order::Answer {
                 request, approved, ..
             }) => state.answers.push_back((request, approved)),
+            Ok(Order::Mode { mode }) => state.mode = Some(mode),
             Ok(Order::Interrupt) => match state.prompts.back_mut() {
                 Some(prompt) => prompt.interrupted = true,
                 None => state.interrupted = true,
@@ -151,6 +154,11 @@ impl Inbox {
         } else {
             Err(Woken::Closed)
         }
+    }
+
+    /// The mode that was ordered last, if any was.
+    pub(super) fn mode(&self) -> Option<PermissionMode> {
+        self.lock().mode
     }
 
     /// Lines that were no order, as sentences.

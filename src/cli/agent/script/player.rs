@@ -47,6 +47,7 @@ pub(super) struct Player<W: Write> {
     out: BufWriter<W>,
     inbox: Arc<Inbox>,
     shelf: Shelf,
+    /// The mode that it was started with.
     mode: PermissionMode,
     played: u32,
     calls: u32,
@@ -255,7 +256,7 @@ impl<W: Write> Player<W> {
     }
 
     fn ask(&mut self, task: TaskId, tool: &str, args: &Value) -> Result<Option<String>, Stop> {
-        let approved = match self.mode {
+        let approved = match self.inbox.mode().unwrap_or(self.mode) {
             PermissionMode::BypassPermissions => true,
             PermissionMode::DontAsk | PermissionMode::Plan => false,
             PermissionMode::Default | PermissionMode::AcceptEdits => {

@@ -50,6 +50,10 @@ impl Questions {
         let Some(id) = render::field(data, &["requestId"]) else {
             return;
         };
+        if render::field(data, &["decidedBy"]).is_some() {
+            // A remembered answer is on its way.
+            return;
+        }
         let tool = render::tool(data);
         let asked = render::field(data, &["summary", "question"]).unwrap_or_default();
         let args = render::arguments(data);
@@ -134,20 +138,26 @@ impl Questions {
 fn prompt(question: &Question) {
     let words = plain::line(&question.words);
     terminal::show(&format!(
-        "  ? {words}\n    [y]es, [n]o, or no with a reason: "
+        "  ? {words}\n    [y]es, yes in this [s]ession, [a]lways yes, [n]o, or no with a reason: "
     ));
 }
 
-/// `y`, `n`, or a no with words. An empty line is no answer: nothing runs by a slip.
+/// A yes for once, for the session or always, a no, or a no with words. An empty line is no answer: nothing runs by a slip.
 fn verdict(line: &str) -> Option<Verdict> {
     let line = line.trim();
-    let (approved, response) = match line.to_ascii_lowercase().as_str() {
+    let (approved, response, remember) = match line.to_ascii_lowercase().as_str() {
         "" => return None,
-        "y" | "yes" => (true, None),
-        "n" | "no" => (false, None),
-        _ => (false, Some(line.to_owned())),
+        "y" | "yes" => (true, None, None),
+        "s" | "session" => (true, None, Some("session")),
+        "a" | "always" => (true, None, Some("always")),
+        "n" | "no" => (false, None, None),
+        _ => (false, Some(line.to_owned()), None),
     };
-    Some(Verdict { approved, response })
+    Some(Verdict {
+        approved,
+        response,
+        remember: remember.map(str::to_owned),
+    })
 }
 
 #[cfg(test)]
@@ -158,6 +168,11 @@ mod tests {
     fn an_answer_is_yes_only_when_it_says_so() {
         assert!(verdict(" Y ").unwrap().approved);
         assert!(!verdict("no").unwrap().approved);
+        for (typed, held) in [("s", "session"), ("Always", "always")] {
+            let yes = verdict(typed).unwrap();
+            assert!(yes.approved);
+            assert_eq!(yes.remember.as_deref(), Some(held));
+        }
         let no = verdict("yes but not there").unwrap();
         assert!(!no.approved);
         assert_eq!(no.response.as_deref(), Some("yes but not there"));

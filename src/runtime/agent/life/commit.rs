@@ -3,10 +3,10 @@
 //!
 //! Never takes bytes from the rest that the codec has not understood, except at a gap in the log.
 
-use crate::domain::{ApprovalId, EventKind, Progress};
+use crate::domain::{EventKind, Progress};
 use crate::drivers::{MAX_UNIT_BYTES, Output};
 
-use super::super::super::session::{CaughtUp, Decode};
+use super::super::super::session::{CaughtUp, Cause, Decode};
 use super::super::launch;
 use super::super::outbox::Item;
 use super::{Life, Session_, speech};
@@ -80,7 +80,7 @@ impl Life {
     pub(super) async fn commit(
         mut self,
         outputs: Vec<Output>,
-        approval: Option<ApprovalId>,
+        cause: Option<Cause>,
         session: Session_<'_>,
     ) -> Option<Self> {
         let mut told = Vec::with_capacity(outputs.len());
@@ -116,7 +116,7 @@ impl Life {
             .send(Decode {
                 progress,
                 outputs: told,
-                approval,
+                cause,
                 pieces,
             })
             .await;

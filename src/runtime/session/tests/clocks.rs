@@ -183,6 +183,7 @@ fn a_person_may_take_any_time() {
         to: ApprovalState::Approved,
         by: "ann".into(),
         response: None,
+        remember: Remember::Once,
     };
     let decoded = Decoded {
         progress: core.progress.clone(),

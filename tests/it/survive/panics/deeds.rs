@@ -33,6 +33,7 @@ impl House {
             | Deed::Wait
             | Deed::Look
             | Deed::Sit
+            | Deed::Tune
             | Deed::Close => &[],
         };
         points
@@ -60,6 +61,7 @@ impl House {
             Deed::Wait => {}
             Deed::Sit => self.sits().await,
             Deed::Close => self.closes().await,
+            Deed::Tune => self.tunes().await,
             Deed::Look => {
                 self.node("root/sessions").await;
             }
@@ -289,6 +291,18 @@ impl House {
             .ok(200);
         let after = self.until(&id, |now| now["detail"] == "completed").await;
         assert!(after["pid"].is_null(), "{after}");
+        self.removes(&id).await;
+    }
+
+    async fn tunes(&self) {
+        let id = self.spare("play").await;
+        let path = format!("/api/agents/{id}");
+        for mode in ["plan", "default"] {
+            let tune = self.ada.request(Method::PATCH, &path);
+            let tune = tune.json(&json!({"permissionMode": mode}));
+            let tuned = self.ada.ask(tune).await.ok(200);
+            assert_eq!(tuned["permissionMode"], mode);
+        }
         self.removes(&id).await;
     }
 

@@ -49,11 +49,13 @@ pub enum Deed {
     Sit,
     /// A reset, and then a completion.
     Close,
+    /// Another permission mode.
+    Tune,
 }
 
 use Deed::{
     Ask, Bury, Close, Create, Delete, Hold, Hub, Interrupt, Journal, Look, Lost, Missing, Rebuild,
-    RebuildShell, Reconnect, Sit, Sleep, StopPlayer, StopShell, Turn, Wait,
+    RebuildShell, Reconnect, Sit, Sleep, StopPlayer, StopShell, Tune, Turn, Wait,
 };
 
 /// Points of one session's actors, its driver's codec and its connection.
@@ -70,6 +72,7 @@ pub const OF_A_SESSION: &[(&str, Deed)] = &[
     ("agent.Resize", Sit),
     ("session.Reset", Close),
     ("session.Complete", Close),
+    ("session.Tune", Tune),
     ("feed.Census", Sleep),
     ("feed.Stop", Delete),
     ("feed.start", Rebuild),
@@ -208,6 +211,7 @@ pub const ELSEWHERE: &[&str] = &[
     "feed.Follow",
     "hub.Follow",
     "journal.Stop",
+    "override_before_answer",
     "root.Note",
     "root.StopTree",
     "root.Tree",
