@@ -35,14 +35,9 @@ pub struct Standing<'c> {
     pub given: Option<&'c Given>,
 }
 
-/// What the program that drives the model adds to a person's words.
+/// What the program that drives the model adds to a person's words. More of it begins with other
+/// brackets, as `[Request interrupted by user]` and `<command-name>` do.
 const ADDED: &str = "<system-reminder>";
-
-enum Prompt<'c> {
-    Marked(&'c str),
-    Plain,
-    None,
-}
 
 /// Looks for the newest prompt and what came after it.
 #[must_use]
@@ -54,13 +49,11 @@ pub fn standing(messages: &[Said]) -> Standing<'_> {
             answers = answers.saturating_add(1);
             continue;
         }
-        let mark = match prompt(message) {
-            Prompt::Marked(mark) => Some(mark),
-            Prompt::Plain => None,
-            Prompt::None => continue,
+        let Some(prompt) = prompt(message) else {
+            continue;
         };
         return Standing {
-            mark,
+            mark: mark::find(prompt),
             answers,
             // A result beside a new prompt belongs to the one before.
             given: given.filter(|_| answers > 0),
@@ -73,21 +66,12 @@ pub fn standing(messages: &[Said]) -> Standing<'_> {
     }
 }
 
-fn prompt(message: &Said) -> Prompt<'_> {
-    let words = message
-        .texts
-        .iter()
-        .map(|text| text.trim())
-        .filter(|text| !text.is_empty() && !text.starts_with(ADDED));
-    let mut found = Prompt::None;
-    for text in words.rev() {
-        if let Some(mark) = mark::find(text) {
-            return Prompt::Marked(mark);
-        }
-        // `[Request interrupted by user]`, `<command-name>` and the like are nobody's prompt.
-        if !text.starts_with(['<', '[']) {
-            found = Prompt::Plain;
-        }
-    }
-    found
+/// The last thing in a message that a person said. One message may hold several prompts: those
+/// that failed stay without an answer between them.
+fn prompt(message: &Said) -> Option<&str> {
+    let mut texts = message.texts.iter().rev().map(|text| text.trim());
+    texts.find(|text| {
+        let bracketed = text.is_empty() || text.starts_with(['<', '[']);
+        !text.starts_with(ADDED) && (!bracketed || mark::find(text).is_some())
+    })
 }

@@ -104,10 +104,9 @@ fn act(name: &str, arguments: &mut Arguments, pace: &mut Duration) -> Result<Act
         }
         "toolslow" => {
             let lasts = arguments.duration()?.unwrap_or(Duration::from_secs(20));
-            once(Call::command(&format!(
-                "sleep {}; echo slept",
-                lasts.as_secs_f64()
-            )))
+            let seconds = lasts.as_secs_f64();
+            // `claude` refuses a command that begins with a long sleep.
+            once(Call::command(&format!("true; sleep {seconds}; echo slept")))
         }
         "write" | "edit" => once(write(arguments)),
         "task" => once(task(arguments)?),

@@ -110,7 +110,7 @@ fn tools_are_called_by_name_and_input() {
     assert_eq!(act(two), calls(vec![touch, own], 3));
     assert_eq!(
         act("toolslow 300ms"),
-        calls(vec![Call::command("sleep 0.3; echo slept")], 1)
+        calls(vec![Call::command("true; sleep 0.3; echo slept")], 1)
     );
     let Act::Call { calls, .. } = act(r#"write path=/tmp/a.txt "hello""#) else {
         panic!("no call");
@@ -237,8 +237,15 @@ fn the_newest_prompt_of_a_person_counts() {
     stands(&plain, None, 0, None);
     let steered = [&round[..2], &[result("x", &["SCENARIO:text new"])]].concat();
     stands(&steered, Some("text new"), 0, None);
-    let two = user(&["SCENARIO:slow", "a file", "SCENARIO:text b", "another"]);
-    stands(&[two], Some("text b"), 0, None);
+    let failed = user(&["SCENARIO:500", "SCENARIO:text b", "[Image]", added]);
+    stands(&[failed], Some("text b"), 0, None);
+    stands(&[user(&["SCENARIO:500", "hello"])], None, 0, None);
+    stands(
+        &[user(&["<x> SCENARIO:text", "<y>", " "])],
+        Some("text"),
+        0,
+        None,
+    );
     stands(&[model()], None, 1, None);
 }
 

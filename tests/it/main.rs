@@ -31,6 +31,7 @@ mod doors_terminals;
 mod doors_ws;
 mod doors_ws_slow;
 mod export;
+mod fake_model;
 mod keeper;
 mod living;
 mod script_player;
