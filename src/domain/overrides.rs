@@ -137,12 +137,21 @@ fn exact(value: &Value) -> String {
         .map_or_else(|| value.to_string(), str::to_owned)
 }
 
+/// The beginning on one line, with what is no letter or sign as its escape.
 fn cut(text: &str) -> String {
-    let mut head: String = text.chars().take(200).collect();
-    if head.len() < text.len() {
-        head.push_str(" ...");
+    let mut shown = String::new();
+    for (count, letter) in text.chars().enumerate() {
+        if count == 200 {
+            shown.push_str(" ...");
+            break;
+        }
+        if letter.is_control() {
+            shown.extend(letter.escape_default());
+        } else {
+            shown.push(letter);
+        }
     }
-    head
+    shown
 }
 
 /// An answer that is given again by itself.
@@ -269,6 +278,19 @@ mod tests {
             assert_eq!(Matcher::parse(kind, text.to_owned()), Some(matcher));
         }
         assert_eq!(Matcher::parse("regex", String::new()), None);
+    }
+
+    #[test]
+    fn the_words_are_one_line_that_says_what_is_meant() {
+        let words = |matcher: Matcher| matcher.words("bash");
+        assert_eq!(
+            words(Matcher::Command("a\nb".into())),
+            "bash, exactly the command `a\\nb`"
+        );
+        assert_eq!(words(Matcher::Path("/a".into())), "bash, at the path /a");
+        assert_eq!(words(Matcher::Tool), "bash, every request");
+        let long = words(Matcher::Command("x".repeat(500)));
+        assert!(long.ends_with("x ...`") && long.len() < 250, "{long}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Never handles a message while a step waits for its commit, so what is in memory at the start
 //! of any handler is what is committed.
 
+mod answering;
 mod closing;
 mod core;
 mod exits;
@@ -38,6 +39,7 @@ use crate::crash;
 use crate::domain::{ApprovalId, ApprovalState, Error, Remember, Result};
 use crate::supervision::{Exit, Lifeline, Stop};
 
+use self::answering::Answering;
 use self::core::Core;
 use self::questions::Resolution;
 use self::step::{Alarm, Effect, Step};
@@ -83,11 +85,6 @@ pub(super) struct SessionActor {
     launch: Option<Arc<AtomicBool>>,
     /// The queue takes nothing any more: whoever comes wakes the session anew.
     asleep: bool,
-}
-
-struct Answering {
-    resolution: Resolution,
-    done: Option<oneshot::Sender<Result<()>>>,
 }
 
 type Committing = ResponseActFuture<SessionActor, Result<()>>;
@@ -254,63 +251,6 @@ impl SessionActor {
         }
     }
 
-    /// Ends a question: one of the program goes through its codec first, so that the answer and
-    /// what the codec makes of it are one commit.
-    fn respond(
-        &mut self,
-        resolution: Resolution,
-        done: Option<oneshot::Sender<Result<()>>>,
-        ctx: &mut Context<Self>,
-    ) {
-        let id = resolution.id;
-        if !self.core.is_open(id) || self.answering.contains_key(&id) {
-            if let Some(done) = done {
-                let _told = done.send(Err(already_resolved()));
-            }
-            return;
-        }
-        match self.core.answer_command(&resolution) {
-            Some(command) => {
-                self.answering.insert(id, Answering { resolution, done });
-                self.order(Order::Do {
-                    command,
-                    cause: Some(Cause::Answer(id)),
-                });
-            }
-            None => {
-                let step = self.core.place(resolution, now());
-                let committing = self.commit(step).map(|committed, _, _| {
-                    if let Some(done) = done {
-                        let _told = done.send(committed);
-                    }
-                });
-                ctx.wait(committing);
-            }
-        }
-    }
-
-    /// Whoever waits for an answer that can no longer be given hears so.
-    fn settle_answers(&mut self) {
-        if !self.core.session.facts.process.held() {
-            self.tuning.clear();
-        }
-        let core = &self.core;
-        let closed: Vec<ApprovalId> = self
-            .answering
-            .keys()
-            .copied()
-            .filter(|id| !core.is_open(*id))
-            .collect();
-        for id in closed {
-            if let Some(Answering {
-                done: Some(done), ..
-            }) = self.answering.remove(&id)
-            {
-                let _told = done.send(Err(already_resolved()));
-            }
-        }
-    }
-
     fn answer_starters(&mut self, outcome: &Result<()>) {
         for starter in self.starters.drain(..) {
             let _told = starter.send(outcome.clone());
@@ -343,13 +283,6 @@ impl SessionActor {
 /// The session goes to sleep: it is woken and asked again.
 fn moved() -> Error {
     Error::unavailable(ASLEEP, "the session is being woken")
-}
-
-fn already_resolved() -> Error {
-    Error::conflict(
-        "already_resolved",
-        "the question is answered, expired or withdrawn already",
-    )
 }
 
 impl Actor for SessionActor {

@@ -12,10 +12,11 @@ use crate::store::overrides::Request;
 use crate::store::{self, Store};
 
 use super::super::clock::now;
+use super::answering::Answering;
 use super::messages::{CaughtUp, Decode, Exited, LaunchFailed, Launched, PromptLost};
 use super::step::Cause;
 use super::turn::Decoded;
-use super::{Answering, Committing, Result, SessionActor};
+use super::{Committing, Result, SessionActor};
 
 impl Handler<Launched> for SessionActor {
     type Result = AtomicResponse<Self, Result<()>>;
