@@ -19,9 +19,11 @@ fn watched(action: StallAction) -> Core {
 
 /// The timers of the watch that a step sets.
 fn looks(step: &Step) -> Vec<(Duration, Alarm)> {
-    let look = |effect: &Effect| match effect {
-        Effect::After(wait, alarm @ Alarm::Stall(..)) => Some((*wait, alarm.clone())),
-        _ => None,
+    let look = |effect: &Effect| {
+        let Effect::After(wait, alarm @ Alarm::Stall(..)) = effect else {
+            return None;
+        };
+        Some((*wait, alarm.clone()))
     };
     step.effects.iter().filter_map(look).collect()
 }
@@ -82,9 +84,11 @@ fn codes(step: &Step) -> Vec<String> {
 }
 
 fn ends(step: &Step) -> Option<String> {
-    step.effects.iter().find_map(|effect| match effect {
-        Effect::End(_, by) => Some(by.clone()),
-        _ => None,
+    step.effects.iter().find_map(|effect| {
+        let Effect::End(_, by) = effect else {
+            return None;
+        };
+        Some(by.clone())
     })
 }
 

@@ -50,19 +50,19 @@ enum Then {
 
 fn then(core: &Core) -> Then {
     let facts = &core.session.facts;
-    match &facts.process {
-        Process::Failed { code, .. } => Then::Failed(match code.as_str() {
-            "auth" => "auth",
-            "limit" => "limit",
-            "exit_2" => "exit_2",
-            "exit_126" => "exit_126",
-            "exit_127" => "exit_127",
-            other => panic!("{other}"),
-        }),
-        Process::Backoff { .. } => Then::Again,
-        Process::None if facts.limited_until.is_some() => Then::Parked,
-        Process::None => Then::Down,
-        other => panic!("{other:?}"),
+    if let Process::Failed { code, .. } = &facts.process {
+        let codes = ["auth", "limit", "exit_2", "exit_126", "exit_127"];
+        let known = codes.into_iter().find(|known| known == code);
+        return Then::Failed(known.unwrap());
+    }
+    if matches!(facts.process, Process::Backoff { .. }) {
+        return Then::Again;
+    }
+    assert_eq!(facts.process, Process::None);
+    if facts.limited_until.is_some() {
+        Then::Parked
+    } else {
+        Then::Down
     }
 }
 
@@ -198,9 +198,12 @@ fn every_way_to_die_has_its_reason_in_the_report_and_the_log() {
         let step = core.exited(ending, false, later(500));
         let exit = core.session.facts.last_exit.clone().unwrap();
         assert_eq!((exit.reason, exit.stderr_tail), (wanted, tail), "{way}");
-        let line = step.effects.iter().find_map(|effect| match effect {
-            Effect::Log(line) if line.event == "process_down" => line.reason.clone(),
-            _ => None,
+        let line = step.effects.iter().find_map(|effect| {
+            let Effect::Log(line) = effect else {
+                return None;
+            };
+            let down = line.event == "process_down";
+            line.reason.clone().filter(|_| down)
         });
         let line = line.unwrap();
         assert!(line.starts_with(wanted.name()), "{way}: {line}");
@@ -250,9 +253,8 @@ fn a_refused_sign_in_is_tried_again_by_a_person_only() {
     assert_eq!(core.session.status, Status::Failed);
     assert!(!core.may_start(false));
     assert!(core.may_start(true));
-    let text = match &core.session.facts.process {
-        Process::Failed { text, .. } => text.clone(),
-        other => panic!("{other:?}"),
+    let Process::Failed { text, .. } = &core.session.facts.process else {
+        panic!("{:?}", core.session.facts.process);
     };
     assert_eq!(text, "not today", "the program's own words are shown");
 }

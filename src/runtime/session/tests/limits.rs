@@ -28,17 +28,21 @@ fn costing(task: TaskId, usd: f64) -> Output {
 }
 
 fn reasons(step: &Step) -> Vec<Option<String>> {
-    let moves = step.changes.iter().filter_map(|change| match change {
-        Change::Task(task) => Some(task.reason.clone()),
-        _ => None,
+    let moves = step.changes.iter().filter_map(|change| {
+        let Change::Task(task) = change else {
+            return None;
+        };
+        Some(task.reason.clone())
     });
     moves.collect()
 }
 
 fn parked(step: &Step) -> Option<(Duration, Timestamp)> {
-    step.effects.iter().find_map(|effect| match effect {
-        Effect::After(wait, Alarm::Parked(at)) => Some((*wait, *at)),
-        _ => None,
+    step.effects.iter().find_map(|effect| {
+        let Effect::After(wait, Alarm::Parked(at)) = effect else {
+            return None;
+        };
+        Some((*wait, *at))
     })
 }
 
