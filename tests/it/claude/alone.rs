@@ -9,6 +9,10 @@ use std::process::{Command, Stdio};
 /// Set in the copy of the test that has a network of its own.
 const INSIDE: &str = "CALLBOARD_TEST_OWN_NETWORK";
 
+/// Brings the loopback of a fresh network up: SIOCSIFFLAGS with IFF_UP (netdevice(7)).
+const UP: &str = r#"perl -e 'socket(my $s, 2, 2, 0) or die $!;
+ioctl($s, 0x8914, pack("a16 s x22", "lo", 1)) or die $!;'"#;
+
 /// Runs the body of the test of this name, whose path within this crate is `module::name`.
 #[expect(
     clippy::disallowed_methods,
@@ -23,7 +27,7 @@ pub async fn alone(module: &str, name: &str, body: impl AsyncFnOnce()) {
     let mut again = Command::new("unshare");
     again
         .args(["--map-root-user", "--net", "--", "sh", "-c"])
-        .arg("ip link set lo up && exec \"$@\"")
+        .arg(format!("{UP} && exec \"$@\""))
         .arg("sh")
         .arg(own)
         .args(["--exact", &format!("{module}::{name}"), "--nocapture"])
@@ -43,16 +47,7 @@ pub async fn alone(module: &str, name: &str, body: impl AsyncFnOnce()) {
 )]
 fn allowed() -> bool {
     let tried = Command::new("unshare")
-        .args([
-            "--map-root-user",
-            "--net",
-            "--",
-            "ip",
-            "link",
-            "set",
-            "lo",
-            "up",
-        ])
+        .args(["--map-root-user", "--net", "--", "sh", "-c", UP])
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .status();
