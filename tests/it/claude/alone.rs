@@ -10,8 +10,8 @@ use std::process::{Command, Stdio};
 const INSIDE: &str = "CALLBOARD_TEST_OWN_NETWORK";
 
 /// Brings the loopback of a fresh network up: SIOCSIFFLAGS with IFF_UP (netdevice(7)).
-const UP: &str = r#"perl -e 'socket(my $s, 2, 2, 0) or die $!;
-ioctl($s, 0x8914, pack("a16 s x22", "lo", 1)) or die $!;'"#;
+const UP: &str = r#"perl -e 'socket(my $s, 2, 2, 0) or die $!; my $r = pack("a16 s x22", "lo", 1);
+ioctl($s, 0x8914, $r) or die $!;'"#;
 
 /// Runs the body of the test of this name, whose path within this crate is `module::name`.
 #[expect(
