@@ -172,6 +172,7 @@ impl ClaudeCodec {
         let known = self.state.conversation.as_deref() == Some(id);
         if !id.is_empty() && !known {
             self.state.conversation = Some(State::name(id));
+            self.state.missing = false;
             out.push(Output::Conversation { id: id.to_owned() });
         }
     }

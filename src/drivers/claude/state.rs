@@ -40,7 +40,8 @@ pub(super) struct State {
     pub(super) orders: u32,
     /// The conversation that was told.
     pub(super) conversation: Option<String>,
-    /// The program does not have the conversation that it was to go on with.
+    /// The program does not have the conversation that it was to go on with; until it has begun
+    /// another.
     pub(super) missing: bool,
     /// Mark of what was last told of the program's own account of itself.
     pub(super) shown: String,
@@ -127,8 +128,10 @@ impl State {
 
     /// The state of a new process; `goes_on`: with the conversation of an earlier one.
     pub(super) fn fresh(before: Option<Self>, goes_on: bool) -> Self {
+        let missing = before.as_ref().is_some_and(|before| before.missing);
         let cost = before.and_then(|before| before.cost).filter(|_| goes_on);
         Self {
+            missing,
             cost_unknown: goes_on && cost.is_none(),
             cost,
             ..Self::default()

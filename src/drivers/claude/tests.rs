@@ -53,6 +53,14 @@ fn a_conversation_that_is_not_there_is_not_asked_for_again() {
     context.conversation = Some("c".into());
     context.resume = Some(stage.codec.snapshot());
     assert!(words(&context).starts_with("--session-id "));
+    // Nor by a process behind one that had not begun another yet.
+    stage.codec = Claude.codec(&context);
+    context.resume = Some(stage.codec.snapshot());
+    assert!(words(&context).starts_with("--session-id "));
+    stage.hear(&json!({"type": "assistant", "session_id": "d", "message": {"content": []}}));
+    context.conversation = Some("d".into());
+    context.resume = Some(stage.codec.snapshot());
+    assert!(words(&context).starts_with("--resume d "));
     let stderr = vec!["No conversation found with session ID: c".to_owned()];
     assert_eq!(
         Claude.exit_reason(Some(1), &stderr),
