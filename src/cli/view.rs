@@ -108,7 +108,8 @@ impl View {
         match event.kind.as_str() {
             "assistant_message" | "thinking" => self.message(event),
             "turn_ended" => {
-                self.close();
+                self.written.close();
+                self.end_message();
                 Ok(())
             }
             "tool_call" => {
@@ -145,7 +146,7 @@ impl View {
         if thinks && !terminal::on_stderr() {
             return Ok(());
         }
-        let begins = !self.written.is_open();
+        let begins = !self.written.is_open(&piece.message_id);
         let Some(new) = self.written.piece(piece) else {
             return Ok(());
         };
@@ -166,17 +167,24 @@ impl View {
         let thinks = event.kind == "thinking";
         let id = render::field(&event.data, &["messageId"]);
         match self.written.whole(id.as_deref(), &words) {
-            Rest::Of(rest) => {
+            Rest::Open(rest) => {
                 self.write(rest, thinks)?;
-                self.close();
+                self.end_message();
                 Ok(())
             }
-            Rest::All if thinks => {
-                self.think(&words);
-                Ok(())
-            }
-            Rest::All => self.say(&words),
+            Rest::Left("") => Ok(()),
+            Rest::Left(rest) => self.aloud(rest, thinks),
+            Rest::All => self.aloud(&words, thinks),
         }
+    }
+
+    fn aloud(&self, words: &str, thinks: bool) -> Result<(), Failure> {
+        if !thinks {
+            return self.say(words);
+        }
+        let text = plain::line(&format!("  ~ {words}"));
+        self.around(|| out::note(&dim(&text)));
+        Ok(())
     }
 
     fn write(&mut self, words: &str, thinks: bool) -> Result<(), Failure> {
@@ -194,8 +202,7 @@ impl View {
     }
 
     /// Ends the line of a message, and brings the status line back.
-    fn close(&mut self) {
-        self.written.close();
+    fn end_message(&mut self) {
         self.end_message_line();
         if std::mem::take(&mut self.hidden) {
             self.wake();
@@ -206,11 +213,6 @@ impl View {
         if self.amid.take() {
             terminal::show("\n");
         }
-    }
-
-    fn think(&self, words: &str) {
-        let text = plain::line(&format!("  ~ {words}"));
-        self.around(|| out::note(&dim(&text)));
     }
 
     /// The agent's words, to stdout.

@@ -8,11 +8,14 @@ use super::live::Piece;
 
 /// Finished messages that are remembered: pieces of them may still be on their way.
 const REMEMBERED: usize = 64;
+/// Messages that gave way to another one and may still come whole.
+const LEFT: usize = 8;
 
 /// The message that is being shown, and those that are done.
 #[derive(Debug, Default)]
 pub struct Words {
     open: Option<Open>,
+    left: VecDeque<Open>,
     done: VecDeque<String>,
 }
 
@@ -27,8 +30,10 @@ struct Open {
 pub enum Rest<'a> {
     /// All of it: nothing was shown.
     All,
-    /// What the pieces left out.
-    Of(&'a str),
+    /// What the pieces left out of the message that is being shown.
+    Open(&'a str),
+    /// The same of one that gave way to another message.
+    Left(&'a str),
 }
 
 impl Words {
@@ -38,11 +43,8 @@ impl Words {
         if self.done.contains(&piece.message_id) {
             return None;
         }
-        if self.open.is_none() && piece.offset == 0 {
-            self.open = Some(Open {
-                message: piece.message_id.clone(),
-                shown: String::new(),
-            });
+        if piece.offset == 0 && !self.knows(&piece.message_id) {
+            self.begin(&piece.message_id);
         }
         let open = self.open.as_mut();
         let open = open.filter(|open| open.message == piece.message_id)?;
@@ -53,10 +55,29 @@ impl Words {
         Some(new)
     }
 
-    /// Whether the next words are the first of their message.
+    /// Whether this message is being shown.
     #[must_use]
-    pub fn is_open(&self) -> bool {
-        self.open.is_some()
+    pub fn is_open(&self, message: &str) -> bool {
+        let open = self.open.as_ref();
+        open.is_some_and(|open| open.message == message)
+    }
+
+    fn knows(&self, message: &str) -> bool {
+        self.is_open(message) || self.left.iter().any(|left| left.message == message)
+    }
+
+    /// Opens a message. The one before was given up, or is written at the same time.
+    fn begin(&mut self, message: &str) {
+        let begun = Open {
+            message: message.to_owned(),
+            shown: String::new(),
+        };
+        if let Some(left) = self.open.replace(begun) {
+            if self.left.len() >= LEFT {
+                self.left.pop_front();
+            }
+            self.left.push_back(left);
+        }
     }
 
     /// A whole message came.
@@ -65,28 +86,21 @@ impl Words {
             return Rest::All;
         };
         self.remember(message);
-        let Some(open) = self.open.take_if(|open| open.message == message) else {
-            return Rest::All;
-        };
-        if let Some(rest) = content.strip_prefix(&open.shown) {
-            return Rest::Of(rest);
+        if let Some(open) = self.open.take_if(|open| open.message == message) {
+            return open.rest(content).map_or(Rest::All, Rest::Open);
         }
-        // The event was cut with a mark, and the pieces told more than it has.
-        let kept = content.trim_end_matches('\u{2026}');
-        if open.shown.starts_with(kept) {
-            Rest::Of("")
-        } else {
-            Rest::All
-        }
+        let place = self.left.iter().position(|left| left.message == message);
+        let left = place.and_then(|place| self.left.remove(place));
+        let rest = left.and_then(|left| left.rest(content));
+        rest.map_or(Rest::All, Rest::Left)
     }
 
-    /// The turn is over: nothing more comes of an open message. Whether there was one.
-    pub fn close(&mut self) -> bool {
-        let Some(open) = self.open.take() else {
-            return false;
-        };
-        self.remember(&open.message);
-        true
+    /// The turn is over: nothing more comes of open messages.
+    pub fn close(&mut self) {
+        let left = std::mem::take(&mut self.left);
+        for open in left.into_iter().chain(self.open.take()) {
+            self.remember(&open.message);
+        }
     }
 
     fn remember(&mut self, message: &str) {
@@ -94,6 +108,18 @@ impl Words {
             self.done.pop_front();
         }
         self.done.push_back(message.to_owned());
+    }
+}
+
+impl Open {
+    /// What of the whole is not shown; `None`: they are not the same words.
+    fn rest<'a>(&self, content: &'a str) -> Option<&'a str> {
+        if let Some(rest) = content.strip_prefix(&self.shown) {
+            return Some(rest);
+        }
+        // The event was cut with a mark, and the pieces told more than it has.
+        let kept = content.trim_end_matches('\u{2026}');
+        self.shown.starts_with(kept).then_some("")
     }
 }
 
@@ -117,36 +143,48 @@ mod tests {
         assert_eq!(words.piece(&piece("m", 0, "one ")), None);
         assert_eq!(words.piece(&piece("m", 2, "e two")), Some("two"));
         assert_eq!(words.piece(&piece("m", 20, "later")), None, "a hole");
-        assert_eq!(words.whole(Some("m"), "one two three"), Rest::Of(" three"));
+        assert_eq!(
+            words.whole(Some("m"), "one two three"),
+            Rest::Open(" three")
+        );
         assert_eq!(words.piece(&piece("m", 0, "one")), None, "it is done");
-        assert!(!words.close());
     }
 
     #[test]
-    fn what_was_missed_or_comes_in_between_is_shown_as_a_whole() {
+    fn what_was_missed_is_shown_as_a_whole() {
         let mut words = Words::default();
         assert_eq!(words.piece(&piece("a", 5, "late")), None);
-        assert!(!words.is_open());
+        assert!(!words.is_open("a"));
         assert_eq!(words.piece(&piece("b", 0, "b")), Some("b"));
-        assert_eq!(
-            words.piece(&piece("c", 0, "c")),
-            None,
-            "not amid another one"
-        );
+        assert!(words.is_open("b"));
         assert_eq!(words.whole(Some("a"), "it is late"), Rest::All);
         assert_eq!(words.whole(None, "raw"), Rest::All);
-        assert_eq!(words.whole(Some("b"), "b"), Rest::Of(""));
-        assert_eq!(words.whole(Some("c"), "c"), Rest::All);
+        assert_eq!(words.whole(Some("b"), "b"), Rest::Open(""));
         assert_eq!(words.piece(&piece("d", 0, "d")), Some("d"));
-        assert!(words.close());
+        words.close();
         assert_eq!(words.piece(&piece("d", 1, "e")), None);
+    }
+
+    #[test]
+    fn a_message_that_gives_way_is_not_shown_twice() {
+        let mut words = Words::default();
+        assert_eq!(words.piece(&piece("a", 0, "a")), Some("a"));
+        assert_eq!(words.piece(&piece("b", 0, "b")), Some("b"));
+        assert_eq!(words.piece(&piece("a", 1, "a")), None);
+        assert_eq!(words.piece(&piece("b", 1, "c")), Some("c"));
+        assert_eq!(words.whole(Some("a"), "aab"), Rest::Left("ab"));
+        assert_eq!(words.whole(Some("b"), "bcd"), Rest::Open("d"));
+        for n in 0..20 {
+            words.piece(&piece(&n.to_string(), 0, "x"));
+        }
+        assert_eq!(words.left.len(), LEFT);
     }
 
     #[test]
     fn a_message_that_was_cut_is_not_shown_again() {
         let mut words = Words::default();
         words.piece(&piece("m", 0, "a long message"));
-        assert_eq!(words.whole(Some("m"), "a long\u{2026}"), Rest::Of(""));
+        assert_eq!(words.whole(Some("m"), "a long\u{2026}"), Rest::Open(""));
         words.piece(&piece("n", 0, "abc"));
         assert_eq!(words.whole(Some("n"), "another text"), Rest::All);
     }

@@ -3,8 +3,6 @@
 
 mod shown;
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::app::{Caller, TestApp, Ws};
@@ -67,7 +65,10 @@ impl Heard {
     /// Every piece stands where it says in the message.
     pub fn is_true_to(&self, content: &str) {
         for (offset, text) in &self.pieces {
-            assert_eq!(&content[*offset..offset + text.len()], text);
+            assert_eq!(
+                content.get(*offset..offset + text.len()),
+                Some(text.as_str())
+            );
         }
     }
 }
@@ -202,8 +203,6 @@ async fn a_reader_that_does_not_read_is_not_cut_by_words() {
     let task = prompt(&ada, &id).await;
     let path = format!("/api/agents/{id}/tasks/{task}?wait=30");
     assert_eq!(ada.get(&path).await.ok(200)["outcome"], "completed");
-    // Longer than a reader may be over its bound.
-    tokio::time::sleep(Duration::from_secs(11)).await;
     let history = ada.history(&id).await;
     for ws in [&mut quick, &mut slow] {
         // `message` refuses a gap and a piece that is told twice.

@@ -14,7 +14,7 @@ use crate::api::live::serve;
 use crate::api::shared::answer::add_remembered;
 use crate::api::shared::{Fault, Reply, WsVisit};
 use crate::app::{App, Piece, Published};
-use crate::domain::EventKind;
+use crate::domain::{EventKind, SessionId};
 
 /// The table of contents.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -107,17 +107,17 @@ impl Dialect for Words {
 
     fn piece(&self, piece: &Piece) -> Option<ByteString> {
         Some(piece.frame(|piece| {
-            let frame = json!({
-                "type": "agent.delta",
-                "agentId": piece.agent,
-                "sessionId": piece.group,
-                "messageId": piece.message,
-                "kind": spoken(piece.kind),
-                "role": "assistant",
-                "offset": piece.offset,
-                "text": piece.text,
+            let text = serde_json::to_string(&Delta {
+                name: "agent.delta",
+                agent_id: piece.agent,
+                session_id: piece.group,
+                message_id: &piece.message,
+                kind: spoken(piece.kind),
+                role: "assistant",
+                offset: piece.offset,
+                text: &piece.text,
             });
-            frame.to_string().into()
+            text.unwrap_or_default().into()
         }))
     }
 
@@ -153,6 +153,21 @@ impl Dialect for Words {
         }
         frame.to_string().into()
     }
+}
+
+/// The frame of a piece of a message.
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Delta<'a> {
+    #[serde(rename = "type")]
+    name: &'static str,
+    agent_id: SessionId,
+    session_id: SessionId,
+    message_id: &'a str,
+    kind: &'static str,
+    role: &'static str,
+    offset: u64,
+    text: &'a str,
 }
 
 /// What a piece is of.

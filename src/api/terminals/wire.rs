@@ -155,21 +155,34 @@ pub fn framed(event: &Published, head: &str) -> String {
 }
 
 /// A piece of a message that is being written: a frame of this session, or a bare one.
-pub fn piece(piece: &Piece, session: Option<&str>) -> Value {
-    let thinks = piece.kind == EventKind::Thinking;
-    let kind = if thinks { "thinking" } else { "assistant" };
-    let mut frame = json!({
-        "type": "delta",
-        "messageId": piece.message,
-        "kind": kind,
-        "role": "assistant",
-        "offset": piece.offset,
-        "text": piece.text,
-    });
-    if let (Some(frame), Some(session)) = (frame.as_object_mut(), session) {
-        frame.insert("session".into(), session.into());
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delta<'a> {
+    #[serde(rename = "type")]
+    name: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<&'a str>,
+    message_id: &'a str,
+    kind: &'static str,
+    role: &'static str,
+    offset: u64,
+    text: &'a str,
+}
+
+impl<'a> Delta<'a> {
+    /// Of this piece.
+    pub fn new(piece: &'a Piece, session: Option<&'a str>) -> Self {
+        let thinks = piece.kind == EventKind::Thinking;
+        Self {
+            name: "delta",
+            session,
+            message_id: &piece.message,
+            kind: if thinks { "thinking" } else { "assistant" },
+            role: "assistant",
+            offset: piece.offset,
+            text: &piece.text,
+        }
     }
-    frame
 }
 
 /// An event's data with its type in front.

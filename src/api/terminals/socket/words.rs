@@ -237,7 +237,8 @@ impl Dialect for Words {
 
     fn piece(&self, piece: &Piece) -> Option<ByteString> {
         let session = (!self.raw()).then_some(self.name.as_str());
-        Some(wire::piece(piece, session).to_string().into())
+        let frame = serde_json::to_string(&wire::Delta::new(piece, session));
+        frame.ok().map(ByteString::from)
     }
 
     fn opening(&self) -> Option<Command> {
