@@ -66,6 +66,8 @@ impl Life {
             }
             taken = taken.saturating_add(count);
         }
+        let piece = |output: &Output| matches!(output, Output::Delta(_));
+        self.pieces |= outputs.iter().any(piece);
         self.rest.drain(..taken.min(self.rest.len()));
         self.offset = self
             .offset
@@ -82,9 +84,6 @@ impl Life {
     ) -> Option<Self> {
         let mut told = Vec::with_capacity(outputs.len());
         let name = moment(&outputs);
-        let pieces = outputs
-            .iter()
-            .any(|output| matches!(output, Output::Delta(_)));
         for output in outputs {
             match output {
                 Output::File { name, bytes } => self.outbox.push(Item::File { name, bytes }),
@@ -114,7 +113,7 @@ impl Life {
                 progress,
                 outputs: told,
                 approval,
-                pieces,
+                pieces: std::mem::take(&mut self.pieces),
             })
             .await;
         if !matches!(committed, Ok(Ok(()))) {
