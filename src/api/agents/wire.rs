@@ -10,8 +10,8 @@ use crate::app::Overview;
 use crate::domain::limit::usd;
 use crate::domain::overrides::may_remember;
 use crate::domain::{
-    Approval, ExitReport, Lifecycle, LimitKind, Matcher, Process, Session, SessionId,
-    SessionLimits, TaskId, Timestamp, User,
+    Approval, ExitReport, Lifecycle, LimitKind, Matcher, Process, Session, SessionId, TaskId,
+    Timestamp, User,
 };
 
 /// An agent (contract/octipus.md 2).
@@ -46,8 +46,6 @@ pub struct Agent<'a> {
     iteration: u64,
     spent_usd: f64,
     busy_ms: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    limits: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     limit_reached: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,7 +97,6 @@ pub fn agent(row: &Overview, now: Timestamp) -> Agent<'_> {
         iteration: facts.turns,
         spent_usd: usd(facts.spent_micro_usd),
         busy_ms: facts.busy_ms,
-        limits: limits(&session.options.limits),
         limit_reached: facts.limit.map(LimitKind::name),
         completion_reason: completion(session, status),
         error: trouble(session),
@@ -112,19 +109,6 @@ pub fn agent(row: &Overview, now: Timestamp) -> Agent<'_> {
         parent_agent_id: None,
         metadata: &session.metadata,
     }
-}
-
-/// The session's own limits, in the units that they are given in; `None` when it has none.
-fn limits(own: &SessionLimits) -> Option<Value> {
-    let seconds = |ms: u64| ms / 1_000;
-    (!own.is_empty()).then(|| {
-        json!({
-            "spendUsd": own.spend_micro_usd.map(usd),
-            "turns": own.turns,
-            "busySeconds": own.busy_ms.map(seconds),
-            "turnSeconds": own.turn_ms.map(seconds),
-        })
-    })
 }
 
 fn over(status: Lifecycle) -> bool {

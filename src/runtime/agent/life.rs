@@ -50,6 +50,8 @@ pub(super) struct Life {
     rest: Vec<u8>,
     offset: u64,
     committed: u64,
+    /// Pieces of a message came since the last commit.
+    pieces: bool,
     outbox: Outbox,
     writer: Option<Writer>,
     pump: Option<Pump>,
@@ -96,6 +98,7 @@ impl Life {
             rest: Vec::new(),
             offset: progress.offset,
             committed: progress.offset,
+            pieces: false,
             outbox,
             writer: None,
             pump: None,

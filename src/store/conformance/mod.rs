@@ -37,6 +37,7 @@ conform! {
     queue::prompts_are_accepted_in_order_up_to_the_limit,
     queue::a_repeated_key_gets_the_first_placement,
     queue::waiting_tasks_are_edited_cancelled_and_reordered,
+    queue::a_turn_that_its_provider_refused_waits_first_in_line,
     work::what_recovery_must_look_at_is_found,
     queue::questions_are_answered_once,
     overrides::an_override_is_found_by_exactly_its_request,

@@ -179,6 +179,52 @@ pub async fn waiting_tasks_are_edited_cancelled_and_reordered(store: Store) {
     assert_eq!(current.unwrap().id, a);
 }
 
+pub async fn a_turn_that_its_provider_refused_waits_first_in_line(store: Store) {
+    let (_, one) = owned(&store).await;
+    let work = one.clone();
+    let ids: Vec<TaskId> = store
+        .write(move |conn| {
+            let texts = ["a", "b"];
+            let made = texts
+                .iter()
+                .map(|text| Ok(accept(conn, &work, text)?.placement.task));
+            made.collect()
+        })
+        .await
+        .unwrap();
+    let to = |state, reason: Option<&str>| {
+        let step = TaskMove {
+            reason: reason.map(str::to_owned),
+            ..TaskMove::new(ids[0], state, Timestamp(8))
+        };
+        only(&one, vec![Change::Task(step.into())])
+    };
+    let commit = |batch: Batch| store.write(move |conn| journal::commit(conn, 1, &[batch]));
+    commit(to(TaskState::Dispatching, None)).await.unwrap();
+    commit(to(TaskState::Running, None)).await.unwrap();
+    for other in [None, Some("given_back")] {
+        let refused = commit(to(TaskState::Queued, other)).await;
+        assert!(refused.is_err(), "a running task waits again for {other:?}");
+    }
+    let limited = Some(crate::domain::task::RATE_LIMITED);
+    commit(to(TaskState::Queued, limited)).await.unwrap();
+    let session = one.id;
+    let waiting = store
+        .read(move |conn| tasks::waiting(conn, session))
+        .await
+        .unwrap();
+    let order: Vec<TaskId> = waiting.iter().map(|task| task.id).collect();
+    assert_eq!(order, ids);
+    assert_eq!(waiting[0].reason.as_deref(), limited);
+    commit(to(TaskState::Dispatching, None)).await.unwrap();
+    let id = ids[0];
+    let again = store
+        .read(move |conn| tasks::by_id(conn, id))
+        .await
+        .unwrap();
+    assert_eq!(again.unwrap().reason, None, "the next attempt begins anew");
+}
+
 pub async fn questions_are_answered_once(store: Store) {
     let (ann, one) = owned(&store).await;
     let (bob, two) = owned(&store).await;

@@ -250,6 +250,31 @@ pub async fn what_recovery_must_look_at_is_found(store: Store) {
             }
         }
     }
+    let turn = TurnFact {
+        task: TaskId::generate(),
+        phase: TurnPhase::Running,
+        since,
+        cut: None,
+    };
+    for kind in [StallKind::Quiet, StallKind::Stalled] {
+        let facts = Facts {
+            turn: Some(turn),
+            stall: Some(Stall { kind, since }),
+            ..facts(Process::Live { pid: 1, since })
+        };
+        wanted.push(Session {
+            facts,
+            ..session(ann.id)
+        });
+    }
+    // Nothing of it runs, and it goes on by itself at its time.
+    wanted.push(Session {
+        facts: Facts {
+            limited_until: Some(since),
+            ..facts(Process::None)
+        },
+        ..session(ann.id)
+    });
     let with_task = session(ann.id);
     let with_question = session(ann.id);
     let settled = [

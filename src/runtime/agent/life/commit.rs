@@ -69,6 +69,8 @@ impl Life {
             }
             taken = taken.saturating_add(count);
         }
+        let piece = |output: &Output| matches!(output, Output::Delta(_));
+        self.pieces |= outputs.iter().any(piece);
         self.rest.drain(..taken.min(self.rest.len()));
         self.offset = self
             .offset
@@ -85,9 +87,6 @@ impl Life {
     ) -> Option<Self> {
         let mut told = Vec::with_capacity(outputs.len());
         let name = moment(&outputs);
-        let pieces = outputs
-            .iter()
-            .any(|output| matches!(output, Output::Delta(_)));
         for output in outputs {
             match output {
                 Output::File { name, bytes } => self.outbox.push(Item::File { name, bytes }),
@@ -117,7 +116,7 @@ impl Life {
                 progress,
                 outputs: told,
                 cause,
-                pieces,
+                pieces: std::mem::take(&mut self.pieces),
             })
             .await;
         if !matches!(committed, Ok(Ok(()))) {
