@@ -76,8 +76,16 @@ mod tests {
         for (alias, mode) in [
             ("manual", PermissionMode::Default),
             ("ask", PermissionMode::Default),
+            ("auto", PermissionMode::AcceptEdits),
+            ("autoEdit", PermissionMode::AcceptEdits),
+            ("auto_edit", PermissionMode::AcceptEdits),
             ("on-failure", PermissionMode::AcceptEdits),
             ("yolo", PermissionMode::BypassPermissions),
+            ("allow-all", PermissionMode::BypassPermissions),
+            (
+                "dangerouslySkipPermissions",
+                PermissionMode::BypassPermissions,
+            ),
             ("dontAsk", PermissionMode::DontAsk),
             ("plan", PermissionMode::Plan),
         ] {
