@@ -2,13 +2,15 @@
 //!
 //! Never closes by an exit behind which another process is coming.
 
+mod replies;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytestring::ByteString;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::read;
 use crate::api::live::close::Close;
@@ -17,7 +19,6 @@ use crate::api::live::dialect::{
 };
 use crate::api::live::gaps::Gap;
 use crate::api::live::outbox::Body;
-use crate::api::shared::answer::add_remembered;
 use crate::api::terminals::wire;
 use crate::app::{Piece, Published};
 use crate::domain::{EventKind, ExitReason, ExitReport, SessionId, Status, Timestamp};
@@ -211,7 +212,7 @@ impl Dialect for Words {
     }
 
     fn reply(&self, reply: &Reply) -> ByteString {
-        let frame = said(self, reply);
+        let frame = replies::said(self, reply);
         if frame.is_null() {
             return ByteString::new();
         }
@@ -343,59 +344,4 @@ struct Replay<'a> {
     events: Vec<Box<serde_json::value::RawValue>>,
     usage: Option<Value>,
     gap: Option<Value>,
-}
-
-fn said(words: &Words, reply: &Reply) -> Value {
-    let (mut frame, id) = match reply {
-        // What clients of the bare format first see is the replay.
-        Reply::Opened(_) if words.raw() => return Value::Null,
-        Reply::Opened(opened) => (words.hello(opened), &None),
-        Reply::Accepted {
-            id,
-            task,
-            queued,
-            position,
-            depth,
-            ..
-        } => (
-            json!({
-                "type": "accepted", "taskId": task, "queued": queued, "sent": !queued,
-                "position": position, "queueDepth": depth,
-            }),
-            id,
-        ),
-        Reply::Resolved {
-            id,
-            request,
-            answered,
-        } => {
-            let mut frame = json!({
-                "type": "resolved", "requestId": request, "toolId": request,
-                "status": answered.state.name(),
-            });
-            add_remembered(&mut frame, answered);
-            (frame, id)
-        }
-        Reply::Interrupted { id, task } => (json!({"type": "interrupting", "taskId": task}), id),
-        Reply::Pong { id, at } => (json!({"type": "pong", "ts": at}), id),
-        Reply::Error(refusal) => (error(refusal), &refusal.id),
-        // A connection to one session has nothing else to follow.
-        Reply::Subscribed { .. }
-        | Reply::Unsubscribed { .. }
-        | Reply::HelloAgent { .. }
-        | Reply::HelloAll { .. } => return Value::Null,
-    };
-    if let (Some(frame), Some(id)) = (frame.as_object_mut(), id) {
-        frame.insert("id".into(), id.clone());
-    }
-    frame
-}
-
-fn error(refusal: &Refusal) -> Value {
-    let mut all = Map::new();
-    all.insert("type".into(), "error".into());
-    all.insert("code".into(), refusal.code.clone().into());
-    all.insert("message".into(), refusal.message.clone().into());
-    all.extend(refusal.more.clone());
-    Value::Object(all)
 }
