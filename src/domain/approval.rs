@@ -12,6 +12,8 @@ use super::id::{ApprovalId, Incarnation, SessionId, TaskId, Timestamp, UserId};
 pub enum ApprovalKind {
     /// The agent wants to do something.
     Permission,
+    /// The agent wants to know something: the answer is the response, and holds this once.
+    Question,
     /// A task of which nobody knows whether the agent got it: approve sends it again, deny drops
     /// it.
     Uncertain,
@@ -65,7 +67,22 @@ macro_rules! words {
     };
 }
 
-words!(ApprovalKind { Permission = "permission", Uncertain = "uncertain" });
+words!(ApprovalKind {
+    Permission = "permission",
+    Question = "question",
+    Uncertain = "uncertain"
+});
+
+impl ApprovalKind {
+    /// Whether its answer goes to the program.
+    #[must_use]
+    pub fn of_program(self) -> bool {
+        match self {
+            Self::Permission | Self::Question => true,
+            Self::Uncertain => false,
+        }
+    }
+}
 words!(ApprovalState {
     Pending = "pending",
     Approved = "approved",

@@ -232,10 +232,8 @@ pub fn may_remember(approval: &Approval, matcher: &Matcher) -> Result<()> {
     };
     match approval.kind {
         ApprovalKind::Uncertain => return no("this question is about one message"),
+        ApprovalKind::Question => return no("this is a question, not a permission"),
         ApprovalKind::Permission => {}
-    }
-    if !approval.options.is_empty() {
-        return no("this question is a choice, not a permission");
     }
     if matcher.parts().1.len() > MAX_MATCH {
         return no("the command is too long to be remembered");

@@ -17,7 +17,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::domain::{
-    EventKind, ExitReason, Kind, Outcome, PermissionMode, Risk, SessionId, TaskId, Timestamp,
+    ApprovalKind, EventKind, ExitReason, Kind, Outcome, PermissionMode, Risk, SessionId, TaskId,
+    Timestamp,
 };
 
 /// Longest line or unit that a codec may ask to see whole, in bytes; the runtime offers at most
@@ -214,6 +215,8 @@ pub struct Limited {
 pub struct Question {
     /// The program's own id of it.
     pub request: String,
+    /// `Permission` or `Question`.
+    pub kind: ApprovalKind,
     /// The tool that wants to run.
     pub tool: String,
     /// Its arguments.

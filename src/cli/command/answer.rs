@@ -98,8 +98,8 @@ fn overrides(client: &Client, args: &ApproveArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Completed);
     }
     out::line(&render::overrides(&page))?;
-    if page["hasMore"] == true {
-        let total = &page["total"];
+    if page.get("hasMore") == Some(&Value::Bool(true)) {
+        let total = page.get("total").unwrap_or(&Value::Null);
         out::note(&format!(
             "the newest 200 of {total}; --json pages are at /api/chat/approvals/overrides?offset=200"
         ));
@@ -112,10 +112,11 @@ fn forget(client: &Client, args: &ApproveArgs, typed: &str) -> Result<Exit, Fail
         typed.to_owned()
     } else {
         let page = remembered(client)?;
-        let rules = page["overrides"].as_array().cloned().unwrap_or_default();
+        let rules = page.get("overrides").and_then(Value::as_array);
         let ids: Vec<&str> = rules
-            .iter()
-            .filter_map(|rule| rule["id"].as_str())
+            .into_iter()
+            .flatten()
+            .filter_map(|rule| rule.get("id")?.as_str())
             .collect();
         find::pick(&ids, typed, "remembered answer")
             .map(str::to_owned)

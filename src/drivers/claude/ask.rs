@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::codec::ClaudeCodec;
 use super::state::Open;
 use super::wire::{answer, at, items, problem, unsupported};
-use crate::domain::Risk;
+use crate::domain::{ApprovalKind, Risk};
 use crate::drivers::{Output, Question, ids, risk, text};
 
 /// The tool with which the model asks the person something.
@@ -180,6 +180,10 @@ fn question(id: &str, request: &Value) -> Question {
     };
     Question {
         request: id.to_owned(),
+        kind: match tool.as_str() {
+            QUESTIONS => ApprovalKind::Question,
+            _ => ApprovalKind::Permission,
+        },
         summary: text::head(&summary, 200),
         question,
         options,

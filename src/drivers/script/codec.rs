@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::MAX_UNIT_BYTES;
 use super::state::{Open, State};
 use super::wire::{Line, Order, encode};
-use crate::domain::{EventKind, Outcome, TaskId};
+use crate::domain::{ApprovalKind, EventKind, Outcome, TaskId};
 use crate::drivers::{Codec, Command, Delta, Output, Question, ids, risk, text};
 
 /// Outputs of one `decode` at most: the journal commits no more rows at once (decisions.md 4).
@@ -166,6 +166,7 @@ impl ScriptCodec {
         let shown = command.map_or_else(|| args.to_string(), str::to_owned);
         let first = shown.lines().next().unwrap_or_default();
         out.push(Output::Ask(Question {
+            kind: ApprovalKind::Permission,
             summary: text::head(&format!("{tool}: {first}"), 200),
             question: format!("May {tool} run with {shown}?"),
             options: Vec::new(),

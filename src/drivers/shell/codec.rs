@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::capture::Capture;
 use super::osc::{Lexer, Mark, More, Token};
-use crate::domain::{EventKind, Outcome, PermissionMode, TaskId};
+use crate::domain::{ApprovalKind, EventKind, Outcome, PermissionMode, TaskId};
 use crate::drivers::{Codec, Command, LaunchContext, Output, Question, ids, risk, text};
 
 /// JSON bytes of a command in its event; the task holds all of it.
@@ -339,6 +339,7 @@ fn question(task: TaskId, words: &str) -> Question {
     let summary = text::head(first, 200);
     Question {
         request: request_of(task),
+        kind: ApprovalKind::Permission,
         tool: "shell".to_owned(),
         args: json!({ "command": words }),
         summary: if more == 0 {

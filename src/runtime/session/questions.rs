@@ -54,7 +54,7 @@ impl Core {
             session: self.session.id,
             owner: self.session.owner,
             incarnation: self.session.facts.incarnation,
-            kind: ApprovalKind::Permission,
+            kind: question.kind,
             request: question.request,
             task: self.session.facts.turn.map(|turn| turn.task),
             tool: question.tool,
@@ -149,7 +149,7 @@ impl Core {
             .approvals
             .iter()
             .find(|open| open.id == resolution.id)?;
-        (approval.kind == ApprovalKind::Permission).then(|| Command::Answer {
+        approval.kind.of_program().then(|| Command::Answer {
             request: approval.request.clone(),
             approved: resolution.to == ApprovalState::Approved,
             response: resolution.response.clone(),
@@ -246,7 +246,7 @@ impl Core {
         let open = self
             .approvals
             .iter()
-            .find(|open| open.kind == ApprovalKind::Permission && open.request == request);
+            .find(|open| open.kind.of_program() && open.request == request);
         if let Some(id) = open.map(|open| open.id) {
             self.resolve(cancelled(id, "withdrawn"), now, step);
         }
@@ -257,7 +257,7 @@ impl Core {
         let open: Vec<ApprovalId> = self
             .approvals
             .iter()
-            .filter(|approval| approval.kind == ApprovalKind::Permission)
+            .filter(|approval| approval.kind.of_program())
             .map(|approval| approval.id)
             .collect();
         for id in open {
@@ -286,7 +286,7 @@ impl Core {
         let open = self
             .approvals
             .iter()
-            .filter(|open| open.kind == ApprovalKind::Permission)
+            .filter(|open| open.kind.of_program())
             .filter(|open| open.state == ApprovalState::Pending);
         self.session.facts.asked = u32::try_from(open.count()).unwrap_or(u32::MAX);
     }

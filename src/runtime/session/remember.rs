@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::domain::overrides::{may_remember, narrowest};
 use crate::domain::{
-    Approval, ApprovalId, ApprovalState, Matcher, Override, OverrideId, Remember, Timestamp,
+    Approval, ApprovalId, ApprovalKind, ApprovalState, Matcher, Override, OverrideId, Remember,
+    Timestamp,
 };
 use crate::drivers::{Output, Question};
 use crate::store::overrides::Request;
@@ -59,7 +60,7 @@ impl Core {
 
     /// What the overrides that were looked up say.
     pub(super) fn verdict(&self, question: &Question) -> Verdict {
-        if !question.options.is_empty() {
+        if question.kind != ApprovalKind::Permission {
             return Verdict::Ask;
         }
         let matcher = Matcher::of(&question.args, &self.session.cwd);

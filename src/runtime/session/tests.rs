@@ -169,6 +169,7 @@ fn names(step: &Step) -> Vec<&'static str> {
 
 fn question() -> Output {
     Output::Ask(Question {
+        kind: ApprovalKind::Permission,
         request: "q1".into(),
         tool: "edit".into(),
         args: json!({}),

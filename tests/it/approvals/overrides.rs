@@ -121,10 +121,10 @@ async fn the_command_line_remembers_lists_and_forgets() {
     let page: Value = serde_json::from_slice(&list.stdout).unwrap();
     assert_eq!(page["total"], 1);
     let rule = page["overrides"][0]["id"].as_str().unwrap();
-    let tail = &rule[rule.len() - 8..];
-    let gone = callboard(&app, &ada, &["--forget", tail]);
+    let tail: String = rule.chars().skip(rule.len() - 8).collect();
+    let gone = callboard(&app, &ada, &["--forget", &tail]);
     assert!(gone.status.success(), "{}", text(&gone.stderr));
-    let again = callboard(&app, &ada, &["--forget", tail]);
+    let again = callboard(&app, &ada, &["--forget", &tail]);
     assert!(!again.status.success());
     is_asked(&ada, &id, "echo cli").await;
 }

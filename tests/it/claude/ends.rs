@@ -13,7 +13,9 @@ async fn errors_of_the_provider_are_failures_with_their_reason() {
             let rig = Rig::start().await;
             for status in [400, 401, 500] {
                 let id = rig.agent(&json!({})).await;
-                let done = rig.turn(&id, &format!("SCENARIO:err{status} please")).await;
+                let done = rig
+                    .turn(&id, &format!("SCENARIO:err{status} retry=no"))
+                    .await;
                 assert_eq!(done["state"], "failed", "{status}: {done}");
                 let reason = done["reason"].as_str().unwrap();
                 assert!(

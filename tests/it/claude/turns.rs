@@ -134,7 +134,7 @@ async fn an_interrupt_ends_a_turn_in_its_words_and_in_its_tool() {
                     crate::app::until(async || file.exists()).await;
                 }
                 let path = format!("/api/agents/{id}/interrupt");
-                rig.ada.post(&path, &json!({})).await.ok(200);
+                rig.ada.post(&path, &json!({})).await.ok(202);
                 let ended = rig
                     .task(&id, &task, |task| !task["outcome"].is_null())
                     .await;

@@ -7,6 +7,7 @@ use super::*;
 
 fn asks(args: Value, risk: Risk) -> Output {
     Output::Ask(Question {
+        kind: ApprovalKind::Permission,
         request: "q1".into(),
         tool: "Bash".into(),
         args,
@@ -198,6 +199,7 @@ fn a_question_among_decided_ones_still_holds_the_task() {
     let args = json!({"command": "ls"});
     core.overrides = vec![rule(&core, &args, true)];
     let other = Output::Ask(Question {
+        kind: ApprovalKind::Permission,
         request: "q2".into(),
         tool: "edit".into(),
         args: json!({}),
