@@ -298,7 +298,7 @@ fn first_prompt(request: &AgentRequest) -> Result<Option<Prompt>> {
     Ok(Some(prompt))
 }
 
-pub(super) fn label(field: &'static str, text: Option<&str>) -> Result<()> {
+fn label(field: &'static str, text: Option<&str>) -> Result<()> {
     let fits = text.is_none_or(|text| text.len() <= MAX_LABEL && !text.contains('\0'));
     fits.then_some(()).ok_or_else(|| {
         Error::invalid(

@@ -2,8 +2,7 @@
 //!
 //! Never a change that the program would not take: it is refused instead.
 
-use super::creation::label;
-use super::{App, Overview};
+use super::{App, Overview, options};
 use crate::domain::{Error, Principal, Result, SessionId, Tuning};
 use crate::drivers::driver;
 
@@ -11,11 +10,10 @@ impl App {
     /// Changes how an agent's program is driven; returns the agent after it.
     ///
     /// # Errors
-    /// `not_found`, `forbidden`, `unsupported`, `bad_field`.
+    /// `not_found`, `forbidden`, `unsupported`, `restart_needed`, `bad_field`.
     pub async fn tune(&self, who: &Principal, id: SessionId, tuning: Tuning) -> Result<Overview> {
         let session = self.writable(who, id).await?;
         if let Some(model) = &tuning.model {
-            label("model", model.as_deref())?;
             if !driver(session.kind).has_model() {
                 let kind = session.kind.name();
                 return Err(Error::conflict(
@@ -23,6 +21,16 @@ impl App {
                     format!("an agent of the kind {kind} has no model"),
                 ));
             }
+            options::model(Some(session.kind), model.as_deref())?;
+        }
+        if let Some(mode) = tuning.permission_mode
+            && session.facts.process.held()
+            && mode != session.permission_mode
+            && !driver(session.kind).may_switch(mode, self.runtime().as_root())
+        {
+            let words = "the running program does not take this mode: stop the agent, change it, \
+                         and start it again";
+            return Err(Error::conflict("restart_needed", words));
         }
         self.runtime().tune(id, tuning, &who.username).await?;
         self.agent(who, id).await

@@ -3,7 +3,7 @@
 //! Never wider than what was asked: a command only as it was worded, a file only at its path, and
 //! of other tools the tool. A destructive request is never answered yes by one.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::agent::Kind;
 use super::approval::{Approval, ApprovalKind, ApprovalState, Risk};
@@ -14,6 +14,11 @@ use super::id::{OverrideId, SessionId, Timestamp, UserId};
 pub const MAX_MATCH: usize = 16 * 1024;
 /// Arguments that name a file, in the order in which they are looked for.
 const PATHS: [&str; 3] = ["file_path", "path", "notebook_path"];
+
+/// Arguments beside a command that do not change what it does.
+const BESIDE: [&str; 3] = ["command", "description", "timeout"];
+/// The tool with which Claude Code shows a plan: a yes to one plan is none to the next.
+const PLAN: &str = "ExitPlanMode";
 
 /// For how long an answer holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -89,7 +94,7 @@ impl Matcher {
     pub fn of(args: &Value, cwd: &str) -> Self {
         let given = |name: &str| args.get(name).filter(|value| !value.is_null()).map(exact);
         if let Some(command) = given("command") {
-            return Self::Command(command);
+            return Self::Command(exactly(args).unwrap_or(command));
         }
         match PATHS.into_iter().find_map(given) {
             Some(path) if path.starts_with('/') => Self::Path(path),
@@ -128,6 +133,21 @@ impl Matcher {
             Self::Tool => format!("{tool}, every request"),
         }
     }
+}
+
+/// All arguments, where others than the command say what it does (a path, a switch).
+fn exactly(args: &Value) -> Option<String> {
+    let map = args.as_object()?;
+    let more = map.iter().any(|(name, value)| {
+        !BESIDE.contains(&name.as_str()) && !value.is_null() && *value != Value::Bool(false)
+    });
+    let kept = map
+        .iter()
+        .filter(|(name, _)| *name == "command" || !BESIDE.contains(&name.as_str()));
+    let kept: Map<String, Value> = kept
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    more.then(|| Value::Object(kept).to_string())
 }
 
 /// A text as it is; anything else as its JSON.
@@ -230,6 +250,9 @@ pub fn may_remember(approval: &Approval, matcher: &Matcher) -> Result<()> {
             "once",
         ))
     };
+    if approval.tool == PLAN {
+        return no("this question is about one plan");
+    }
     match approval.kind {
         ApprovalKind::Uncertain => return no("this question is about one message"),
         ApprovalKind::Question => return no("this is a question, not a permission"),
@@ -250,7 +273,11 @@ mod tests {
     fn a_request_is_remembered_by_its_command_its_path_or_its_tool() {
         let of = |args: Value| Matcher::of(&args, "/work/");
         let command = Matcher::Command("ls -la".into());
-        assert_eq!(of(json!({"command": "ls -la", "path": "/x"})), command);
+        let beside = json!({"command": "ls -la", "description": "d", "timeout": 9, "bg": false});
+        assert_eq!(of(beside), command);
+        let more = of(json!({"command": "create", "path": "/x", "timeout": 9}));
+        let whole = r#"{"command":"create","path":"/x"}"#;
+        assert_eq!(more, Matcher::Command(whole.into()));
         assert_ne!(of(json!({"command": "ls -la "})), command);
         assert_eq!(
             of(json!({"command": ["ls", "-la"]})),

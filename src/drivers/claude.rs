@@ -135,6 +135,11 @@ impl Driver for Claude {
         }
     }
 
+    /// Root's process cannot be switched into what it was not started for.
+    fn may_switch(&self, to: PermissionMode, root: bool) -> bool {
+        to != PermissionMode::BypassPermissions || !root
+    }
+
     fn has_terminal(&self) -> bool {
         false
     }

@@ -4,7 +4,7 @@
 //! Never part of a normal build, and never another answer than that of the driver inside.
 
 use crate::crash;
-use crate::domain::{ExitReason, Kind, TaskId};
+use crate::domain::{ExitReason, Kind, PermissionMode, TaskId};
 
 use super::{Codec, Command, Driver, Launch, LaunchContext, Output};
 
@@ -54,6 +54,10 @@ impl Driver for Fragile {
     fn exit_reason(&self, code: Option<i32>, stderr: &[String]) -> Option<ExitReason> {
         point(self.kind(), "exit_reason");
         self.0.exit_reason(code, stderr)
+    }
+
+    fn may_switch(&self, to: PermissionMode, root: bool) -> bool {
+        self.0.may_switch(to, root)
     }
 
     fn has_terminal(&self) -> bool {

@@ -291,6 +291,11 @@ pub trait Driver: Send + Sync {
         }
     }
 
+    /// Whether a running process takes this mode, or only one that is started in it.
+    fn may_switch(&self, _to: PermissionMode, _root: bool) -> bool {
+        true
+    }
+
     /// Whether its streams are a terminal that people may sit at.
     fn has_terminal(&self) -> bool;
 

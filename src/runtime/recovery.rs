@@ -45,6 +45,7 @@ pub(super) async fn sweep(shared: &Arc<Shared>, trunk: &Arc<Trunk>) -> Result<Re
     make_up_for_downtime(shared).await?;
     end_strays(shared).await;
     clear_leaves(shared).await;
+    clear_places(shared).await;
     let unsettled = shared.store.read(store::sessions::unsettled).await?;
     let ids: Vec<SessionId> = unsettled.iter().map(|session| session.id).collect();
     let sessions = ids.len();
@@ -150,6 +151,31 @@ async fn clear_leaves(shared: &Shared) {
         Ok(0) => {}
         Ok(leaves) => tracing::warn!(leaves, "cgroups of dead keepers are removed"),
         Err(error) => tracing::warn!(%error, "cgroups of dead keepers may be left"),
+    }
+}
+
+/// Removes the files of agents whose keeper is gone: a crash came between their end and the removal.
+async fn clear_places(shared: &Shared) {
+    let agents = shared.config.data_dir.join("agents");
+    let keepers = shared.keepers.clone();
+    let clearing = tokio::task::spawn_blocking(move || -> std::io::Result<()> {
+        for entry in entries(&agents)? {
+            let lives = entry.rsplit_once('-').is_none_or(|(id, number)| {
+                match (id.parse::<SessionId>(), number.parse()) {
+                    (Ok(id), Ok(number)) => Dir::new(&keepers, id.0, number).alive(),
+                    _ => true,
+                }
+            });
+            if !lives {
+                std::fs::remove_dir_all(agents.join(entry))?;
+            }
+        }
+        Ok(())
+    });
+    match clearing.await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "files of agents that are gone are left"),
+        Err(error) => tracing::warn!(%error, "files of agents that are gone may be left"),
     }
 }
 

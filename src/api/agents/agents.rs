@@ -156,7 +156,20 @@ async fn tune(app: web::Data<App>, Who(who): Who, path: web::Path<String>, body:
 }
 
 fn tuning(body: &Fields) -> Result<Tuning, Fault> {
-    for fixed in ["name", "topic", "cwd", "agentType"] {
+    let fixed = [
+        "name",
+        "topic",
+        "cwd",
+        "agentType",
+        "effort",
+        "mcpServers",
+        "limits",
+        "forkOf",
+        "env",
+        "scenario",
+        "metadata",
+    ];
+    for fixed in fixed {
         if body.value(fixed).is_some() {
             return Err(bad_field(fixed, "only permissionMode and model can be changed").into());
         }

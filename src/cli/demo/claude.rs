@@ -141,6 +141,8 @@ fn stand_in(program: &Program, place: &Place, url: &str) -> Map<String, Value> {
         .map(|(name, value)| ((*name).to_owned(), (*value).into()))
         .collect();
     env.insert("HOME".into(), json!(place.home));
+    // It leaves things there.
+    env.insert("TMPDIR".into(), json!(place.home));
     env.insert("ANTHROPIC_BASE_URL".into(), url.into());
     env.insert("ANTHROPIC_API_KEY".into(), "stand-in".into());
     env

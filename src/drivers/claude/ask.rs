@@ -56,13 +56,27 @@ impl ClaudeCodec {
             .get("permission_suggestions")
             .unwrap_or(&Value::Null);
         if !self.state.ask(id, at(request, "/tool_name"), suggestions) {
-            out.push(problem(
-                "too_many_questions",
-                "the program asked more questions at once than are kept",
-            ));
+            if self.state.open.iter().any(|open| open.request == id) {
+                return;
+            }
+            // Nobody could answer it: the model goes on without.
+            let words = "more questions were asked at once than are kept";
+            out.push(problem("too_many_questions", words));
+            out.push(Output::Send {
+                id: ids::answer_frame(id),
+                bytes: answer(id, &refused(Some(words))),
+            });
             return;
         }
-        out.push(Output::Ask(question(id, request)));
+        let mut question = question(id, request);
+        let kept = self.state.open.last();
+        if question.kind == ApprovalKind::Permission
+            && kept.is_some_and(|open| open.suggestions.is_null())
+        {
+            // They were too long to be kept, so that none can be chosen.
+            question.options.clear();
+        }
+        out.push(Output::Ask(question));
     }
 
     /// The program no longer waits for an answer.

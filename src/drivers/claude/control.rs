@@ -52,12 +52,13 @@ impl ClaudeCodec {
                 if !started {
                     self.started(out);
                 }
-                self.end(
-                    Outcome::Stopped,
-                    (Some("cancelled".into()), None),
-                    None,
-                    out,
-                );
+                let asked = self.state.turn.as_ref().map_or(0, |turn| turn.interrupts) > 0;
+                let outcome = if asked {
+                    Outcome::Stopped
+                } else {
+                    Outcome::Failed
+                };
+                self.end(outcome, (Some("cancelled".into()), None), None, out);
             }
             // It ran in an earlier process of this conversation, and is not run again.
             ("completed", false) => {
@@ -68,6 +69,11 @@ impl ClaudeCodec {
                     None,
                     out,
                 );
+            }
+            // A result ends the turn before: this one was lost, for its length or in a gap of the log.
+            ("completed", true) => {
+                let reason = Some("result_lost".into());
+                self.end(Outcome::Failed, (reason, None), None, out);
             }
             _ => {}
         }

@@ -42,8 +42,9 @@ impl ClaudeCodec {
             self.started(out);
         }
         self.conversation(line, out);
-        let usage = self.used(line, out);
-        if !self.is_ours(line) {
+        let ours = self.is_ours(line);
+        let usage = self.used(line, ours, out);
+        if !ours {
             return;
         }
         let status = line.get("api_error_status").and_then(Value::as_u64);
@@ -132,8 +133,8 @@ impl ClaudeCodec {
         });
     }
 
-    /// What was used since the last result, as an event and for the task.
-    fn used(&mut self, line: &Value, out: &mut Vec<Output>) -> Value {
+    /// What was used since the last result, as an event and for the task, if it is of ours.
+    fn used(&mut self, line: &Value, ours: bool, out: &mut Vec<Output>) -> Value {
         let recent = line
             .get("model_usage_since_last_result")
             .and_then(Value::as_object);
@@ -168,7 +169,12 @@ impl ClaudeCodec {
         if self.state.context > 0 {
             mark(&mut usage, "contextTokens", Value::from(self.state.context));
         }
-        out.push(event(EventKind::Usage, usage.clone()));
+        let mut told = usage.clone();
+        if !ours {
+            // No task has it: the session counts it by this event.
+            mark(&mut told, "outsideTurn", Value::Bool(true));
+        }
+        out.push(event(EventKind::Usage, told));
         usage
     }
 

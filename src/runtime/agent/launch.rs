@@ -255,6 +255,17 @@ async fn put_files(dir: PathBuf, files: Vec<(String, Vec<u8>)>) -> Result<(), (S
         .map_err(|error| failed(format!("the agent's files cannot be written: {error}")))
 }
 
+/// Removes the files of an incarnation that is over, or never came to be: they may hold secrets.
+pub(super) async fn forget(place: PathBuf) {
+    let removing = tokio::task::spawn_blocking(move || match std::fs::remove_dir_all(&place) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!(%error, place = %place.display(), "an agent's files are left");
+        }
+        Ok(()) | Err(_) => {}
+    });
+    let _removed = removing.await;
+}
+
 /// Writes one file, 0600, whole or not at all.
 pub(super) fn put_file(dir: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
     let draft = dir.join(format!(".{name}.part"));

@@ -138,6 +138,7 @@ impl AgentActor {
         let me = ctx.address();
         let (incarnation, session) = (launching.incarnation, self.session.clone());
         let (shared, feed) = (Arc::clone(&self.shared), self.feed.clone());
+        let place = launch::place(&shared, &launching.session, incarnation);
         let starting = async move {
             match launch::start(&shared, feed, launching).await {
                 Ok(begun) => {
@@ -151,6 +152,7 @@ impl AgentActor {
                     }
                 }
                 Err((code, text)) => {
+                    launch::forget(place).await;
                     let _told = session
                         .send(LaunchFailed {
                             incarnation,

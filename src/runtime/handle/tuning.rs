@@ -8,6 +8,12 @@ use super::super::session::Tune;
 use super::Runtime;
 
 impl Runtime {
+    /// Whether agents run as root.
+    #[must_use]
+    pub fn as_root(&self) -> bool {
+        crate::process::is_root()
+    }
+
     /// Changes how the program is driven: durable, and on its way to the program, when this
     /// returns.
     ///

@@ -187,7 +187,8 @@ fn a_dropped_prompt_ends_its_turn() {
         assert_eq!(out[0], Output::TurnStarted { task: task(1) });
         (end(&out).0, end(&out).1.unwrap(), out.len())
     };
-    let stopped = (Outcome::Stopped, "cancelled".to_owned(), 2);
+    // Nobody had asked for that.
+    let stopped = (Outcome::Failed, "cancelled".to_owned(), 2);
     assert_eq!(dropped(&["queued", "cancelled"]), stopped);
     assert_eq!(dropped(&["started", "cancelled", "completed"]), stopped);
     let run = (Outcome::Failed, "already_run".to_owned(), 2);
@@ -489,4 +490,82 @@ fn the_conversation_is_told_once_the_program_keeps_it() {
     let mut cleared = start;
     cleared["session_id"] = json!("d");
     assert!(told(stage.hear(&cleared)));
+}
+
+#[test]
+fn a_turn_whose_result_was_lost_does_not_run_for_ever() {
+    let mut stage = Stage::new();
+    stage.begin(1);
+    let mut long = result();
+    long["result"] = json!("x".repeat(2 * 1024 * 1024));
+    let out = stage.hear(&of_prompt(1, long));
+    assert!(
+        matches!(
+            &out[..],
+            [Output::Event {
+                kind: EventKind::Error,
+                ..
+            }]
+        ),
+        "{out:?}"
+    );
+    let uuid = ids::prompt(&input(1));
+    let over = json!({"type": "command_lifecycle", "command_uuid": uuid, "state": "completed"});
+    let out = stage.hear(&over);
+    let (outcome, reason, ..) = end(&out);
+    assert_eq!(
+        (outcome, reason),
+        (Outcome::Failed, Some("result_lost".into()))
+    );
+    assert_eq!(stage.codec.turn(), None);
+}
+
+#[test]
+fn a_question_too_many_is_refused_to_the_program() {
+    let mut stage = Stage::new();
+    stage.begin(1);
+    let body = json!({"tool_name": "Bash", "input": {"command": "ls"}});
+    for n in 0..16 {
+        asks(&mut stage, &format!("q{n}"), &body);
+    }
+    let mut request = body.clone();
+    request["subtype"] = json!("can_use_tool");
+    let line = json!({"type": "control_request", "request_id": "q16", "request": request});
+    let out = stage.hear(&line);
+    let [
+        Output::Event {
+            kind: EventKind::Error,
+            ..
+        },
+        sent @ ..,
+    ] = &out[..]
+    else {
+        panic!("{out:?}");
+    };
+    assert_eq!(given(sent)["behavior"], "deny");
+    // The same question again is none.
+    let again = json!({"type": "control_request", "request_id": "q3", "request": request});
+    assert_eq!(stage.hear(&again), []);
+}
+
+#[test]
+fn what_a_turn_of_the_programs_own_used_is_marked() {
+    let mut stage = Stage::new();
+    stage.begin(1);
+    stage.hear(&of_prompt(1, result()));
+    let mut own = result();
+    own["origin"] = json!({"kind": "task-notification"});
+    own["total_cost_usd"] = json!(0.75);
+    let out = stage.hear(&own);
+    let [
+        Output::Event {
+            kind: EventKind::Usage,
+            data,
+        },
+    ] = &out[..]
+    else {
+        panic!("{out:?}");
+    };
+    assert_eq!(data["outsideTurn"], true);
+    assert_eq!(data["costUsd"], 0.25);
 }

@@ -2,11 +2,14 @@
 //!
 //! Never lets the keeper go before the session has the end in its rows.
 
+use std::path::PathBuf;
+
 use crate::domain::Timestamp;
 use crate::keeper::{self, ExitRecord, InputState};
 
 use super::super::super::clock;
 use super::super::super::session::{Ending, Exited};
+use super::super::launch;
 use super::{Life, Session_};
 use crate::crash;
 
@@ -61,7 +64,11 @@ impl Life {
                     InputState::Accepted | InputState::Written | InputState::Unknown => true,
                 });
         let incarnation = self.incarnation;
-        let ending = ending(record, (self.pid, self.offset));
+        let last_word = match record {
+            Some(_) => None,
+            None => last_word(self.dir.path().to_owned()).await,
+        };
+        let ending = ending(record, (self.pid, self.offset), last_word);
         let this = self.commit(outputs, None, session).await?;
         crash::point("exit_before_commit");
         let told = session
@@ -76,14 +83,35 @@ impl Life {
             if let Some(writer) = &this.writer {
                 let _acknowledged = writer.exit_ack().await;
             }
-            let place = this.place.clone();
-            let _removing = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(place));
+            launch::forget(this.place.clone()).await;
         }
         None
     }
 }
 
-fn ending(record: Option<ExitRecord>, (pid, log_len): (u32, u64)) -> Ending {
+/// When a keeper that is lost wrote last: the time after it is nobody's.
+async fn last_word(dir: PathBuf) -> Option<Timestamp> {
+    let looking = tokio::task::spawn_blocking(move || {
+        let written = std::fs::read_dir(dir)
+            .ok()?
+            .filter_map(|entry| entry.ok()?.metadata().ok()?.modified().ok())
+            .max()?;
+        let since = written.duration_since(std::time::UNIX_EPOCH).ok()?;
+        i64::try_from(since.as_millis()).ok().map(Timestamp)
+    });
+    looking
+        .await
+        .ok()
+        .flatten()
+        .filter(|at| *at <= clock::now())
+}
+
+/// `last_word`: when a keeper that is lost wrote last.
+fn ending(
+    record: Option<ExitRecord>,
+    (pid, log_len): (u32, u64),
+    last_word: Option<Timestamp>,
+) -> Ending {
     let pid = (pid != 0).then_some(pid);
     match record {
         Some(record) => Ending {
@@ -101,7 +129,7 @@ fn ending(record: Option<ExitRecord>, (pid, log_len): (u32, u64)) -> Ending {
         },
         None => Ending {
             pid,
-            at: clock::now(),
+            at: last_word.unwrap_or_else(clock::now),
             log_len,
             keeper_lost: true,
             ..Ending::default()
