@@ -36,7 +36,7 @@ async fn a_model_that_hangs_is_given_up_at_the_deadline() {
         module_path!(),
         "a_model_that_hangs_is_given_up_at_the_deadline",
         async || {
-            let rig = Rig::with("[agents]\nturn_deadline = \"4s\"").await;
+            let rig = Rig::with("[agents]\nturn_deadline = \"8s\"").await;
             let id = rig.agent(&json!({})).await;
             let done = rig.turn(&id, "SCENARIO:hang").await;
             assert_eq!(done["state"], "timed_out", "{done}");
