@@ -177,7 +177,6 @@ impl Core {
     pub(super) fn caught_up(&mut self, pid: u32, turn: Option<TaskId>, now: Timestamp) -> Step {
         self.run(now, |core, step| {
             let since = core.started_at;
-            core.watch_reset(step);
             core.give_decided(step);
             core.session.facts.process = if core.session.facts.ready {
                 Process::Live { pid, since }
@@ -191,32 +190,43 @@ impl Core {
                 // The order may have been lost together with the one who was to carry it out.
                 step.effects.push(Effect::End(Force::Ladder, by));
             }
-            let Some(fact) = core.session.facts.turn else {
-                return;
-            };
-            if turn == Some(fact.task) {
-                if fact.phase == TurnPhase::Stopping {
-                    core.press_interrupt((fact.task, fact.since), step);
-                }
-                return;
-            }
-            match (&core.task, fact.phase) {
-                (Some(task), TurnPhase::Dispatching) => {
-                    step.effects.push(Effect::Command(prompt_of(task), None));
-                }
-                (Some(_) | None, _) => {
-                    let reason = Some("lost_turn".to_owned());
-                    let end = TurnEnd {
-                        task: fact.task,
-                        outcome: Outcome::Failed,
-                        reason,
-                        text: None,
-                        usage: None,
-                    };
-                    core.turn_ended(end, now, step);
-                }
-            }
+            core.settle_turn(turn, now, step);
+            core.watch_reset(step);
         })
+    }
+
+    /// The running turn goes on, is sent again, or was lost; `known` is what the codec knows of.
+    fn settle_turn(&mut self, known: Option<TaskId>, now: Timestamp, step: &mut Step) {
+        let Some(turn) = self.session.facts.turn.as_mut() else {
+            return;
+        };
+        if known == Some(turn.task) {
+            let attempt = (turn.task, turn.since);
+            if turn.phase == TurnPhase::Stopping {
+                self.press_interrupt(attempt, step);
+            }
+            step.effects.extend(self.clocks(now));
+            return;
+        }
+        match (&self.task, turn.phase) {
+            (Some(task), TurnPhase::Dispatching) => {
+                // It begins only now, before the eyes of this generation.
+                turn.since = now;
+                step.effects.push(Effect::Command(prompt_of(task), None));
+                step.effects.extend(self.clocks(now));
+                step.effects.extend(self.watch_turn(false, now));
+            }
+            (Some(_) | None, _) => {
+                let end = TurnEnd {
+                    task: turn.task,
+                    outcome: Outcome::Failed,
+                    reason: Some("lost_turn".to_owned()),
+                    text: None,
+                    usage: None,
+                };
+                self.turn_ended(end, now, step);
+            }
+        }
     }
 
     /// The program's prompt does not come back.

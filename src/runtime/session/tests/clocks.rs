@@ -380,3 +380,49 @@ fn ends_turn_as(task: TaskId, outcome: Outcome) -> Output {
         limited: None,
     }
 }
+
+#[test]
+fn at_wake_the_log_is_read_before_a_clock_cuts_the_turn() {
+    let (mut core, id) = with_deadline(5_000);
+    core.found_alive(77, later(60_000));
+    let cut = Alarm::Cut((id, T), Cut::Deadline);
+    let step = core.alarm(&cut, later(60_000));
+    assert!(step.is_empty() && step.effects.is_empty());
+    let step = says(&mut core, vec![ends_turn(id)], later(60_001));
+    assert_eq!(moves(&step), [TaskState::Completed]);
+
+    // One that goes on is cut once that is known.
+    let (mut core, id) = with_deadline(5_000);
+    core.found_alive(77, later(60_000));
+    let step = core.caught_up(77, Some(id), later(60_001));
+    let cut = Alarm::Cut((id, T), Cut::Deadline);
+    assert!(step.effects.contains(&Effect::After(Duration::ZERO, cut.clone())));
+    assert_eq!(moves(&core.alarm(&cut, later(60_002))), [TaskState::Stopping]);
+}
+
+#[test]
+fn a_prompt_that_was_not_delivered_has_its_whole_time_yet() {
+    let dispatched = || {
+        let mut core = watched(StallAction::Notify);
+        core.rules.limits.turn_ms = Some(5_000);
+        ready(&mut core);
+        let task = task(&core);
+        let id = task.id;
+        core.offer(task, 0, T);
+        (core, Alarm::Cut((id, T), Cut::Deadline), id)
+    };
+    let (mut core, cut, _) = dispatched();
+    core.found_dead(later(60_000));
+    core.alarm(&cut, later(60_000));
+    let step = died(&mut core, false, later(60_001));
+    assert_eq!(moves(&step), [TaskState::Queued]);
+
+    let (mut core, cut, id) = dispatched();
+    core.found_alive(77, later(60_000));
+    core.alarm(&cut, later(60_000));
+    let step = core.caught_up(77, None, later(60_001));
+    let cut = Alarm::Cut((id, later(60_001)), Cut::Deadline);
+    let clock = Effect::After(Duration::from_secs(5), cut);
+    assert!(step.effects.contains(&clock), "{:?}", step.effects);
+    assert_eq!(looks(&step).len(), 1, "it is watched from its beginning");
+}
