@@ -120,16 +120,17 @@ impl Core {
         else {
             return;
         };
-        if turn.phase == TurnPhase::Dispatching {
-            turn.phase = TurnPhase::Running;
-        }
-        let stopping = turn.phase == TurnPhase::Stopping;
-        if !stopping {
-            step.changes.push(Change::Task(Box::new(TaskMove::new(
-                id,
-                TaskState::Running,
-                now,
-            ))));
+        match turn.phase {
+            TurnPhase::Dispatching => {
+                turn.phase = TurnPhase::Running;
+                let asked = self.waits_on(id).then_some(TaskState::AwaitingApproval);
+                for to in [TaskState::Running].into_iter().chain(asked) {
+                    let goes = TaskMove::new(id, to, now);
+                    step.changes.push(Change::Task(Box::new(goes)));
+                }
+            }
+            TurnPhase::Running => return,
+            TurnPhase::Stopping => {}
         }
         let Some(task) = self.task.as_ref().filter(|task| task.id == id) else {
             return;
