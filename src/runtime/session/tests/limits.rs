@@ -272,3 +272,21 @@ fn what_was_spent_adds_up_and_a_reset_does_not_forget_it() {
     assert_eq!(core.session.facts.spent_micro_usd, 600_000);
     assert_eq!(core.session.facts.limit, None);
 }
+
+#[test]
+fn the_queue_hears_how_the_session_stands_after_the_whole_move() {
+    let mut core = core();
+    ready(&mut core);
+    core.pause(T);
+    core.session.facts.turns = 1;
+    core.rules.limits.turns = Some(1);
+    let step = core.resume(later(10));
+    let stands = step.effects.iter().filter_map(|effect| {
+        let Effect::Stand(stands) = effect else {
+            return None;
+        };
+        Some(*stands)
+    });
+    let stands: Vec<Readiness> = stands.collect();
+    assert_eq!(stands, [Readiness::Spent(LimitKind::Turns)]);
+}
