@@ -179,14 +179,13 @@ impl Core {
         self.run(now, |core, step| {
             let since = core.started_at;
             core.give_decided(step);
-            core.session.facts.process = if core.session.facts.ready {
-                Process::Live { pid, since }
+            if core.session.facts.ready {
+                core.session.facts.process = Process::Live { pid, since };
             } else {
-                Process::Starting {
-                    since,
-                    pid: Some(pid),
-                }
-            };
+                let pid = Some(pid);
+                core.session.facts.process = Process::Starting { since, pid };
+                step.effects.push(core.start_clock(since, now));
+            }
             if let Some(by) = core.session.facts.ending.clone() {
                 // The order may have been lost together with the one who was to carry it out.
                 step.effects.push(Effect::End(Force::Ladder, by));
@@ -266,7 +265,9 @@ impl Core {
                 }
             }
             Alarm::Start(incarnation) => {
-                let starting = matches!(core.session.facts.process, Process::Starting { .. });
+                let facts = &core.session.facts;
+                let starting = matches!(facts.process, Process::Starting { .. })
+                    && facts.ending.as_deref() != Some(START_TIMEOUT);
                 if starting && core.session.facts.incarnation == *incarnation {
                     core.end_process(Force::Kill, START_TIMEOUT, step);
                 }

@@ -426,3 +426,19 @@ fn a_prompt_that_was_not_delivered_has_its_whole_time_yet() {
     assert!(step.effects.contains(&clock), "{:?}", step.effects);
     assert_eq!(looks(&step).len(), 1, "it is watched from its beginning");
 }
+
+#[test]
+fn a_start_has_its_clock_again_after_a_restart_of_the_server() {
+    let mut core = core();
+    core.launch("n".into(), T);
+    core.launched(Incarnation(1), 77, T);
+    core.found_alive(77, later(20_000));
+    let step = core.caught_up(77, None, later(20_000));
+    let alarm = Alarm::Start(Incarnation(1));
+    let left = Effect::After(Duration::from_secs(40), alarm.clone());
+    assert!(step.effects.contains(&left), "{:?}", step.effects);
+    let step = core.alarm(&alarm, later(60_000));
+    assert_eq!(ends(&step).as_deref(), Some("start_timeout"));
+    let again = core.alarm(&alarm, later(60_001));
+    assert!(again.effects.is_empty(), "once");
+}
