@@ -37,13 +37,23 @@ impl TurnEnd {
 
 impl Core {
     /// Ends the running turn if it is this task's.
-    pub(super) fn turn_ended(&mut self, mut end: TurnEnd, now: Timestamp, step: &mut Step) {
+    pub(super) fn turn_ended(&mut self, end: TurnEnd, now: Timestamp, step: &mut Step) {
+        self.turn_ended_at(end, (now, now), step);
+    }
+
+    /// The same, with the time until which the turn ran before what is now.
+    fn turn_ended_at(
+        &mut self,
+        mut end: TurnEnd,
+        (last, now): (Timestamp, Timestamp),
+        step: &mut Step,
+    ) {
         let Some(turn) = self.session.facts.turn.filter(|turn| turn.task == end.task) else {
             return;
         };
         verdict(&mut end, &turn);
         self.cancel_questions("turn_ended", now, step);
-        let ms = self.count(&end, now);
+        let ms = self.count(&end, last);
         step.changes.push(Change::Task(Box::new(TaskMove {
             reason: end.reason.clone(),
             text: end.text.clone(),
@@ -92,9 +102,11 @@ impl Core {
         let Some(turn) = self.session.facts.turn else {
             return;
         };
+        // The server may have been away since.
+        let times = (report.ended_at.min(now), now);
         match (turn.phase, handed_over) {
             (TurnPhase::Dispatching, false) => self.give_back(turn.task, now, step),
-            (TurnPhase::Dispatching, true) => self.uncertain(turn.task, now, step),
+            (TurnPhase::Dispatching, true) => self.uncertain(turn.task, times, step),
             (TurnPhase::Running | TurnPhase::Stopping, _) => {
                 let by_itself = report.exit_code.is_some() && report.by.is_none();
                 let (outcome, reason) = if self.rules.has_prompt && by_itself {
@@ -109,7 +121,7 @@ impl Core {
                     text: None,
                     usage: None,
                 };
-                self.turn_ended(end, now, step);
+                self.turn_ended_at(end, times, step);
             }
         }
     }
@@ -127,7 +139,8 @@ impl Core {
     }
 
     /// Nobody can say whether the program got it.
-    fn uncertain(&mut self, id: TaskId, now: Timestamp, step: &mut Step) {
+    fn uncertain(&mut self, id: TaskId, times: (Timestamp, Timestamp), step: &mut Step) {
+        let (_, now) = times;
         let policy = self
             .task
             .as_ref()
@@ -143,7 +156,7 @@ impl Core {
                     text: None,
                     usage: None,
                 };
-                self.turn_ended(end, now, step);
+                self.turn_ended_at(end, times, step);
             }
             OnUncertain::Ask => {
                 let hold = TaskMove {
