@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::domain::limit::micro_usd;
 use crate::domain::prompt::OnUncertain;
 use crate::domain::{
-    Change, Cut, EventKind, ExitReport, Outcome, TaskId, TaskMove, TaskState, Timestamp, TurnFact,
-    TurnPhase,
+    Change, Cut, EventKind, ExitReport, Facts, Outcome, TaskId, TaskMove, TaskState, Timestamp,
+    TurnFact, TurnPhase,
 };
 
 use super::core::Core;
@@ -76,11 +76,9 @@ impl Core {
         let facts = &mut self.session.facts;
         let since = facts.turn.map_or(now, |turn| turn.since);
         let ms = now.0.saturating_sub(since.0).max(0);
-        let cost = end.usage.as_ref().and_then(|usage| usage.get("costUsd"));
-        let cost = cost.and_then(Value::as_f64).map_or(0, micro_usd);
-        let used = end.usage.as_ref().map_or(0, tokens);
-        facts.tokens = facts.tokens.saturating_add(used);
-        facts.spent_micro_usd = facts.spent_micro_usd.saturating_add(cost);
+        if let Some(usage) = &end.usage {
+            add_usage(facts, usage);
+        }
         let busy = u64::try_from(ms).unwrap_or(0);
         facts.busy_ms = facts.busy_ms.saturating_add(busy);
         if facts.turn.and_then(|turn| turn.cut) == Some(Cut::Limit) {
@@ -89,6 +87,16 @@ impl Core {
             facts.busy_ms = facts.busy_ms.max(most);
         }
         ms
+    }
+
+    /// Adds up what the program used without a turn of ours; whether it was so.
+    pub(super) fn count_outside(&mut self, kind: EventKind, data: &Value) -> bool {
+        let mark = data.get("outsideTurn").and_then(Value::as_bool);
+        let outside = kind == EventKind::Usage && mark == Some(true);
+        if outside {
+            add_usage(&mut self.session.facts, data);
+        }
+        outside
     }
 
     /// The process is gone under the turn.
@@ -191,6 +199,14 @@ fn verdict(end: &mut TurnEnd, turn: &TurnFact) {
         }
         (TurnPhase::Dispatching | TurnPhase::Running | TurnPhase::Stopping, _) => {}
     }
+}
+
+/// Adds what a usage record says to what the session has used.
+fn add_usage(facts: &mut Facts, usage: &Value) {
+    let cost = usage.get("costUsd").and_then(Value::as_f64);
+    let cost = cost.map_or(0, micro_usd);
+    facts.tokens = facts.tokens.saturating_add(tokens(usage));
+    facts.spent_micro_usd = facts.spent_micro_usd.saturating_add(cost);
 }
 
 /// The whole number of tokens in a program's usage record: `totalTokens`, or the sum of what goes

@@ -66,7 +66,9 @@ impl Core {
             }
             Output::Event { kind, mut data } => {
                 self.watch.told(kind, &data, now);
-                self.name_task(&mut data);
+                if !self.count_outside(kind, &data) {
+                    self.name_task(&mut data);
+                }
                 step.event(kind, now, data);
             }
             Output::Ask(question) => {

@@ -290,3 +290,29 @@ fn the_queue_hears_how_the_session_stands_after_the_whole_move() {
     let stands: Vec<Readiness> = stands.collect();
     assert_eq!(stands, [Readiness::Spent(LimitKind::Turns)]);
 }
+
+#[test]
+fn what_a_program_uses_without_a_turn_counts_towards_the_hard_stop() {
+    let usage = |outside: bool| Output::Event {
+        kind: EventKind::Usage,
+        data: json!({
+            "costUsd": 0.2, "inputTokens": 3, "outputTokens": 4, "outsideTurn": outside,
+        }),
+    };
+    let mut core = core();
+    core.rules.limits.spend_micro_usd = Some(300_000);
+    let id = running(&mut core);
+    heard(&mut core, vec![usage(false)]);
+    assert_eq!(core.session.facts.spent_micro_usd, 0, "its turn's end says it");
+    let step = heard(&mut core, vec![usage(true)]);
+    let facts = &core.session.facts;
+    assert_eq!((facts.spent_micro_usd, facts.tokens), (200_000, 7));
+    let data: Value = serde_json::from_str(&step.events[0].data).unwrap();
+    assert!(data.get("taskId").is_none(), "it is not this task's");
+    heard(&mut core, vec![costing(id, 0.0)]);
+    assert_eq!(core.session.facts.limit, None);
+    let step = heard(&mut core, vec![usage(true)]);
+    assert_eq!(core.session.facts.limit, Some(LimitKind::Spend));
+    let end = Effect::End(Force::Ladder, "limit".into());
+    assert!(step.effects.contains(&end), "{:?}", step.effects);
+}
