@@ -125,6 +125,7 @@ impl Core {
         match turn.phase {
             TurnPhase::Dispatching => {
                 turn.phase = TurnPhase::Running;
+                self.watch.started();
                 let asked = self.waits_on(id).then_some(TaskState::AwaitingApproval);
                 for to in [TaskState::Running].into_iter().chain(asked) {
                     let goes = TaskMove::new(id, to, now);

@@ -442,3 +442,48 @@ fn a_start_has_its_clock_again_after_a_restart_of_the_server() {
     let again = core.alarm(&alarm, later(60_001));
     assert!(again.effects.is_empty(), "once");
 }
+
+#[test]
+fn neither_an_answer_nor_a_word_shows_a_new_generation_the_tools_at_work() {
+    let (mut core, id, _) = turn(StallAction::Notify);
+    says(&mut core, vec![question()], T);
+    core.watch = Watch::default();
+    core.due(later(MINUTE));
+    core.found_alive(77, later(MINUTE));
+    core.caught_up(77, Some(id), later(MINUTE));
+    let answer = Resolution {
+        id: core.approvals[0].id,
+        to: ApprovalState::Approved,
+        by: "ann".into(),
+        response: None,
+        remember: Remember::Once,
+    };
+    let decoded = Decoded {
+        progress: core.progress.clone(),
+        outputs: tells(EventKind::Plan, json!({})),
+        pieces: false,
+        answer: Some(answer),
+    };
+    let step = core.output(decoded, later(2 * MINUTE));
+    let (_, look) = looks(&step).remove(0);
+    let (step, next) = ring(&mut core, &look, later(31 * MINUTE));
+    assert_eq!(core.session.status, Status::Quiet);
+    assert!(codes(&step).is_empty(), "the tool has its own time");
+    ring(&mut core, &next.unwrap(), later(32 * MINUTE + 1));
+    assert_eq!(core.session.status, Status::Stalled);
+
+    // A turn whose beginning is read has no tool that nobody saw.
+    let mut core = watched(StallAction::Notify);
+    ready(&mut core);
+    let task = task(&core);
+    let id = task.id;
+    core.offer(task, 0, T);
+    let due = core.due(T);
+    says(&mut core, vec![Output::TurnStarted { task: id }], T);
+    let step = Step {
+        effects: due,
+        ..Step::default()
+    };
+    ring(&mut core, &looks(&step)[0].1, later(10 * MINUTE + 1));
+    assert_eq!(core.session.status, Status::Stalled);
+}
