@@ -316,3 +316,39 @@ fn what_a_program_uses_without_a_turn_counts_towards_the_hard_stop() {
     let end = Effect::End(Force::Ladder, "limit".into());
     assert!(step.effects.contains(&end), "{:?}", step.effects);
 }
+
+#[test]
+fn a_wait_that_is_over_goes_on_only_behind_the_end_of_its_process() {
+    for reason in [ExitReason::RateLimited, ExitReason::Crashed] {
+        let mut core = core();
+        let id = running(&mut core);
+        let refused = Ending {
+            told: Some(ExitReason::RateLimited),
+            ..Ending::default()
+        };
+        core.exited(Ending { at: T, ..refused.clone() }, false, T);
+        core.session.facts.limited_until = None;
+        ready(&mut core);
+        let until = later(90_000);
+        let again = Task { id, ..task(&core) };
+        core.offer(again, 0, T);
+        heard(&mut core, vec![limited(id, Some(until), false)]);
+        // The server was away while its second process ended.
+        core.found_dead(later(95_000));
+        let step = core.alarm(&Alarm::Parked(until), later(95_000));
+        assert!(!step.effects.contains(&Effect::Admit), "its end is unread");
+        assert_eq!(core.session.facts.process, Process::None);
+        let ending = Ending {
+            signal: Some(9),
+            told: Some(reason),
+            at: until,
+            ..Ending::default()
+        };
+        let step = core.exited(ending, false, later(95_001));
+        let admitted = step.effects.contains(&Effect::Admit);
+        assert_eq!(admitted, reason == ExitReason::RateLimited);
+        assert_eq!(core.session.facts.limited_until, None);
+        let waits = matches!(core.session.facts.process, Process::Backoff { .. });
+        assert_eq!(waits, reason == ExitReason::Crashed);
+    }
+}
