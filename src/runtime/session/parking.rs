@@ -9,7 +9,8 @@ use serde_json::json;
 use crate::domain::status::Intent;
 use crate::domain::task::RATE_LIMITED;
 use crate::domain::{
-    Change, EventKind, ExitReason, Incarnation, Outcome, Process, TaskMove, TaskState, Timestamp, TurnPhase,
+    Change, EventKind, ExitReason, Incarnation, Outcome, Process, TaskMove, TaskState, Timestamp,
+    TurnPhase,
 };
 use crate::drivers::Limited;
 

@@ -268,9 +268,7 @@ impl Core {
 
     /// Whether a person has still to answer the program before this task goes on.
     pub(super) fn waits_on(&self, task: TaskId) -> bool {
-        let asks = |open: &Approval| {
-            open.kind.of_program() && open.state == ApprovalState::Pending
-        };
+        let asks = |open: &Approval| open.kind.of_program() && open.state == ApprovalState::Pending;
         let mut open = self.approvals.iter().filter(|open| asks(open));
         open.any(|open| open.task == Some(task))
     }

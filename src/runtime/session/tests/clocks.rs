@@ -396,8 +396,14 @@ fn at_wake_the_log_is_read_before_a_clock_cuts_the_turn() {
     core.found_alive(77, later(60_000));
     let step = core.caught_up(77, Some(id), later(60_001));
     let cut = Alarm::Cut((id, T), Cut::Deadline);
-    assert!(step.effects.contains(&Effect::After(Duration::ZERO, cut.clone())));
-    assert_eq!(moves(&core.alarm(&cut, later(60_002))), [TaskState::Stopping]);
+    assert!(
+        step.effects
+            .contains(&Effect::After(Duration::ZERO, cut.clone()))
+    );
+    assert_eq!(
+        moves(&core.alarm(&cut, later(60_002))),
+        [TaskState::Stopping]
+    );
 }
 
 #[test]

@@ -303,7 +303,10 @@ fn what_a_program_uses_without_a_turn_counts_towards_the_hard_stop() {
     core.rules.limits.spend_micro_usd = Some(300_000);
     let id = running(&mut core);
     heard(&mut core, vec![usage(false)]);
-    assert_eq!(core.session.facts.spent_micro_usd, 0, "its turn's end says it");
+    assert_eq!(
+        core.session.facts.spent_micro_usd, 0,
+        "its turn's end says it"
+    );
     let step = heard(&mut core, vec![usage(true)]);
     let facts = &core.session.facts;
     assert_eq!((facts.spent_micro_usd, facts.tokens), (200_000, 7));
@@ -326,7 +329,14 @@ fn a_wait_that_is_over_goes_on_only_behind_the_end_of_its_process() {
             told: Some(ExitReason::RateLimited),
             ..Ending::default()
         };
-        core.exited(Ending { at: T, ..refused.clone() }, false, T);
+        core.exited(
+            Ending {
+                at: T,
+                ..refused.clone()
+            },
+            false,
+            T,
+        );
         core.session.facts.limited_until = None;
         ready(&mut core);
         let until = later(90_000);

@@ -280,7 +280,10 @@ fn a_question_before_the_acknowledgement_holds_through_it() {
     let id = task.id;
     core.offer(task, 0, T);
     let start = || Output::TurnStarted { task: id };
-    let step = heard(&mut core, vec![asks_as("a"), start(), asks_as("b"), start()]);
+    let step = heard(
+        &mut core,
+        vec![asks_as("a"), start(), asks_as("b"), start()],
+    );
     let waits = TaskState::AwaitingApproval;
     assert_eq!(moves(&step), [waits, TaskState::Running, waits]);
     assert_eq!(moves(&answers(&mut core, "a")), []);
