@@ -96,10 +96,14 @@ impl Core {
         self.mind_watch(&before, now, &mut step);
         self.settle(&before, now, &mut step);
         let stands = self.readiness();
-        let told = step
-            .effects
-            .iter()
-            .any(|effect| matches!(effect, Effect::Stand(_)));
+        let mut told = false;
+        for effect in &mut step.effects {
+            if let Effect::Stand(said) = effect {
+                // What came after it in the move may have changed it.
+                *said = stands;
+                told = true;
+            }
+        }
         if stands != stood && !told {
             step.effects.insert(0, Effect::Stand(stands));
         }

@@ -118,6 +118,7 @@ impl Core {
                 return;
             }
             core.follow_end(&report, now, step);
+            core.pursue_parking(now, step);
             step.effects.push(Effect::Stand(core.readiness()));
             step.effects.push(Effect::Reload);
         })

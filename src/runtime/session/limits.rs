@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::domain::{Cut, LimitKind, SessionLimits, Timestamp, TurnFact, TurnPhase};
+use crate::domain::{Cut, LimitKind, Process, SessionLimits, Timestamp, TurnFact, TurnPhase};
 
 use super::super::facade::Force;
 use super::core::Core;
@@ -60,8 +60,12 @@ impl Core {
     }
 
     /// The machinery ends the running turn: in the program's own way, and by force when it does
-    /// not listen. A turn that is being ended already goes its way.
+    /// not listen. A turn that is being ended already goes its way, and one whose log is not read up
+    /// to now may be over: its clocks are set again once that is known.
     pub(super) fn cut_turn(&mut self, attempt: Attempt, cut: Cut, now: Timestamp, step: &mut Step) {
+        if !matches!(self.session.facts.process, Process::Live { .. }) {
+            return;
+        }
         let same = |turn: &&mut TurnFact| (turn.task, turn.since) == attempt;
         let Some(turn) = self.session.facts.turn.as_mut().filter(same) else {
             return;

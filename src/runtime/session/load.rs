@@ -73,7 +73,7 @@ impl SessionActor {
             place: None,
             starters: Vec::new(),
             answering: std::collections::HashMap::new(),
-            tuning: std::collections::VecDeque::new(),
+            tuning: super::tuning::Adjustments::default(),
             unread_end,
             launch: None,
             asleep: false,

@@ -26,7 +26,7 @@ mod tuning;
 mod turn;
 mod wake;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -43,7 +43,7 @@ use self::answering::Answering;
 use self::core::Core;
 use self::questions::Resolution;
 use self::step::{Alarm, Effect, Step};
-use self::tuning::Adjusting;
+use self::tuning::Adjustments;
 pub(super) use exits::{Ending, SERVER, START_CANCELLED, START_TIMEOUT};
 pub(super) use messages::{
     AgentIs, Archive, CaughtUp, Complete, Decode, Exited, Halt, Halting, InterruptTurn,
@@ -78,7 +78,7 @@ pub(super) struct SessionActor {
     /// Answers on their way through the codec, and who waits for them.
     answering: HashMap<ApprovalId, Answering>,
     /// Changes of how the program is driven on their way through the codec, in order.
-    tuning: VecDeque<Adjusting>,
+    tuning: Adjustments,
     /// The exit of the latest incarnation is not committed although its process is gone.
     unread_end: bool,
     /// Calls a start off that has not made its program yet.

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::domain::limit::micro_usd;
 use crate::domain::prompt::OnUncertain;
 use crate::domain::{
-    Change, Cut, EventKind, ExitReport, Outcome, TaskId, TaskMove, TaskState, Timestamp, TurnFact,
-    TurnPhase,
+    Change, Cut, EventKind, ExitReport, Facts, Outcome, TaskId, TaskMove, TaskState, Timestamp,
+    TurnFact, TurnPhase,
 };
 
 use super::core::Core;
@@ -37,13 +37,23 @@ impl TurnEnd {
 
 impl Core {
     /// Ends the running turn if it is this task's.
-    pub(super) fn turn_ended(&mut self, mut end: TurnEnd, now: Timestamp, step: &mut Step) {
+    pub(super) fn turn_ended(&mut self, end: TurnEnd, now: Timestamp, step: &mut Step) {
+        self.turn_ended_at(end, (now, now), step);
+    }
+
+    /// The same, with the time until which the turn ran before what is now.
+    fn turn_ended_at(
+        &mut self,
+        mut end: TurnEnd,
+        (last, now): (Timestamp, Timestamp),
+        step: &mut Step,
+    ) {
         let Some(turn) = self.session.facts.turn.filter(|turn| turn.task == end.task) else {
             return;
         };
         verdict(&mut end, &turn);
         self.cancel_questions("turn_ended", now, step);
-        let ms = self.count(&end, now);
+        let ms = self.count(&end, last);
         step.changes.push(Change::Task(Box::new(TaskMove {
             reason: end.reason.clone(),
             text: end.text.clone(),
@@ -66,11 +76,9 @@ impl Core {
         let facts = &mut self.session.facts;
         let since = facts.turn.map_or(now, |turn| turn.since);
         let ms = now.0.saturating_sub(since.0).max(0);
-        let cost = end.usage.as_ref().and_then(|usage| usage.get("costUsd"));
-        let cost = cost.and_then(Value::as_f64).map_or(0, micro_usd);
-        let used = end.usage.as_ref().map_or(0, tokens);
-        facts.tokens = facts.tokens.saturating_add(used);
-        facts.spent_micro_usd = facts.spent_micro_usd.saturating_add(cost);
+        if let Some(usage) = &end.usage {
+            add_usage(facts, usage);
+        }
         let busy = u64::try_from(ms).unwrap_or(0);
         facts.busy_ms = facts.busy_ms.saturating_add(busy);
         if facts.turn.and_then(|turn| turn.cut) == Some(Cut::Limit) {
@@ -79,6 +87,16 @@ impl Core {
             facts.busy_ms = facts.busy_ms.max(most);
         }
         ms
+    }
+
+    /// Adds up what the program used without a turn of ours; whether it was so.
+    pub(super) fn count_outside(&mut self, kind: EventKind, data: &Value) -> bool {
+        let mark = data.get("outsideTurn").and_then(Value::as_bool);
+        let outside = kind == EventKind::Usage && mark == Some(true);
+        if outside {
+            add_usage(&mut self.session.facts, data);
+        }
+        outside
     }
 
     /// The process is gone under the turn.
@@ -92,9 +110,11 @@ impl Core {
         let Some(turn) = self.session.facts.turn else {
             return;
         };
+        // The server may have been away since.
+        let times = (report.ended_at.min(now), now);
         match (turn.phase, handed_over) {
             (TurnPhase::Dispatching, false) => self.give_back(turn.task, now, step),
-            (TurnPhase::Dispatching, true) => self.uncertain(turn.task, now, step),
+            (TurnPhase::Dispatching, true) => self.uncertain(turn.task, times, step),
             (TurnPhase::Running | TurnPhase::Stopping, _) => {
                 let by_itself = report.exit_code.is_some() && report.by.is_none();
                 let (outcome, reason) = if self.rules.has_prompt && by_itself {
@@ -109,7 +129,7 @@ impl Core {
                     text: None,
                     usage: None,
                 };
-                self.turn_ended(end, now, step);
+                self.turn_ended_at(end, times, step);
             }
         }
     }
@@ -127,7 +147,8 @@ impl Core {
     }
 
     /// Nobody can say whether the program got it.
-    fn uncertain(&mut self, id: TaskId, now: Timestamp, step: &mut Step) {
+    fn uncertain(&mut self, id: TaskId, times: (Timestamp, Timestamp), step: &mut Step) {
+        let (_, now) = times;
         let policy = self
             .task
             .as_ref()
@@ -143,7 +164,7 @@ impl Core {
                     text: None,
                     usage: None,
                 };
-                self.turn_ended(end, now, step);
+                self.turn_ended_at(end, times, step);
             }
             OnUncertain::Ask => {
                 let hold = TaskMove {
@@ -178,6 +199,14 @@ fn verdict(end: &mut TurnEnd, turn: &TurnFact) {
         }
         (TurnPhase::Dispatching | TurnPhase::Running | TurnPhase::Stopping, _) => {}
     }
+}
+
+/// Adds what a usage record says to what the session has used.
+fn add_usage(facts: &mut Facts, usage: &Value) {
+    let cost = usage.get("costUsd").and_then(Value::as_f64);
+    let cost = cost.map_or(0, micro_usd);
+    facts.tokens = facts.tokens.saturating_add(tokens(usage));
+    facts.spent_micro_usd = facts.spent_micro_usd.saturating_add(cost);
 }
 
 /// The whole number of tokens in a program's usage record: `totalTokens`, or the sum of what goes

@@ -9,7 +9,8 @@ use serde_json::json;
 use crate::domain::status::Intent;
 use crate::domain::task::RATE_LIMITED;
 use crate::domain::{
-    Change, EventKind, ExitReason, Outcome, Process, TaskMove, TaskState, Timestamp, TurnPhase,
+    Change, EventKind, ExitReason, Incarnation, Outcome, Process, TaskMove, TaskState, Timestamp,
+    TurnPhase,
 };
 use crate::drivers::Limited;
 
@@ -125,9 +126,29 @@ impl Core {
         self.run(now, |core, step| core.unpark(now, step))
     }
 
+    /// Whether the last process is gone, and how it ended is still to be read.
+    fn end_is_unread(&self) -> bool {
+        let facts = &self.session.facts;
+        let read = facts.last_exit.as_ref().map(|exit| exit.incarnation);
+        let began = facts.incarnation > Incarnation::default();
+        facts.process == Process::None && began && read != Some(facts.incarnation)
+    }
+
+    /// The end is read: a wait that was over before goes on now.
+    pub(super) fn pursue_parking(&mut self, now: Timestamp, step: &mut Step) {
+        if self.session.facts.limited_until.is_some_and(|at| at <= now) {
+            self.unpark(now, step);
+        }
+    }
+
     /// It goes on: by itself when its time has come, or because a person says so.
     pub(super) fn unpark(&mut self, now: Timestamp, step: &mut Step) {
-        if self.session.facts.limited_until.take().is_none() {
+        let Some(at) = self.session.facts.limited_until.take() else {
+            return;
+        };
+        if self.end_is_unread() {
+            // What follows is known with the end, and then its time has come.
+            self.session.facts.limited_until = Some(at.min(now));
             return;
         }
         let line = self.line("rate_limit_over", None);

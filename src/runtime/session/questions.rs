@@ -81,8 +81,9 @@ impl Core {
             Verdict::AskAgain => approval.question.push_str(ASKED_AGAIN),
             Verdict::Ask => {}
         }
-        let waits = approval.state == ApprovalState::Pending && self.session.facts.asked == 0;
-        if let (Some(task), true) = (approval.task, waits) {
+        let waits = approval.state == ApprovalState::Pending;
+        let first = |task: &TaskId| waits && !self.waits_on(*task);
+        if let Some(task) = approval.task.filter(first) {
             let waits = TaskMove::new(task, TaskState::AwaitingApproval, now);
             step.changes.push(Change::Task(Box::new(waits)));
         }
@@ -265,12 +266,20 @@ impl Core {
         }
     }
 
-    /// With the last question answered, the task is where it was before it.
+    /// Whether a person has still to answer the program before this task goes on.
+    pub(super) fn waits_on(&self, task: TaskId) -> bool {
+        let asks = |open: &Approval| open.kind.of_program() && open.state == ApprovalState::Pending;
+        let mut open = self.approvals.iter().filter(|open| asks(open));
+        open.any(|open| open.task == Some(task))
+    }
+
+    /// With its last question answered, the task is where it was before the first.
     fn turn_goes_on(&mut self, approval: &Approval, now: Timestamp, step: &mut Step) {
         let Some(turn) = self.session.facts.turn else {
             return;
         };
-        if self.session.facts.asked > 0 || approval.task != Some(turn.task) {
+        let waited = approval.kind.of_program() && approval.task == Some(turn.task);
+        if !waited || self.waits_on(turn.task) {
             return;
         }
         let to = match turn.phase {

@@ -47,6 +47,7 @@ impl Handler<LaunchFailed> for SessionActor {
         let step = self.core.launch_failed(&failed.code, &failed.text, now());
         AtomicResponse::new(Box::pin(self.commit(step).map(
             move |committed, session: &mut Self, _| {
+                session.settle_answers();
                 session.answer_starters(&Err(refusal(&failed.code, failed.text)));
                 committed
             },
@@ -109,7 +110,7 @@ impl SessionActor {
         } = decode;
         let answering = match cause {
             Some(Cause::Answer(id)) => self.answering.remove(&id),
-            Some(Cause::Tuning) | None => None,
+            Some(Cause::Tuning(_)) | None => None,
         };
         let (answer, mut done) = match answering {
             Some(Answering { resolution, done }) => (Some(resolution), done),
@@ -124,8 +125,8 @@ impl SessionActor {
             },
             now(),
         );
-        if cause == Some(Cause::Tuning) {
-            done = self.adjusted(&mut step);
+        if let Some(Cause::Tuning(number)) = cause {
+            done = self.adjusted(number, &mut step);
         }
         Box::pin(self.commit(step).map(|committed, session: &mut Self, _| {
             if let Some(done) = done {

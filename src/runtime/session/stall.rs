@@ -21,14 +21,14 @@ const MARGIN: Duration = Duration::from_secs(60);
 const MOST_TOOLS: usize = 1_000;
 
 /// What is seen of the running turn. In memory alone: a new generation begins anew, and takes it
-/// that a tool is at work until it hears something.
+/// that a tool is at work in a turn whose beginning it has not seen.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Watch {
     output_at: Timestamp,
     progress_at: Timestamp,
     /// Tools at work by the program's id of the call, with the time that each may take.
     tools: BTreeMap<String, Option<Duration>>,
-    /// Nobody has seen the turn so far.
+    /// Nobody here has seen the beginning of the turn.
     blind: bool,
     /// When the look at this turn began.
     begun_at: Timestamp,
@@ -46,10 +46,15 @@ impl Watch {
         self.blind = blind;
     }
 
-    /// The program got further.
+    /// The program got further, or a person answered it. A tool that nobody saw start may be at work
+    /// all the same.
     pub(super) fn progressed(&mut self, now: Timestamp) {
         self.output_at = now;
         self.progress_at = now;
+    }
+
+    /// The turn begins: whatever comes of it is seen from here on.
+    pub(super) fn started(&mut self) {
         self.blind = false;
     }
 
@@ -94,12 +99,10 @@ impl Watch {
 
     /// How long the turn may go without progress as things are.
     fn patience(&self, setting: &StallSetting) -> Duration {
-        if self.tools.is_empty() && !self.blind {
-            return setting.stalled_after;
-        }
         let of = |declared: &Option<Duration>| declared.unwrap_or(setting.tool_after);
-        let longest = self.tools.values().map(of).max();
-        longest.unwrap_or(setting.tool_after)
+        let unseen = self.blind.then_some(setting.tool_after);
+        let longest = self.tools.values().map(of).chain(unseen).max();
+        longest.unwrap_or(setting.stalled_after)
     }
 
     /// What the turn looks like, and when it can look worse.

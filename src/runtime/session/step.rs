@@ -66,8 +66,8 @@ pub(super) enum Effect {
 pub(in crate::runtime) enum Cause {
     /// The answer to this question.
     Answer(ApprovalId),
-    /// The tuning that was ordered first of those under way.
-    Tuning,
+    /// The tuning with this number.
+    Tuning(u64),
 }
 
 /// One attempt at a task: the task, and when it was dispatched.

@@ -2,6 +2,8 @@
 //!
 //! Never a row that says what the program was not told: both are one commit.
 
+use std::collections::VecDeque;
+
 use actix::prelude::*;
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -23,6 +25,34 @@ pub(super) struct Adjusting {
     pub by: String,
     /// Who waits for it; held by the last of several.
     pub done: Option<oneshot::Sender<Result<()>>>,
+}
+
+/// Changes on their way, each with a number.
+#[derive(Default)]
+pub(super) struct Adjustments {
+    last: u64,
+    waiting: VecDeque<(u64, Adjusting)>,
+}
+
+impl Adjustments {
+    /// Adds one, and gives its number.
+    fn add(&mut self, adjusting: Adjusting) -> u64 {
+        self.last = self.last.saturating_add(1);
+        self.waiting.push_back((self.last, adjusting));
+        self.last
+    }
+
+    /// Takes the one with this number. Those before it were passed over: nobody will translate
+    /// them, and whoever waits for one hears so.
+    fn take(&mut self, number: u64) -> Option<Adjusting> {
+        let at = self.waiting.iter().position(|(of, _)| *of == number)?;
+        self.waiting.drain(..=at).next_back().map(|(_, found)| found)
+    }
+
+    /// Lets go of all; whoever waits for one hears so.
+    pub(super) fn clear(&mut self) {
+        self.waiting.clear();
+    }
 }
 
 impl Core {
@@ -51,8 +81,12 @@ impl Core {
 
 impl SessionActor {
     /// Takes the place of a change that its codec has translated.
-    pub(super) fn adjusted(&mut self, step: &mut Step) -> Option<oneshot::Sender<Result<()>>> {
-        let Adjusting { tuning, by, done } = self.tuning.pop_front()?;
+    pub(super) fn adjusted(
+        &mut self,
+        number: u64,
+        step: &mut Step,
+    ) -> Option<oneshot::Sender<Result<()>>> {
+        let Adjusting { tuning, by, done } = self.tuning.take(number)?;
         let more = self.core.tuned(tuning, &by, now());
         step.events.extend(more.events);
         step.changes.extend(more.changes);
@@ -79,8 +113,8 @@ impl SessionActor {
         let last = parts.pop();
         let mut order = |(command, tuning), done| {
             let by = by.clone();
-            self.tuning.push_back(Adjusting { tuning, by, done });
-            let cause = Some(Cause::Tuning);
+            let number = self.tuning.add(Adjusting { tuning, by, done });
+            let cause = Some(Cause::Tuning(number));
             self.order(Order::Do { command, cause });
         };
         for part in parts {
@@ -127,4 +161,34 @@ fn parts(tuning: Tuning) -> Vec<(Command, Tuning)> {
 
 fn restarting() -> Error {
     Error::unavailable("restarting", "the session is being restarted")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn adjusting(by: &str) -> (Adjusting, oneshot::Receiver<Result<()>>) {
+        let (told, heard) = oneshot::channel();
+        let adjusting = Adjusting {
+            tuning: Tuning {
+                permission_mode: None,
+                model: None,
+            },
+            by: by.into(),
+            done: Some(told),
+        };
+        (adjusting, heard)
+    }
+
+    #[test]
+    fn a_change_that_was_passed_over_does_not_take_the_place_of_the_next() {
+        let mut under_way = Adjustments::default();
+        let (lost, mut of_lost) = adjusting("ann");
+        let (given, _of_given) = adjusting("bob");
+        let (first, second) = (under_way.add(lost), under_way.add(given));
+        assert_eq!(under_way.take(second).unwrap().by, "bob");
+        let closed = oneshot::error::TryRecvError::Closed;
+        assert_eq!(of_lost.try_recv().unwrap_err(), closed, "it hears so");
+        assert!(under_way.take(first).is_none() && under_way.waiting.is_empty());
+    }
 }

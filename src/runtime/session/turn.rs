@@ -66,7 +66,9 @@ impl Core {
             }
             Output::Event { kind, mut data } => {
                 self.watch.told(kind, &data, now);
-                self.name_task(&mut data);
+                if !self.count_outside(kind, &data) {
+                    self.name_task(&mut data);
+                }
                 step.event(kind, now, data);
             }
             Output::Ask(question) => {
@@ -120,16 +122,18 @@ impl Core {
         else {
             return;
         };
-        if turn.phase == TurnPhase::Dispatching {
-            turn.phase = TurnPhase::Running;
-        }
-        let stopping = turn.phase == TurnPhase::Stopping;
-        if !stopping {
-            step.changes.push(Change::Task(Box::new(TaskMove::new(
-                id,
-                TaskState::Running,
-                now,
-            ))));
+        match turn.phase {
+            TurnPhase::Dispatching => {
+                turn.phase = TurnPhase::Running;
+                self.watch.started();
+                let asked = self.waits_on(id).then_some(TaskState::AwaitingApproval);
+                for to in [TaskState::Running].into_iter().chain(asked) {
+                    let goes = TaskMove::new(id, to, now);
+                    step.changes.push(Change::Task(Box::new(goes)));
+                }
+            }
+            TurnPhase::Running => return,
+            TurnPhase::Stopping => {}
         }
         let Some(task) = self.task.as_ref().filter(|task| task.id == id) else {
             return;
@@ -177,46 +181,55 @@ impl Core {
     pub(super) fn caught_up(&mut self, pid: u32, turn: Option<TaskId>, now: Timestamp) -> Step {
         self.run(now, |core, step| {
             let since = core.started_at;
-            core.watch_reset(step);
             core.give_decided(step);
-            core.session.facts.process = if core.session.facts.ready {
-                Process::Live { pid, since }
+            if core.session.facts.ready {
+                core.session.facts.process = Process::Live { pid, since };
             } else {
-                Process::Starting {
-                    since,
-                    pid: Some(pid),
-                }
-            };
+                let pid = Some(pid);
+                core.session.facts.process = Process::Starting { since, pid };
+                step.effects.push(core.start_clock(since, now));
+            }
             if let Some(by) = core.session.facts.ending.clone() {
                 // The order may have been lost together with the one who was to carry it out.
                 step.effects.push(Effect::End(Force::Ladder, by));
             }
-            let Some(fact) = core.session.facts.turn else {
-                return;
-            };
-            if turn == Some(fact.task) {
-                if fact.phase == TurnPhase::Stopping {
-                    core.press_interrupt((fact.task, fact.since), step);
-                }
-                return;
-            }
-            match (&core.task, fact.phase) {
-                (Some(task), TurnPhase::Dispatching) => {
-                    step.effects.push(Effect::Command(prompt_of(task), None));
-                }
-                (Some(_) | None, _) => {
-                    let reason = Some("lost_turn".to_owned());
-                    let end = TurnEnd {
-                        task: fact.task,
-                        outcome: Outcome::Failed,
-                        reason,
-                        text: None,
-                        usage: None,
-                    };
-                    core.turn_ended(end, now, step);
-                }
-            }
+            core.settle_turn(turn, now, step);
+            core.watch_reset(step);
         })
+    }
+
+    /// The running turn goes on, is sent again, or was lost; `known` is what the codec knows of.
+    fn settle_turn(&mut self, known: Option<TaskId>, now: Timestamp, step: &mut Step) {
+        let Some(turn) = self.session.facts.turn.as_mut() else {
+            return;
+        };
+        if known == Some(turn.task) {
+            let attempt = (turn.task, turn.since);
+            if turn.phase == TurnPhase::Stopping {
+                self.press_interrupt(attempt, step);
+            }
+            step.effects.extend(self.clocks(now));
+            return;
+        }
+        match (&self.task, turn.phase) {
+            (Some(task), TurnPhase::Dispatching) => {
+                // It begins only now, before the eyes of this generation.
+                turn.since = now;
+                step.effects.push(Effect::Command(prompt_of(task), None));
+                step.effects.extend(self.clocks(now));
+                step.effects.extend(self.watch_turn(false, now));
+            }
+            (Some(_) | None, _) => {
+                let end = TurnEnd {
+                    task: turn.task,
+                    outcome: Outcome::Failed,
+                    reason: Some("lost_turn".to_owned()),
+                    text: None,
+                    usage: None,
+                };
+                self.turn_ended(end, now, step);
+            }
+        }
     }
 
     /// The program's prompt does not come back.
@@ -255,7 +268,9 @@ impl Core {
                 }
             }
             Alarm::Start(incarnation) => {
-                let starting = matches!(core.session.facts.process, Process::Starting { .. });
+                let facts = &core.session.facts;
+                let starting = matches!(facts.process, Process::Starting { .. })
+                    && facts.ending.as_deref() != Some(START_TIMEOUT);
                 if starting && core.session.facts.incarnation == *incarnation {
                     core.end_process(Force::Kill, START_TIMEOUT, step);
                 }

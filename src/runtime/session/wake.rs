@@ -52,13 +52,16 @@ impl Core {
         due.extend(self.watch_turn(true, now));
         due.extend(self.parked(now));
         if let Process::Starting { since, .. } = self.session.facts.process {
-            let ms = i64::try_from(self.rules.start_timeout.as_millis()).unwrap_or(i64::MAX);
-            due.push(Effect::After(
-                until(since.plus_ms(ms), now),
-                Alarm::Start(self.session.facts.incarnation),
-            ));
+            due.push(self.start_clock(since, now));
         }
         due
+    }
+
+    /// What is left until the program must have said that it is ready.
+    pub(super) fn start_clock(&self, since: Timestamp, now: Timestamp) -> Effect {
+        let ms = i64::try_from(self.rules.start_timeout.as_millis()).unwrap_or(i64::MAX);
+        let left = until(since.plus_ms(ms), now);
+        Effect::After(left, Alarm::Start(self.session.facts.incarnation))
     }
 }
 

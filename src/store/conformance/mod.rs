@@ -39,6 +39,7 @@ conform! {
     queue::waiting_tasks_are_edited_cancelled_and_reordered,
     queue::a_turn_that_its_provider_refused_waits_first_in_line,
     work::what_recovery_must_look_at_is_found,
+    work::a_session_whose_last_end_is_unread_is_found,
     queue::questions_are_answered_once,
     overrides::an_override_is_found_by_exactly_its_request,
     overrides::a_newer_answer_takes_the_place_of_the_older,

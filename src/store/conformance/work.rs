@@ -310,3 +310,28 @@ pub async fn what_recovery_must_look_at_is_found(store: Store) {
     assert_eq!(found, expected);
     assert!(!found.contains(&quiet.id));
 }
+
+pub async fn a_session_whose_last_end_is_unread_is_found(store: Store) {
+    let (_, unread) = owned(&store).await;
+    let (_, read) = owned(&store).await;
+    let began = |one: &Session, number| only(one, vec![Change::Started(life(number).into())]);
+    let ended = only(
+        &read,
+        vec![Change::Ended(exit(2, ExitReason::Crashed).into())],
+    );
+    // What became of an earlier one is nobody's business any more.
+    let batches = [
+        began(&unread, 1),
+        began(&unread, 2),
+        began(&read, 1),
+        began(&read, 2),
+        ended,
+    ];
+    store
+        .write(move |conn| journal::commit(conn, 1, &batches))
+        .await
+        .unwrap();
+    let found = store.read(sessions::unsettled).await.unwrap();
+    let found: Vec<SessionId> = found.iter().map(|one| one.id).collect();
+    assert_eq!(found, [unread.id]);
+}

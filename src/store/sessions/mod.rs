@@ -2,11 +2,11 @@
 //!
 //! Never writes the status column of an existing row.
 
-use diesel::dsl::{count_star, max};
+use diesel::dsl::{count_star, exists, max, not};
 use diesel::prelude::*;
 
 use super::convert::{bound, from_json, parse, to_json, unsigned, word};
-use super::schema::{approvals, events, sessions, tasks};
+use super::schema::{approvals, events, incarnations, sessions, tasks};
 use super::{Connection, StoreError};
 use crate::domain::{
     ApprovalState, Kind, PermissionMode, Session, SessionId, Status, TaskId, TaskState, Timestamp,
@@ -190,7 +190,8 @@ pub fn overview(
 }
 
 /// Every session that a recovery must look at: the facts claim a process that is held, waits or is
-/// in back-off; or a task is open; or a question is unanswered. Last active first.
+/// in back-off; or a task is open; or a question is unanswered; or the end of the last process is
+/// not read. Last active first.
 ///
 /// # Errors
 /// When the database fails.
@@ -201,13 +202,28 @@ pub fn unsettled(conn: &mut Connection) -> Result<Vec<Session>, StoreError> {
     let asked = approvals::table
         .filter(approvals::resolved_at.is_null())
         .select(approvals::session_id);
+    let newer = diesel::alias!(incarnations as newer);
+    let newest = not(exists(
+        newer
+            .filter(
+                newer
+                    .field(incarnations::session_id)
+                    .eq(incarnations::session_id),
+            )
+            .filter(newer.field(incarnations::number).gt(incarnations::number)),
+    ));
+    let unread = incarnations::table
+        .filter(incarnations::exit_report.is_null())
+        .filter(newest)
+        .select(incarnations::session_id);
     let claims = query::ALIVE.map(Status::name);
     let rows: Vec<Row> = sessions::table
         .filter(
             sessions::status
                 .eq_any(claims)
                 .or(sessions::id.eq_any(open))
-                .or(sessions::id.eq_any(asked)),
+                .or(sessions::id.eq_any(asked))
+                .or(sessions::id.eq_any(unread)),
         )
         .filter(sessions::archived_at.is_null())
         .order((sessions::updated_at.desc(), sessions::id.asc()))

@@ -380,3 +380,116 @@ fn ends_turn_as(task: TaskId, outcome: Outcome) -> Output {
         limited: None,
     }
 }
+
+#[test]
+fn at_wake_the_log_is_read_before_a_clock_cuts_the_turn() {
+    let (mut core, id) = with_deadline(5_000);
+    core.found_alive(77, later(60_000));
+    let cut = Alarm::Cut((id, T), Cut::Deadline);
+    let step = core.alarm(&cut, later(60_000));
+    assert!(step.is_empty() && step.effects.is_empty());
+    let step = says(&mut core, vec![ends_turn(id)], later(60_001));
+    assert_eq!(moves(&step), [TaskState::Completed]);
+
+    // One that goes on is cut once that is known.
+    let (mut core, id) = with_deadline(5_000);
+    core.found_alive(77, later(60_000));
+    let step = core.caught_up(77, Some(id), later(60_001));
+    let cut = Alarm::Cut((id, T), Cut::Deadline);
+    assert!(
+        step.effects
+            .contains(&Effect::After(Duration::ZERO, cut.clone()))
+    );
+    assert_eq!(
+        moves(&core.alarm(&cut, later(60_002))),
+        [TaskState::Stopping]
+    );
+}
+
+#[test]
+fn a_prompt_that_was_not_delivered_has_its_whole_time_yet() {
+    let dispatched = || {
+        let mut core = watched(StallAction::Notify);
+        core.rules.limits.turn_ms = Some(5_000);
+        ready(&mut core);
+        let task = task(&core);
+        let id = task.id;
+        core.offer(task, 0, T);
+        (core, Alarm::Cut((id, T), Cut::Deadline), id)
+    };
+    let (mut core, cut, _) = dispatched();
+    core.found_dead(later(60_000));
+    core.alarm(&cut, later(60_000));
+    let step = died(&mut core, false, later(60_001));
+    assert_eq!(moves(&step), [TaskState::Queued]);
+
+    let (mut core, cut, id) = dispatched();
+    core.found_alive(77, later(60_000));
+    core.alarm(&cut, later(60_000));
+    let step = core.caught_up(77, None, later(60_001));
+    let cut = Alarm::Cut((id, later(60_001)), Cut::Deadline);
+    let clock = Effect::After(Duration::from_secs(5), cut);
+    assert!(step.effects.contains(&clock), "{:?}", step.effects);
+    assert_eq!(looks(&step).len(), 1, "it is watched from its beginning");
+}
+
+#[test]
+fn a_start_has_its_clock_again_after_a_restart_of_the_server() {
+    let mut core = core();
+    core.launch("n".into(), T);
+    core.launched(Incarnation(1), 77, T);
+    core.found_alive(77, later(20_000));
+    let step = core.caught_up(77, None, later(20_000));
+    let alarm = Alarm::Start(Incarnation(1));
+    let left = Effect::After(Duration::from_secs(40), alarm.clone());
+    assert!(step.effects.contains(&left), "{:?}", step.effects);
+    let step = core.alarm(&alarm, later(60_000));
+    assert_eq!(ends(&step).as_deref(), Some("start_timeout"));
+    let again = core.alarm(&alarm, later(60_001));
+    assert!(again.effects.is_empty(), "once");
+}
+
+#[test]
+fn neither_an_answer_nor_a_word_shows_a_new_generation_the_tools_at_work() {
+    let (mut core, id, _) = turn(StallAction::Notify);
+    says(&mut core, vec![question()], T);
+    core.watch = Watch::default();
+    core.due(later(MINUTE));
+    core.found_alive(77, later(MINUTE));
+    core.caught_up(77, Some(id), later(MINUTE));
+    let answer = Resolution {
+        id: core.approvals[0].id,
+        to: ApprovalState::Approved,
+        by: "ann".into(),
+        response: None,
+        remember: Remember::Once,
+    };
+    let decoded = Decoded {
+        progress: core.progress.clone(),
+        outputs: tells(EventKind::Plan, json!({})),
+        pieces: false,
+        answer: Some(answer),
+    };
+    let step = core.output(decoded, later(2 * MINUTE));
+    let (_, look) = looks(&step).remove(0);
+    let (step, next) = ring(&mut core, &look, later(31 * MINUTE));
+    assert_eq!(core.session.status, Status::Quiet);
+    assert!(codes(&step).is_empty(), "the tool has its own time");
+    ring(&mut core, &next.unwrap(), later(32 * MINUTE + 1));
+    assert_eq!(core.session.status, Status::Stalled);
+
+    // A turn whose beginning is read has no tool that nobody saw.
+    let mut core = watched(StallAction::Notify);
+    ready(&mut core);
+    let task = task(&core);
+    let id = task.id;
+    core.offer(task, 0, T);
+    let due = core.due(T);
+    says(&mut core, vec![Output::TurnStarted { task: id }], T);
+    let step = Step {
+        effects: due,
+        ..Step::default()
+    };
+    ring(&mut core, &looks(&step)[0].1, later(10 * MINUTE + 1));
+    assert_eq!(core.session.status, Status::Stalled);
+}

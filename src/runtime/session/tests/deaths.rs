@@ -273,3 +273,25 @@ fn a_parked_program_comes_back_at_its_time() {
     assert!(step.effects.contains(&Effect::Admit));
     assert_eq!(core.session.status, Status::Waiting);
 }
+
+#[test]
+fn the_time_without_a_server_is_no_time_of_the_turn() {
+    let hour = 3_600_000;
+    for (ended, counted) in [(500, 500), (2 * hour, hour)] {
+        let mut core = core();
+        running(&mut core);
+        core.found_dead(later(hour));
+        let ending = Ending {
+            at: later(ended),
+            ..end(None, Some(9))
+        };
+        let step = core.exited(ending, false, later(hour));
+        assert_eq!(core.session.facts.busy_ms, u64::try_from(counted).unwrap());
+        let told = step
+            .events
+            .iter()
+            .find(|event| event.kind == EventKind::TurnEnded);
+        let data: Value = serde_json::from_str(&told.unwrap().data).unwrap();
+        assert_eq!(data["durationMs"], counted);
+    }
+}

@@ -272,3 +272,93 @@ fn what_was_spent_adds_up_and_a_reset_does_not_forget_it() {
     assert_eq!(core.session.facts.spent_micro_usd, 600_000);
     assert_eq!(core.session.facts.limit, None);
 }
+
+#[test]
+fn the_queue_hears_how_the_session_stands_after_the_whole_move() {
+    let mut core = core();
+    ready(&mut core);
+    core.pause(T);
+    core.session.facts.turns = 1;
+    core.rules.limits.turns = Some(1);
+    let step = core.resume(later(10));
+    let stands = step.effects.iter().filter_map(|effect| {
+        let Effect::Stand(stands) = effect else {
+            return None;
+        };
+        Some(*stands)
+    });
+    let stands: Vec<Readiness> = stands.collect();
+    assert_eq!(stands, [Readiness::Spent(LimitKind::Turns)]);
+}
+
+#[test]
+fn what_a_program_uses_without_a_turn_counts_towards_the_hard_stop() {
+    let usage = |outside: bool| Output::Event {
+        kind: EventKind::Usage,
+        data: json!({
+            "costUsd": 0.2, "inputTokens": 3, "outputTokens": 4, "outsideTurn": outside,
+        }),
+    };
+    let mut core = core();
+    core.rules.limits.spend_micro_usd = Some(300_000);
+    let id = running(&mut core);
+    heard(&mut core, vec![usage(false)]);
+    assert_eq!(
+        core.session.facts.spent_micro_usd, 0,
+        "its turn's end says it"
+    );
+    let step = heard(&mut core, vec![usage(true)]);
+    let facts = &core.session.facts;
+    assert_eq!((facts.spent_micro_usd, facts.tokens), (200_000, 7));
+    let data: Value = serde_json::from_str(&step.events[0].data).unwrap();
+    assert!(data.get("taskId").is_none(), "it is not this task's");
+    heard(&mut core, vec![costing(id, 0.0)]);
+    assert_eq!(core.session.facts.limit, None);
+    let step = heard(&mut core, vec![usage(true)]);
+    assert_eq!(core.session.facts.limit, Some(LimitKind::Spend));
+    let end = Effect::End(Force::Ladder, "limit".into());
+    assert!(step.effects.contains(&end), "{:?}", step.effects);
+}
+
+#[test]
+fn a_wait_that_is_over_goes_on_only_behind_the_end_of_its_process() {
+    for reason in [ExitReason::RateLimited, ExitReason::Crashed] {
+        let mut core = core();
+        let id = running(&mut core);
+        let refused = Ending {
+            told: Some(ExitReason::RateLimited),
+            ..Ending::default()
+        };
+        core.exited(
+            Ending {
+                at: T,
+                ..refused.clone()
+            },
+            false,
+            T,
+        );
+        core.session.facts.limited_until = None;
+        ready(&mut core);
+        let until = later(90_000);
+        let again = Task { id, ..task(&core) };
+        core.offer(again, 0, T);
+        heard(&mut core, vec![limited(id, Some(until), false)]);
+        // The server was away while its second process ended.
+        core.found_dead(later(95_000));
+        let step = core.alarm(&Alarm::Parked(until), later(95_000));
+        assert!(!step.effects.contains(&Effect::Admit), "its end is unread");
+        assert_eq!(core.session.facts.process, Process::None);
+        let ending = Ending {
+            signal: Some(9),
+            told: Some(reason),
+            at: until,
+            ..Ending::default()
+        };
+        let step = core.exited(ending, false, later(95_001));
+        let admitted = step.effects.contains(&Effect::Admit);
+        assert_eq!(admitted, reason == ExitReason::RateLimited);
+        assert_eq!(core.session.facts.limited_until, None);
+        let waits = matches!(core.session.facts.process, Process::Backoff { .. });
+        assert_eq!(waits, reason == ExitReason::Crashed);
+    }
+}

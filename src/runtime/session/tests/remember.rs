@@ -231,3 +231,61 @@ fn a_tuning_is_told_and_stored() {
     assert_eq!(shown["action"], "tuned");
     assert_eq!(shown["permissionMode"], "plan");
 }
+
+/// Asks as `request`.
+fn asks_as(request: &str) -> Output {
+    let Output::Ask(mut question) = asks(json!({"command": request}), Risk::Medium) else {
+        panic!("a question");
+    };
+    question.request = request.into();
+    Output::Ask(question)
+}
+
+/// A person's answer to the question that was asked as `request`.
+fn answers(core: &mut Core, request: &str) -> Step {
+    let open = core.approvals.iter().find(|open| open.request == request);
+    let answer = Resolution {
+        id: open.unwrap().id,
+        to: ApprovalState::Approved,
+        by: "ann".into(),
+        response: None,
+        remember: Remember::Once,
+    };
+    given(core, answer)
+}
+
+#[test]
+fn a_question_of_no_turn_moves_no_task() {
+    let mut core = core();
+    ready(&mut core);
+    heard(&mut core, vec![asks_as("before")]);
+    let task = task(&core);
+    let id = task.id;
+    core.offer(task, 0, T);
+    let started = heard(&mut core, vec![Output::TurnStarted { task: id }]);
+    assert_eq!(moves(&started), [TaskState::Running]);
+    let step = heard(&mut core, vec![asks_as("in it")]);
+    assert_eq!(moves(&step), [TaskState::AwaitingApproval]);
+    // Its own question is answered, and the other one is still open.
+    let step = answers(&mut core, "in it");
+    assert_eq!(moves(&step), [TaskState::Running]);
+    assert_eq!(moves(&answers(&mut core, "before")), []);
+}
+
+#[test]
+fn a_question_before_the_acknowledgement_holds_through_it() {
+    let mut core = core();
+    ready(&mut core);
+    let task = task(&core);
+    let id = task.id;
+    core.offer(task, 0, T);
+    let start = || Output::TurnStarted { task: id };
+    let step = heard(
+        &mut core,
+        vec![asks_as("a"), start(), asks_as("b"), start()],
+    );
+    let waits = TaskState::AwaitingApproval;
+    assert_eq!(moves(&step), [waits, TaskState::Running, waits]);
+    assert_eq!(moves(&answers(&mut core, "a")), []);
+    assert_eq!(moves(&answers(&mut core, "b")), [TaskState::Running]);
+}

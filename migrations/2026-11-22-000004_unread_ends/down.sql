@@ -1,0 +1,1 @@
+DROP INDEX incarnations_unread;
