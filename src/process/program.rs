@@ -140,8 +140,12 @@ mod tests {
         let said = version(&file, &env, Duration::from_secs(2)).unwrap();
         assert!(now() - began < Duration::from_secs(60));
         let child: i32 = said.lines().nth(1).unwrap().parse().unwrap();
-        // Its parent is gone, and a zombie counts as gone.
-        let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
-        assert!(stat.is_empty() || stat.contains(") Z "), "{stat}");
+        // Its parent is gone, and a zombie counts as gone. The signal takes its time to arrive.
+        let stat = || std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        let gone = |stat: String| stat.is_empty() || stat.contains(") Z ");
+        while !gone(stat()) {
+            assert!(now() - began < Duration::from_secs(60), "{}", stat());
+            std::thread::yield_now();
+        }
     }
 }
