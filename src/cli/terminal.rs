@@ -14,6 +14,9 @@ use super::interrupt;
 /// Largest text that is taken from stdin: the server takes 1 MiB of a prompt.
 const MAX_STDIN: u64 = 4 * 1024 * 1024;
 
+/// Width of a line where nobody says how wide the screen is.
+const WIDTH: usize = 160;
+
 /// Whether a person reads stdout.
 #[must_use]
 pub fn on_stdout() -> bool {
@@ -30,6 +33,13 @@ pub fn person() -> bool {
 #[must_use]
 pub fn on_stderr() -> bool {
     io::stderr().is_terminal()
+}
+
+/// Columns of stderr; as many as a line may have where it is no terminal.
+#[must_use]
+pub fn width() -> usize {
+    let size = terminal_size::terminal_size_of(io::stderr());
+    size.map_or(WIDTH, |(width, _)| usize::from(width.0))
 }
 
 /// `text`, or all of stdin when it is `-`.
