@@ -6,7 +6,7 @@ use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::sync::mpsc::{Receiver, channel};
 
 use nix::sys::signal::Signal;
-use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
+use nix::sys::termios::{FlushArg, LocalFlags, SetArg, Termios, tcflush, tcgetattr, tcsetattr};
 
 use super::failure::{Exit, Failure};
 use super::interrupt;
@@ -117,8 +117,36 @@ pub fn ask_hidden(question: &str) -> Result<String, Failure> {
 }
 
 /// Lines as a person types them, read in a thread of its own that ends with the process.
-#[must_use]
-pub fn typed_lines() -> Receiver<String> {
+#[derive(Debug, Default)]
+pub struct Typed {
+    lines: Option<Receiver<String>>,
+}
+
+impl Typed {
+    /// Forgets what was typed up to now, and reads on. Asked only where stdin is a
+    /// terminal ([`person`]): nothing of a pipe is lost.
+    pub fn forget(&mut self) {
+        if io::stdin().is_terminal() {
+            // A terminal that went away has nothing to forget.
+            let _flushed = tcflush(io::stdin(), FlushArg::TCIFLUSH);
+        }
+        let lines = self.lines.get_or_insert_with(read_lines);
+        while lines.try_recv().is_ok() {}
+    }
+
+    /// The next line that was typed, when there is one.
+    pub fn line(&mut self) -> Option<String> {
+        self.lines.get_or_insert_with(read_lines).try_recv().ok()
+    }
+}
+
+impl From<Receiver<String>> for Typed {
+    fn from(lines: Receiver<String>) -> Self {
+        Self { lines: Some(lines) }
+    }
+}
+
+fn read_lines() -> Receiver<String> {
     let (give, take) = channel();
     std::thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
