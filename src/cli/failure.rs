@@ -232,6 +232,11 @@ fn mend_of(code: Option<&str>, exit: Exit, body: &Value) -> Option<String> {
              server's settings"
         }
         (Some("name_taken"), _) => "choose another --name, or use the existing one: `callboard ps`",
+        (Some("remember_unsupported"), _) => "answer it for this once",
+        (Some("too_many_overrides"), _) => {
+            "answer it for this once; `callboard approve --overrides` lists what is remembered, \
+             `--forget` makes room"
+        }
         (_, Exit::NotFound) => "list what there is with `callboard ps --all`",
         (_, Exit::Unreachable | Exit::Refused) if retry.is_some() => {
             return retry.map(|seconds| format!("try again in {seconds} s"));

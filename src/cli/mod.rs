@@ -4,6 +4,7 @@
 //! protocol on stdin and stdout.
 
 pub mod agent;
+mod amid;
 pub mod args;
 mod attach;
 mod child;
@@ -17,6 +18,7 @@ mod doctor;
 mod failure;
 mod find;
 mod follow;
+mod glance;
 mod interrupt;
 mod launch;
 mod live;

@@ -85,12 +85,26 @@ pub fn tool(data: &Value) -> String {
     field(data, &["toolName", "tool", "name"]).unwrap_or_else(|| String::from("tool"))
 }
 
+/// Arguments that say in short what a call is about; the first that is there.
+const ABOUT: [&str; 8] = [
+    "command",
+    "file_path",
+    "notebook_path",
+    "pattern",
+    "path",
+    "url",
+    "query",
+    "description",
+];
+
 /// A tool call's arguments, short: the command alone when there is one.
 #[must_use]
 pub fn arguments(data: &Value) -> String {
     let args = data.get("args").or_else(|| data.get("arguments"));
     args.map_or_else(String::new, |args| {
-        field(args, &["command", "path", "pattern"]).unwrap_or_else(|| compact(args))
+        let asked = args.pointer("/questions/0").unwrap_or(&Value::Null);
+        let about = field(args, &ABOUT).or_else(|| field(asked, &["question"]));
+        about.unwrap_or_else(|| compact(args))
     })
 }
 

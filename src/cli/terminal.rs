@@ -6,13 +6,16 @@ use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::sync::mpsc::{Receiver, channel};
 
 use nix::sys::signal::Signal;
-use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
+use nix::sys::termios::{FlushArg, LocalFlags, SetArg, Termios, tcflush, tcgetattr, tcsetattr};
 
 use super::failure::{Exit, Failure};
 use super::interrupt;
 
 /// Largest text that is taken from stdin: the server takes 1 MiB of a prompt.
 const MAX_STDIN: u64 = 4 * 1024 * 1024;
+
+/// Width of a line where nobody says how wide the screen is.
+const WIDTH: usize = 160;
 
 /// Whether a person reads stdout.
 #[must_use]
@@ -30,6 +33,13 @@ pub fn person() -> bool {
 #[must_use]
 pub fn on_stderr() -> bool {
     io::stderr().is_terminal()
+}
+
+/// Columns of stderr; as many as a line may have where it is no terminal.
+#[must_use]
+pub fn width() -> usize {
+    let size = terminal_size::terminal_size_of(io::stderr());
+    size.map_or(WIDTH, |(width, _)| usize::from(width.0))
 }
 
 /// `text`, or all of stdin when it is `-`.
@@ -107,8 +117,36 @@ pub fn ask_hidden(question: &str) -> Result<String, Failure> {
 }
 
 /// Lines as a person types them, read in a thread of its own that ends with the process.
-#[must_use]
-pub fn typed_lines() -> Receiver<String> {
+#[derive(Debug, Default)]
+pub struct Typed {
+    lines: Option<Receiver<String>>,
+}
+
+impl Typed {
+    /// Forgets what was typed up to now, and reads on. Asked only where stdin is a
+    /// terminal ([`person`]): nothing of a pipe is lost.
+    pub fn forget(&mut self) {
+        if io::stdin().is_terminal() {
+            // A terminal that went away has nothing to forget.
+            let _flushed = tcflush(io::stdin(), FlushArg::TCIFLUSH);
+        }
+        let lines = self.lines.get_or_insert_with(read_lines);
+        while lines.try_recv().is_ok() {}
+    }
+
+    /// The next line that was typed, when there is one.
+    pub fn line(&mut self) -> Option<String> {
+        self.lines.get_or_insert_with(read_lines).try_recv().ok()
+    }
+}
+
+impl From<Receiver<String>> for Typed {
+    fn from(lines: Receiver<String>) -> Self {
+        Self { lines: Some(lines) }
+    }
+}
+
+fn read_lines() -> Receiver<String> {
     let (give, take) = channel();
     std::thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {

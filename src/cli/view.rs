@@ -3,21 +3,18 @@
 //!
 //! Never draws on stderr while output of a command is under way: its line may be unfinished.
 
-use std::cell::Cell;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
 
+use super::amid::{Amid, Place};
 use super::failure::Failure;
 use super::follow::Seen;
 use super::live::Piece;
 use super::plain::{self, Colour, Filter};
 use super::wire::{Event, Gap};
 use super::words::{Rest, Words};
-use super::{out, render, terminal};
-
-/// Lines of a tool's result that are shown.
-const RESULT_LINES: usize = 6;
+use super::{glance, out, render, terminal};
 
 /// What a program is told instead of what a person sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +38,7 @@ pub struct View {
     written: Words,
     filter: Filter,
     /// The last words of a message did not end their line.
-    amid: Cell<bool>,
+    amid: Amid,
     /// The status line gave way to a message.
     hidden: bool,
 }
@@ -58,7 +55,7 @@ impl View {
             live: form == Form::People && terminal::on_stdout(),
             written: Words::default(),
             filter: Filter::new(Colour::Drop),
-            amid: Cell::new(false),
+            amid: Amid::default(),
             hidden: false,
         };
         view.wake();
@@ -113,13 +110,11 @@ impl View {
                 Ok(())
             }
             "tool_call" => {
-                let data = &event.data;
-                let call = format!("  > {} {}", render::tool(data), render::arguments(data));
-                self.note(&render::cut(&call, 200));
+                self.note(&glance::call(&event.data, terminal::width()));
                 Ok(())
             }
             "tool_result" => {
-                self.note(&head(&render::result(&event.data)));
+                self.note(&glance::result(&event.data, terminal::width()));
                 Ok(())
             }
             "error" | "rate_limited" | "exit" => {
@@ -153,7 +148,7 @@ impl View {
         if begins {
             self.filter = Filter::new(Colour::Drop);
             self.hidden |= self.bar.is_some();
-            self.quiet();
+            self.hide();
             if thinks {
                 terminal::show(&dim("  ~ "));
             }
@@ -193,7 +188,8 @@ impl View {
         let Some(last) = shown.last() else {
             return Ok(());
         };
-        self.amid.set(*last != b'\n');
+        let place = if thinks { Place::Err } else { Place::Out };
+        self.amid.wrote(place, *last);
         if thinks {
             terminal::show(&dim(&String::from_utf8_lossy(&shown)));
             return Ok(());
@@ -210,9 +206,7 @@ impl View {
     }
 
     fn end_message_line(&self) {
-        if self.amid.take() {
-            terminal::show("\n");
-        }
+        end_lines(&self.amid.end());
     }
 
     /// The agent's words, to stdout.
@@ -220,7 +214,8 @@ impl View {
     /// # Errors
     /// When stdout cannot be written.
     pub fn say(&self, words: &str) -> Result<(), Failure> {
-        self.around(|| out::line(words))
+        self.end_message_line();
+        self.beside_bar(|| out::line(words))
     }
 
     /// A command's output, to stdout as it is.
@@ -240,7 +235,7 @@ impl View {
     pub fn end_line(&mut self) {
         self.end_message_line();
         if std::mem::take(&mut self.unfinished) {
-            out::note("");
+            end_lines(&[Place::Out]);
         }
     }
 
@@ -262,9 +257,34 @@ impl View {
         self.around(|| out::note(&plain::line(text)));
     }
 
-    /// No status line from now on.
+    /// No status line from now on, until it is woken.
     pub fn quiet(&mut self) {
+        self.hidden = false;
+        self.hide();
+    }
+
+    /// Asks the person, whose words come behind it on its last line.
+    pub fn prompt(&mut self, text: &str) {
+        self.give_way();
+        self.hidden = false;
+        self.clear();
+        terminal::show(text);
+        if let Some(last) = text.as_bytes().last() {
+            self.amid.wrote(Place::Err, *last);
+        }
+    }
+
+    /// The person ended the prompt's line.
+    pub fn typed(&self) {
+        self.amid.entered();
+    }
+
+    fn hide(&mut self) {
         self.end_message_line();
+        self.clear();
+    }
+
+    fn clear(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
@@ -283,8 +303,19 @@ impl View {
         }
     }
 
+    /// Ends what is under way where a note would be written into it.
+    fn give_way(&self) {
+        let shared = terminal::on_stdout() && terminal::on_stderr();
+        end_lines(&self.amid.before_note(shared));
+    }
+
+    /// Prints to stderr, not into a line that is under way on the same screen.
     fn around<T>(&self, print: impl FnOnce() -> T) -> T {
-        self.end_message_line();
+        self.give_way();
+        self.beside_bar(print)
+    }
+
+    fn beside_bar<T>(&self, print: impl FnOnce() -> T) -> T {
         match &self.bar {
             Some(bar) => bar.suspend(print),
             None => print(),
@@ -292,25 +323,28 @@ impl View {
     }
 }
 
+/// Ends these lines. Who reads stdout no more is told so by the next words to it.
+fn end_lines(places: &[Place]) {
+    for place in places {
+        match place {
+            Place::Out => drop(out::bytes(b"\n")),
+            Place::Err => terminal::show("\n"),
+        }
+    }
+}
+
 /// Words that stand back, where stderr is a terminal that may have colours.
 fn dim(text: &str) -> String {
-    match terminal::on_stderr() && std::env::var_os("NO_COLOR").is_none() {
+    match terminal::on_stderr() && coloured(|name| std::env::var(name).ok()) {
         true => format!("\u{1b}[2m{text}\u{1b}[0m"),
         false => text.to_owned(),
     }
 }
 
-fn head(text: &str) -> String {
-    let mut lines: Vec<String> = text
-        .lines()
-        .take(RESULT_LINES)
-        .map(|line| format!("    {}", render::cut(line, 160)))
-        .collect();
-    let rest = text.lines().count().saturating_sub(RESULT_LINES);
-    if rest > 0 {
-        lines.push(format!("    \u{2026} {rest} more lines"));
-    }
-    lines.join("\n")
+/// Whether a terminal with these variables may have colours: an empty `NO_COLOR` forbids nothing.
+fn coloured(variable: impl Fn(&str) -> Option<String>) -> bool {
+    let set = |name| variable(name).filter(|value| !value.is_empty());
+    set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb")
 }
 
 #[cfg(test)]
@@ -318,12 +352,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_result_shows_its_head_and_how_much_is_missing() {
-        let text = (1..=9)
-            .map(|n| n.to_string())
-            .collect::<Vec<_>>()
-            .join("\n");
-        let shown = head(&text);
-        assert!(shown.starts_with("    1\n") && shown.ends_with("    \u{2026} 3 more lines"));
+    fn colours_are_left_out_where_they_are_not_wanted() {
+        let with = |name: &'static str, value: &'static str| {
+            coloured(move |asked| (asked == name).then(|| value.to_owned()))
+        };
+        assert!(with("TERM", "xterm") && with("NO_COLOR", ""));
+        assert!(!with("NO_COLOR", "1") && !with("TERM", "dumb"));
     }
 }

@@ -166,7 +166,7 @@ pub struct Approvals {
 pub struct Approval {
     /// Its id.
     pub request_id: String,
-    /// `permission` or `uncertain`.
+    /// `permission`, `question` or `uncertain`.
     pub kind: String,
     /// Who asks.
     pub agent_id: String,
@@ -176,6 +176,8 @@ pub struct Approval {
     pub summary: String,
     /// In full.
     pub question: String,
+    /// What can be chosen.
+    pub options: Vec<String>,
     /// How much harm.
     pub risk: String,
     /// When it is denied by itself.

@@ -95,6 +95,7 @@ Examples:
   callboard approve 01929f3a                 yes
   callboard approve 01929f3a --deny --response \"use the staging database\"
   callboard approve 01929f3a --remember session
+  callboard approve 01929f3a --response 2    the second of a question's options, or any words
   callboard approve --overrides              lists the answers that are remembered
   callboard approve --forget 4be1            asks again from now on
 

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use super::super::args::ApproveArgs;
 use super::super::client::{Client, Request};
 use super::super::failure::{Exit, Failure};
+use super::super::wire::Approval;
 use super::super::{find, out, plain, render};
+use super::asked;
 
 /// Answers a question, or lists the open ones.
 pub fn approve(client: &Client, args: &ApproveArgs) -> Result<Exit, Failure> {
@@ -22,7 +24,10 @@ pub fn approve(client: &Client, args: &ApproveArgs) -> Result<Exit, Failure> {
         return pending(client, args);
     };
     let id = find::approval(client, typed)?;
-    let reply = answer(client, &id, verdict(args))?;
+    let open = find::approvals(client)?;
+    // One that is not open any more is refused by the server, which knows why.
+    let open = open.iter().find(|open| open.request_id == id);
+    let reply = answer(client, &id, &verdict(args, open)?)?;
     if args.json {
         out::json(&reply)?;
     } else {
@@ -46,11 +51,32 @@ pub struct Verdict {
     pub remember: Option<String>,
 }
 
+impl Verdict {
+    /// Yes, this once.
+    #[must_use]
+    pub fn yes(response: Option<String>) -> Self {
+        Self {
+            approved: true,
+            response,
+            remember: None,
+        }
+    }
+
+    /// No, this once.
+    #[must_use]
+    pub fn no(response: Option<String>) -> Self {
+        Self {
+            approved: false,
+            ..Self::yes(response)
+        }
+    }
+}
+
 /// Answers one question.
 ///
 /// # Errors
 /// `Refused` when somebody else answered first, `NotFound` for an unknown one.
-pub fn answer(client: &Client, id: &str, verdict: Verdict) -> Result<Value, Failure> {
+pub fn answer(client: &Client, id: &str, verdict: &Verdict) -> Result<Value, Failure> {
     let body = json!({
         "requestId": id, "approved": verdict.approved, "response": verdict.response,
         "remember": verdict.remember,
@@ -58,16 +84,38 @@ pub fn answer(client: &Client, id: &str, verdict: Verdict) -> Result<Value, Fail
     client.json(&Request::post("/api/chat/approve").body(body))
 }
 
-fn verdict(args: &ApproveArgs) -> Verdict {
-    Verdict {
+/// What the flags say to this question; an error where they say nothing to it.
+fn verdict(args: &ApproveArgs, open: Option<&Approval>) -> Result<Verdict, Failure> {
+    let said = Verdict {
         approved: !args.deny,
         response: args.response.clone(),
         remember: args.remember.clone(),
+    };
+    let Some(open) = open.filter(|open| open.kind == "question") else {
+        return Ok(said);
+    };
+    let wrong = |what: &str| Err(Failure::new(Exit::Usage, what).because(open.question.clone()));
+    if said.remember.as_deref().is_some_and(|long| long != "once") {
+        let wrong = wrong("the agent wants to know something: no answer to that is remembered");
+        return wrong.map_err(|failure| failure.mend("answer it without --remember"));
     }
+    let response = said.response.filter(|words| !words.trim().is_empty());
+    if said.approved && response.is_none() {
+        let wrong = wrong("the agent wants to know something, and a yes does not say it");
+        return wrong.map_err(|failure| failure.mend("give --response TEXT, or --deny"));
+    }
+    let chosen = |words: String| match said.approved {
+        true => asked::chosen(&open.options, &words),
+        false => words,
+    };
+    Ok(Verdict {
+        response: response.map(chosen),
+        ..said
+    })
 }
 
 /// What is answered by itself from now on, in words, or why it is not.
-fn held(reply: &Value) -> Option<String> {
+pub fn held(reply: &Value) -> Option<String> {
     let rule = &reply["remembered"];
     let Some(matches) = render::field(rule, &["matches"]) else {
         return render::field(reply, &["note"]);
@@ -150,4 +198,68 @@ fn pending(client: &Client, args: &ApproveArgs) -> Result<Exit, Failure> {
         None => out::note("no open questions"),
     }
     Ok(Exit::Completed)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::super::args::{Cli, Command};
+    use super::super::super::testing::{Answer, Fake};
+    use super::*;
+
+    const ID: &str = "01929f3a-0000-7000-8000-000000000001";
+
+    /// What `approve` did with these flags on an open question, and what it sent.
+    fn approved(kind: &str, flags: &[&str]) -> (Result<Exit, Failure>, Vec<String>) {
+        let open = json!({"approvals": [{
+            "requestId": ID, "kind": kind, "question": "Which colour?",
+            "options": ["Red", "Blue"],
+        }]});
+        let fake = Fake::start(move |_, got| match got.line.as_str() {
+            "POST /api/chat/approve" => Answer::Json(200, r#"{"status":"approved"}"#.into()),
+            _ => Answer::Json(200, open.to_string()),
+        });
+        let words = ["callboard", "approve", ID]
+            .into_iter()
+            .chain(flags.iter().copied());
+        let Command::Approve(args) = Cli::try_parse_from(words).unwrap().command else {
+            panic!("another command");
+        };
+        let done = approve(&Client::new(&fake.url, None).unwrap(), &args);
+        let sent = fake
+            .seen()
+            .into_iter()
+            .filter(|got| got.line.starts_with("POST"));
+        (done, sent.map(|got| got.body).collect())
+    }
+
+    #[test]
+    fn a_question_is_answered_in_words_or_by_number() {
+        for (words, means) in [("2", "Blue"), ("red", "Red"), ("green", "green")] {
+            let (done, sent) = approved("question", &["--response", words]);
+            assert_eq!(done.unwrap(), Exit::Completed);
+            let sent: Value = serde_json::from_str(&sent.concat()).unwrap();
+            assert_eq!(sent["response"], means);
+            assert_eq!(sent["approved"], true);
+        }
+        let (_, sent) = approved("question", &["--deny", "--response", "2"]);
+        assert!(sent.concat().contains(r#""response":"2""#), "{sent:?}");
+    }
+
+    #[test]
+    fn a_use_that_is_wrong_is_told_before_anything_is_sent() {
+        for flags in [
+            &[][..],
+            &["--response", " "],
+            &["--response", "2", "--remember", "always"],
+            &["--deny", "--remember", "session"],
+        ] {
+            let (done, sent) = approved("question", flags);
+            assert_eq!(done.unwrap_err().exit, Exit::Usage, "{flags:?}");
+            assert_eq!(sent.len(), 0, "{flags:?}");
+        }
+        let (done, sent) = approved("permission", &["--remember", "always"]);
+        assert_eq!((done.unwrap(), sent.len()), (Exit::Completed, 1));
+    }
 }

@@ -3,6 +3,7 @@
 //! Never parses the command line, and never ends the process: a command returns its exit.
 
 pub mod answer;
+mod asked;
 pub mod completions;
 pub mod export;
 pub mod list;

@@ -64,7 +64,7 @@ pub fn answered(stage: &Stage<'_>, id: &str, after: u64) -> Result<Option<usize>
                 response: None,
                 remember: None,
             };
-            answer(&stage.client, &id, yes)?;
+            answer(&stage.client, &id, &yes)?;
             stage.say(&format!("$ callboard approve {}", find::tail(&id)));
             asked = true;
         }

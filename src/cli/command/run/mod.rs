@@ -19,7 +19,7 @@ use super::super::client::{Client, Request};
 use super::super::failure::{Exit, Failure};
 use super::super::view::{Form, View};
 use super::super::wire::{Agent, Task};
-use super::super::{credentials, find, interrupt, out, terminal};
+use super::super::{credentials, find, glance, interrupt, out, terminal};
 use super::steer;
 use turn::Turn;
 
@@ -161,6 +161,9 @@ fn finish(agent: &Agent, ended: &Ended, args: &RunArgs, stop: &Stop) -> Result<E
             .as_deref()
             .map_or_else(String::new, |reason| format!(" ({reason})"));
         out::note(&format!("callboard: {}{reason}", read.state));
+        if let Some(used) = glance::used(&ended.task) {
+            out::note(&format!("callboard: {used}"));
+        }
         if !args.rm {
             out::note(&format!(
                 "callboard: agent {short} stays; `callboard send {short} TEXT`, `callboard rm {short}`"
