@@ -46,7 +46,10 @@ impl Adjustments {
     /// them, and whoever waits for one hears so.
     fn take(&mut self, number: u64) -> Option<Adjusting> {
         let at = self.waiting.iter().position(|(of, _)| *of == number)?;
-        self.waiting.drain(..=at).next_back().map(|(_, found)| found)
+        self.waiting
+            .drain(..=at)
+            .next_back()
+            .map(|(_, found)| found)
     }
 
     /// Lets go of all; whoever waits for one hears so.
