@@ -26,6 +26,7 @@
 mod capture;
 mod codec;
 mod osc;
+mod run;
 
 use std::collections::BTreeMap;
 

@@ -3,10 +3,11 @@
 //! Never keeps a message's text: it is in the task's file before anything else happens with it.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::capture::Capture;
 use super::osc::{Lexer, Mark, More, Token};
+use super::run;
 use crate::domain::{ApprovalKind, EventKind, Outcome, PermissionMode, TaskId};
 use crate::drivers::{Codec, Command, LaunchContext, Output, Question, ids, risk, text};
 
@@ -118,7 +119,7 @@ impl ShellCodec {
                 if let Some(turn) = self.state.turn.take_if(|turn| turn.task == task) {
                     let (outcome, reason) = judge(&turn, code, parsed);
                     let text = turn.capture.summary();
-                    out.push(tool_result(&turn, Some(code)));
+                    out.push(run::result(task, &turn.capture, Some(code)));
                     out.push(Output::TurnEnded {
                         task,
                         outcome,
@@ -155,7 +156,7 @@ impl ShellCodec {
         let args = json!({ "command": turn.command });
         out.push(Output::Event {
             kind: EventKind::ToolCall,
-            data: tool(task, "start", "args", args),
+            data: run::call(task, "start", "args", args),
         });
         self.state.turn = Some(turn);
     }
@@ -245,7 +246,9 @@ impl Codec for ShellCodec {
     fn finish(&mut self, rest: &[u8], out: &mut Vec<Output>) {
         self.take(rest, More::Never, out);
         match &self.state.turn {
-            Some(turn) if turn.phase == Phase::Running => out.push(tool_result(turn, None)),
+            Some(turn) if turn.phase == Phase::Running => {
+                out.push(run::result(turn.task, &turn.capture, None))
+            }
             Some(turn) if turn.phase == Phase::Asking => out.push(Output::Withdrawn {
                 request: request_of(turn.task),
             }),
@@ -373,29 +376,4 @@ fn ended(task: TaskId, outcome: Outcome, reason: &str) -> Output {
         usage: None,
         limited: None,
     }
-}
-
-fn tool_result(turn: &Turn, code: Option<u8>) -> Output {
-    let result = json!({ "output": turn.capture.output(), "exitCode": code });
-    let mut data = tool(turn.task, "end", "result", result);
-    if let (true, Value::Object(map)) = (turn.capture.is_cut(), &mut data) {
-        map.insert("truncated".into(), Value::Bool(true));
-        map.insert("originalBytes".into(), Value::from(turn.capture.total()));
-    }
-    Output::Event {
-        kind: EventKind::ToolResult,
-        data,
-    }
-}
-
-fn tool(task: TaskId, phase: &str, key: &str, value: Value) -> Value {
-    let mut data = json!({
-        "toolCallId": format!("shell-{task}"),
-        "toolName": "shell",
-        "phase": phase,
-    });
-    if let Value::Object(map) = &mut data {
-        map.insert(key.to_owned(), value);
-    }
-    data
 }
