@@ -17,6 +17,8 @@ cargo xtask test             everything that CI checks
 cargo xtask chaos [--minutes M | --cycles N] [--seed S] [--lines L] [--plan]
                              the kills and panics of the tests, more of them; --plan only
                              prints what the seed stands for
+cargo xtask fuzz [--cases N] generated, cut and damaged streams through the codec of claude;
+                             20000 cases of each kind by default
 
 cargo xtask bench [--only ROW] [--quick] [--json FILE]
                              the release build beside bare ceilings; `bench --help` lists the rows";
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         "demo" => demo(rest),
         "test" if rest.is_empty() => test::all(),
         "chaos" => chaos(rest),
+        "fuzz" => fuzz(rest),
         "bench" => bench::run(rest),
         "help" | "--help" | "-h" => {
             step::say(USAGE);
@@ -59,6 +62,28 @@ fn demo(args: &[String]) -> Result<(), Failed> {
         .args(args)
         .quietly()
         .run()
+}
+
+/// The properties of the codec that reads a foreign program's output, over many more cases.
+fn fuzz(args: &[String]) -> Result<(), Failed> {
+    let cases = match args {
+        [] => "20000",
+        [flag, cases] if flag == "--cases" && cases.parse::<u32>().is_ok() => cases,
+        _ => return Err(Failed::usage("`fuzz` takes `--cases N`".to_owned())),
+    };
+    Step::cargo(
+        "fuzz",
+        &[
+            "test",
+            "--locked",
+            "--features",
+            "failpoints",
+            "--lib",
+            "drivers::claude::tests::properties",
+        ],
+    )
+    .env("CALLBOARD_FUZZ_CASES", cases)
+    .run()
 }
 
 fn chaos(args: &[String]) -> Result<(), Failed> {

@@ -36,9 +36,16 @@ async fn a_model_that_hangs_is_given_up_at_the_deadline() {
         module_path!(),
         "a_model_that_hangs_is_given_up_at_the_deadline",
         async || {
-            let rig = Rig::with("[agents]\nturn_deadline = \"8s\"").await;
+            let stall = "quiet_after = \"1s\"\nstalled_after = \"2s\"";
+            let settings = format!("[agents]\nturn_deadline = \"8s\"\n[agents.stall]\n{stall}");
+            let rig = Rig::with(&settings).await;
             let id = rig.agent(&json!({})).await;
-            let done = rig.turn(&id, "SCENARIO:hang").await;
+            let task = rig.send(&id, "SCENARIO:hang").await;
+            let stalled = rig.until(&id, |now| now["detail"] == "stalled").await;
+            assert_eq!(stalled["status"], "running", "{stalled}");
+            let done = rig
+                .task(&id, &task, |task| !task["outcome"].is_null())
+                .await;
             assert_eq!(done["state"], "timed_out", "{done}");
             assert_eq!(done["reason"], "deadline", "{done}");
             let done = rig.turn(&id, "SCENARIO:text and on").await;

@@ -89,8 +89,14 @@ fn hurt(bytes: &mut Vec<u8>, harm: &Harm, (line, byte): (Index, Index)) {
     *bytes = all.concat();
 }
 
+/// How many cases of each: a few in every run of the tests, more with `cargo xtask fuzz`.
+fn cases() -> u32 {
+    let asked = std::env::var("CALLBOARD_FUZZ_CASES").ok();
+    asked.map_or(96, |number| number.parse().unwrap())
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_recording_may_be_cut_anywhere(
