@@ -38,12 +38,13 @@ pub fn result(data: &Value, width: usize) -> String {
 pub fn used(task: &Value) -> Option<String> {
     let usage = task.get("usage")?;
     let cost = usage.get("costUsd").and_then(Value::as_f64);
+    let cost = cost.filter(|cost| *cost > 0.0);
     let mut words: Vec<String> = cost.map(dollars).into_iter().collect();
     for (key, word) in [
         ("inputTokens", "tokens in"),
         ("outputTokens", "out"),
-        ("cacheReadTokens", "read from the cache"),
-        ("cacheWriteTokens", "written to it"),
+        ("cacheReadTokens", "cache read"),
+        ("cacheWriteTokens", "cache write"),
     ] {
         let count = usage.get(key).and_then(Value::as_u64);
         if let Some(count) = count.filter(|count| *count > 0) {
@@ -121,6 +122,7 @@ mod tests {
         assert_eq!(used(&usage).unwrap(), "$0.0123, 12 tokens in, 3 out");
         assert_eq!(used(&json!({"usage": {"costUsd": 2.5}})).unwrap(), "$2.50");
         assert_eq!(used(&json!({"usage": null})), None);
-        assert_eq!(used(&json!({"usage": {"inputTokens": 0}})), None);
+        let nothing = json!({"usage": {"inputTokens": 0, "costUsd": 0.0}});
+        assert_eq!(used(&nothing), None);
     }
 }

@@ -41,6 +41,8 @@ pub struct View {
     amid: Amid,
     /// The status line gave way to a message.
     hidden: bool,
+    /// The last line of the prompt that a person has not answered.
+    asking: String,
 }
 
 impl View {
@@ -57,6 +59,7 @@ impl View {
             filter: Filter::new(Colour::Drop),
             amid: Amid::default(),
             hidden: false,
+            asking: String::new(),
         };
         view.wake();
         view
@@ -200,6 +203,7 @@ impl View {
     /// Ends the line of a message, and brings the status line back.
     fn end_message(&mut self) {
         self.end_message_line();
+        self.ask_on();
         if std::mem::take(&mut self.hidden) {
             self.wake();
         }
@@ -215,7 +219,9 @@ impl View {
     /// When stdout cannot be written.
     pub fn say(&self, words: &str) -> Result<(), Failure> {
         self.end_message_line();
-        self.beside_bar(|| out::line(words))
+        let said = self.beside_bar(|| out::line(words));
+        self.ask_on();
+        said
     }
 
     /// A command's output, to stdout as it is.
@@ -260,6 +266,7 @@ impl View {
     /// No status line from now on, until it is woken.
     pub fn quiet(&mut self) {
         self.hidden = false;
+        self.asking.clear();
         self.hide();
     }
 
@@ -269,14 +276,30 @@ impl View {
         self.hidden = false;
         self.clear();
         terminal::show(text);
-        if let Some(last) = text.as_bytes().last() {
-            self.amid.wrote(Place::Err, *last);
-        }
+        text.lines()
+            .last()
+            .unwrap_or_default()
+            .clone_into(&mut self.asking);
+        self.amid.wrote(Place::Err, b' ');
     }
 
     /// The person ended the prompt's line.
-    pub fn typed(&self) {
+    pub fn typed(&mut self) {
         self.amid.entered();
+        self.asking.clear();
+    }
+
+    /// Nobody has to answer the prompt any more.
+    pub fn unasked(&mut self) {
+        self.asking.clear();
+    }
+
+    /// Shows again what is asked, below what came meanwhile.
+    fn ask_on(&self) {
+        if !self.asking.is_empty() {
+            terminal::show(&self.asking);
+            self.amid.wrote(Place::Err, b' ');
+        }
     }
 
     fn hide(&mut self) {
@@ -312,7 +335,9 @@ impl View {
     /// Prints to stderr, not into a line that is under way on the same screen.
     fn around<T>(&self, print: impl FnOnce() -> T) -> T {
         self.give_way();
-        self.beside_bar(print)
+        let printed = self.beside_bar(print);
+        self.ask_on();
+        printed
     }
 
     fn beside_bar<T>(&self, print: impl FnOnce() -> T) -> T {
@@ -350,6 +375,24 @@ fn coloured(variable: impl Fn(&str) -> Option<String>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_prompt_comes_back_below_a_note_until_it_is_answered() {
+        let mut view = View::new(Form::Json);
+        let due = |view: &View| {
+            view.note("  > Read x");
+            !view.amid.end().is_empty()
+        };
+        view.prompt("  ? may it?\n    [y]es: ");
+        assert_eq!(view.asking, "    [y]es: ");
+        assert!(due(&view), "it stands open again");
+        view.typed();
+        assert!(!due(&view));
+        view.prompt("  ? and now? ");
+        view.unasked();
+        assert_eq!(view.amid.end(), [Place::Err]);
+        assert!(!due(&view));
+    }
 
     #[test]
     fn colours_are_left_out_where_they_are_not_wanted() {

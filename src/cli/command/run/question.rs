@@ -69,6 +69,9 @@ impl Questions {
         if self.open.len() == before {
             return;
         }
+        if was_first {
+            view.unasked();
+        }
         if view.for_people() {
             let status = render::field(data, &["status", "state"]).unwrap_or_default();
             view.note(&format!("  ? {status}"));
