@@ -14,6 +14,7 @@ impl App {
     pub async fn tune(&self, who: &Principal, id: SessionId, tuning: Tuning) -> Result<Overview> {
         let session = self.writable(who, id).await?;
         if let Some(model) = &tuning.model {
+            options::model(None, model.as_deref())?;
             if !driver(session.kind).has_model() {
                 let kind = session.kind.name();
                 return Err(Error::conflict(
@@ -21,7 +22,6 @@ impl App {
                     format!("an agent of the kind {kind} has no model"),
                 ));
             }
-            options::model(Some(session.kind), model.as_deref())?;
         }
         if let Some(mode) = tuning.permission_mode
             && session.facts.process.held()
