@@ -91,7 +91,10 @@ async fn what_cannot_be_changed_is_refused() {
         (json!({"model": 1}), "bad_field"),
         (json!({"model": "m\u{0}"}), "bad_field"),
         (json!({"permissionMode": "plan", "name": "x"}), "bad_field"),
-        (json!({"permissionMode": "plan", "limits": {"turns": 1}}), "bad_field"),
+        (
+            json!({"permissionMode": "plan", "limits": {"turns": 1}}),
+            "bad_field",
+        ),
     ] {
         patch(&ada, &id, &body).await.fails(400, code);
     }
