@@ -16,7 +16,7 @@ async fn a_prompt_is_answered_word_by_word() {
             ws.say(json!({"type": "subscribe", "channels": ["*"], "agentId": id}))
                 .await;
             ws.wait_for("subscribed").await;
-            let done = rig.turn(&id, "SCENARIO:text hello").await;
+            let done = rig.turn(&id, "SCENARIO:slow 12 100ms").await;
             assert_eq!(done["state"], "completed", "{done}");
             let (mut words, mut pieces) = (String::new(), 0);
             let whole = loop {
