@@ -7,6 +7,7 @@ pub mod claude;
 #[cfg(feature = "failpoints")]
 mod fragile;
 mod ids;
+mod lines;
 mod risk;
 pub mod script;
 pub mod shell;

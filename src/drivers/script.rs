@@ -2,7 +2,7 @@
 //!
 //! Never fails on what the program prints: a line that is no known message is passed on as raw
 //! text (an assistant message with `raw: true`, which is not the agent's last word), and a line
-//! longer than [`MAX_UNIT_BYTES`] is cut and marked `truncated`.
+//! longer than [`super::MAX_UNIT_BYTES`] is cut and marked `truncated`.
 //!
 //! Every message consumes one turn of the scenario, also one that crashed: the next incarnation
 //! goes on behind it.
@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::Kind;
 
-use super::{Codec, Driver, Launch, LaunchContext, MAX_UNIT_BYTES, Stdio};
+use super::{Codec, Driver, Launch, LaunchContext, Stdio};
 use codec::ScriptCodec;
 use state::State;
 

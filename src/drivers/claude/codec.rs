@@ -8,10 +8,9 @@ use super::MAX_UNIT_BYTES;
 use super::state::State;
 use super::wire::{INITIALIZE, at, control, event, mark, problem, prompt};
 use crate::domain::{EventKind, PermissionMode, TaskId};
+use crate::drivers::lines::{self, Lines};
 use crate::drivers::{Codec, Command, Output, ids, text};
 
-/// Outputs of one `decode` at most: the journal commits no more rows at once (decisions.md 4).
-const MAX_OUTPUTS: usize = 4_096;
 /// JSON bytes of a cut line that are shown.
 const MAX_SHOWN: usize = 16 * 1024;
 
@@ -26,18 +25,6 @@ impl ClaudeCodec {
         Self {
             nonce: nonce.to_owned(),
             state,
-        }
-    }
-
-    fn line(&mut self, bytes: &[u8], out: &mut Vec<Output>) {
-        let bytes = bytes.trim_ascii();
-        if bytes.is_empty() {
-            return;
-        }
-        match serde_json::from_slice::<Value>(bytes) {
-            Ok(line) if line.is_object() => self.message(&line, out),
-            // A stray print. Shown as it is.
-            Ok(_) | Err(_) => self.raw(bytes, false, out),
         }
     }
 
@@ -87,22 +74,6 @@ impl ClaudeCodec {
         out.push(event(EventKind::AssistantMessage, data));
     }
 
-    /// A line that does not fit: it is told of, its rest is skipped.
-    fn too_long(&mut self, bytes: &[u8], out: &mut Vec<Output>) {
-        if let Some(result) = self.cut_result(bytes) {
-            out.push(result);
-        } else if bytes.trim_ascii_start().starts_with(b"{") {
-            // A message whose sense is lost.
-            let most = MAX_UNIT_BYTES;
-            let words =
-                format!("the program printed a line of more than {most} bytes; it is left out");
-            out.push(problem("line_too_long", &words));
-        } else {
-            self.raw(bytes, true, out);
-        }
-        self.state.skipping = true;
-    }
-
     fn order(&mut self, what: &str, request: &Value, out: &mut Vec<Output>) {
         let id = format!("{what}:{}", self.state.order());
         let bytes = control(&id, request);
@@ -120,6 +91,39 @@ impl ClaudeCodec {
     }
 }
 
+impl Lines for ClaudeCodec {
+    fn skipping(&mut self) -> &mut bool {
+        &mut self.state.skipping
+    }
+
+    fn line(&mut self, bytes: &[u8], out: &mut Vec<Output>) {
+        let bytes = bytes.trim_ascii();
+        if bytes.is_empty() {
+            return;
+        }
+        match serde_json::from_slice::<Value>(bytes) {
+            Ok(line) if line.is_object() => self.message(&line, out),
+            // A stray print. Shown as it is.
+            Ok(_) | Err(_) => self.raw(bytes, false, out),
+        }
+    }
+
+    /// A line that does not fit: it is told of, its rest is skipped.
+    fn too_long(&mut self, bytes: &[u8], out: &mut Vec<Output>) {
+        if let Some(result) = self.cut_result(bytes) {
+            out.push(result);
+        } else if bytes.trim_ascii_start().starts_with(b"{") {
+            // A message whose sense is lost.
+            let most = MAX_UNIT_BYTES;
+            let words =
+                format!("the program printed a line of more than {most} bytes; it is left out");
+            out.push(problem("line_too_long", &words));
+        } else {
+            self.raw(bytes, true, out);
+        }
+    }
+}
+
 impl Codec for ClaudeCodec {
     fn start(&mut self, out: &mut Vec<Output>) {
         out.push(Output::Send {
@@ -129,35 +133,11 @@ impl Codec for ClaudeCodec {
     }
 
     fn decode(&mut self, input: &[u8], out: &mut Vec<Output>) -> usize {
-        let mut rest = input;
-        let enough = out.len().saturating_add(MAX_OUTPUTS);
-        while !rest.is_empty() && out.len() < enough {
-            let unit = rest.get(..MAX_UNIT_BYTES).unwrap_or(rest);
-            let end = unit.iter().position(|byte| *byte == b'\n');
-            let taken = match end {
-                Some(end) => {
-                    let (line, _) = unit.split_at(end);
-                    if !std::mem::take(&mut self.state.skipping) {
-                        self.line(line, out);
-                    }
-                    end.saturating_add(1)
-                }
-                None if self.state.skipping => unit.len(),
-                None if unit.len() == MAX_UNIT_BYTES => {
-                    self.too_long(unit, out);
-                    unit.len()
-                }
-                None => break,
-            };
-            rest = rest.get(taken..).unwrap_or_default();
-        }
-        input.len().saturating_sub(rest.len())
+        lines::decode(self, input, out)
     }
 
     fn finish(&mut self, rest: &[u8], out: &mut Vec<Output>) {
-        if !std::mem::take(&mut self.state.skipping) {
-            self.line(rest, out);
-        }
+        lines::last(self, rest, out);
         self.withdraw_all(false, out);
     }
 

@@ -4,14 +4,11 @@
 
 use serde_json::{Value, json};
 
-use super::MAX_UNIT_BYTES;
 use super::state::{Open, State};
 use super::wire::{Line, Order, encode};
 use crate::domain::{ApprovalKind, EventKind, Outcome, TaskId};
+use crate::drivers::lines::{self, Lines};
 use crate::drivers::{Codec, Command, Delta, Output, Question, ids, risk, text};
-
-/// Outputs of one `decode` at most: the journal commits no more rows at once (decisions.md 4).
-const MAX_OUTPUTS: usize = 4_096;
 
 pub(super) struct ScriptCodec {
     nonce: String,
@@ -23,18 +20,6 @@ impl ScriptCodec {
         Self {
             nonce: nonce.to_owned(),
             state,
-        }
-    }
-
-    fn line(&mut self, bytes: &[u8], out: &mut Vec<Output>) {
-        let bytes = bytes.trim_ascii();
-        if bytes.is_empty() {
-            return;
-        }
-        match serde_json::from_slice::<Line>(bytes) {
-            Ok(line) => self.message(line, out),
-            // Not ours: a stray print, or a newer program's word. Shown as it is.
-            Err(_) => self.raw(bytes, out),
         }
     }
 
@@ -233,6 +218,24 @@ impl ScriptCodec {
             id
         }
     }
+}
+
+impl Lines for ScriptCodec {
+    fn skipping(&mut self) -> &mut bool {
+        &mut self.state.skipping
+    }
+
+    fn line(&mut self, bytes: &[u8], out: &mut Vec<Output>) {
+        let bytes = bytes.trim_ascii();
+        if bytes.is_empty() {
+            return;
+        }
+        match serde_json::from_slice::<Line>(bytes) {
+            Ok(line) => self.message(line, out),
+            // Not ours: a stray print, or a newer program's word. Shown as it is.
+            Err(_) => self.raw(bytes, out),
+        }
+    }
 
     /// A line that does not fit: its beginning is shown, its rest is skipped.
     fn too_long(&mut self, bytes: &[u8], out: &mut Vec<Output>) {
@@ -247,41 +250,16 @@ impl ScriptCodec {
             }
             map.insert("truncated".into(), Value::Bool(true));
         }
-        self.state.skipping = true;
     }
 }
 
 impl Codec for ScriptCodec {
     fn decode(&mut self, input: &[u8], out: &mut Vec<Output>) -> usize {
-        let mut rest = input;
-        let enough = out.len().saturating_add(MAX_OUTPUTS);
-        while !rest.is_empty() && out.len() < enough {
-            let unit = rest.get(..MAX_UNIT_BYTES).unwrap_or(rest);
-            let end = unit.iter().position(|byte| *byte == b'\n');
-            let taken = match end {
-                Some(end) => {
-                    let (line, _) = unit.split_at(end);
-                    if !std::mem::take(&mut self.state.skipping) {
-                        self.line(line, out);
-                    }
-                    end.saturating_add(1)
-                }
-                None if self.state.skipping => unit.len(),
-                None if unit.len() == MAX_UNIT_BYTES => {
-                    self.too_long(unit, out);
-                    unit.len()
-                }
-                None => break,
-            };
-            rest = rest.get(taken..).unwrap_or_default();
-        }
-        input.len().saturating_sub(rest.len())
+        lines::decode(self, input, out)
     }
 
     fn finish(&mut self, rest: &[u8], out: &mut Vec<Output>) {
-        if !std::mem::take(&mut self.state.skipping) {
-            self.line(rest, out);
-        }
+        lines::last(self, rest, out);
         self.withdraw_all(out);
     }
 

@@ -8,6 +8,7 @@
 
 use super::*;
 use crate::domain::{EventKind, Outcome, PermissionMode, Risk, SessionId, TaskId};
+use crate::drivers::MAX_UNIT_BYTES;
 use crate::drivers::{Command, Output};
 use proptest::prelude::*;
 use serde_json::{Value, json};
