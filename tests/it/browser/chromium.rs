@@ -121,18 +121,20 @@ impl Chromium {
         done["result"]["value"].clone()
     }
 
-    /// Waits until this holds on the page.
+    /// Waits until this holds on the page; it is looked at whenever the page tells of news.
     pub async fn until(&mut self, condition: &str) {
         let patience = (PATIENCE - Duration::from_secs(5)).as_millis();
         let waiting = format!(
             "new Promise((told) => {{
-                const over = Date.now() + {patience};
+                const over = setTimeout(() => told(false), {patience});
                 const look = () => {{
                     let holds = false;
                     try {{ holds = !!({condition}); }} catch {{ /* Not loaded yet. */ }}
-                    if (holds || Date.now() > over) told(holds);
-                    else setTimeout(look, 10);
+                    if (!holds) return;
+                    clearTimeout(over);
+                    told(true);
                 }};
+                for (const sign of ['load', 'news']) addEventListener(sign, look);
                 look();
             }})"
         );
