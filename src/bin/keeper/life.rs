@@ -7,6 +7,7 @@ use crate::clock::wall_ms;
 use crate::engine::Engine;
 use crate::exitfile::ExitFile;
 use crate::leaf::Leaf;
+use crate::stop::Stop;
 use crate::sys;
 use crate::tree;
 use crate::wire::file;
@@ -71,13 +72,6 @@ pub struct Life {
     pub met_client: bool,
 }
 
-/// Someone asked for the end.
-#[derive(Debug, Clone)]
-pub struct Stop {
-    pub by: String,
-    pub kill_at: u64,
-}
-
 /// Whether the disk still refuses output or the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Refused {
@@ -107,35 +101,6 @@ impl Life {
 }
 
 impl Engine {
-    /// Polite stop, and the whole tree after the grace. A second request can only shorten the grace.
-    pub fn stop(&mut self, by: &str, grace_ms: u64) {
-        let kill_at = self.clock.now().saturating_add(grace_ms);
-        let first = self.life.stop.is_none();
-        let stop = self.life.stop.get_or_insert_with(|| Stop {
-            by: by.to_owned(),
-            kill_at,
-        });
-        stop.kill_at = stop.kill_at.min(kill_at);
-        if self.life.has_exited() || grace_ms == 0 {
-            return;
-        }
-        if first || self.life.phase == Phase::Running {
-            self.signal_group(libc::SIGTERM);
-            if self.terminal {
-                // An interactive shell ignores SIGTERM; losing its terminal ends it.
-                self.signal_group(libc::SIGHUP);
-            }
-            self.signal_group(libc::SIGCONT);
-        }
-    }
-
-    /// Signals the program's own process group; the program is not collected, so the number is its own.
-    pub fn signal_group(&self, signo: i32) {
-        if !self.life.has_exited() {
-            let _gone = sys::kill(-self.program_pid(), signo);
-        }
-    }
-
     pub fn program_pid(&self) -> i32 {
         i32::try_from(self.record.program_pid).unwrap_or(i32::MAX)
     }
@@ -206,7 +171,7 @@ impl Engine {
                 self.signal_group(libc::SIGKILL);
                 self.kill_tree();
             }
-            Phase::Running => {}
+            Phase::Running => self.hang_up_again(now),
             Phase::Draining { until } => {
                 let drained = self.stdout.is_none() && self.stderr.is_none();
                 if drained || forced || now >= until {
@@ -232,7 +197,7 @@ impl Engine {
                 .life
                 .stop
                 .as_ref()
-                .map(|stop| stop.kill_at.max(now + ROUND_MS)),
+                .map(|stop| stop.due().max(now + ROUND_MS)),
             Phase::Draining { until } => Some(
                 self.life
                     .stop

@@ -26,6 +26,7 @@ mod life;
 mod log;
 mod setup;
 mod stderr;
+mod stop;
 mod sys;
 
 fn main() {

@@ -239,3 +239,13 @@ pub fn wait_any() -> Waited {
         };
     }
 }
+
+/// Whether a process ignores a signal, by its mask in `/proc`; `false` where that cannot be read.
+pub fn ignores(pid: i32, signo: i32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signo - 1) & 1 == 1)
+}
