@@ -2,6 +2,8 @@
 //! An interactive shell ignores SIGTERM and ends by SIGHUP, which it can miss: it marks the signal and
 //! looks at the mark only before it reads, so a signal in between waits for the next key. It is sent
 //! again until the shell is gone.
+//!
+//! Never hangs up a second time what listens to SIGTERM: it may be at its last work.
 
 use crate::engine::Engine;
 use crate::sys;
