@@ -13,6 +13,7 @@ use callboard::domain::{EventKind, Kind, Outcome, PermissionMode, SessionId, Tas
 use callboard::drivers::{Codec, Command, LaunchContext, Output, driver};
 use callboard::process::terminal::{Verdict, Watch};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigHandler, Signal, signal};
 use serde_json::Value;
 
 /// No step of a test takes longer.
@@ -79,6 +80,11 @@ impl Bash {
         // SAFETY: only system calls between fork and exec.
         unsafe {
             process.pre_exec(|| {
+                // As the keeper does: whoever runs the tests may ignore them, and bash hands that on
+                // to a job when an interrupt comes at the wrong moment.
+                for signo in [Signal::SIGINT, Signal::SIGQUIT] {
+                    signal(signo, SigHandler::SigDfl)?;
+                }
                 nix::unistd::setsid()?;
                 match nix::libc::ioctl(0, nix::libc::TIOCSCTTY, 0) {
                     0 => Ok(()),
