@@ -142,7 +142,17 @@ impl Pty {
             panic!("it does not end, and shows: {:?}", self.shown());
         };
         child.over = true;
+        self.settle();
         status
+    }
+
+    /// Waits until everything that was written is read: a mark goes the same way, and is taken off.
+    fn settle(&self) {
+        const MARK: u8 = 0x1f;
+        let written = nix::unistd::write(&self.slave, &[MARK]).unwrap();
+        assert_eq!(written, 1);
+        self.until(|| self.shown.bytes.lock().unwrap().last() == Some(&MARK));
+        self.shown.bytes.lock().unwrap().pop();
     }
 
     pub fn modes(&self) -> Modes {
