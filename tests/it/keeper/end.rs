@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use callboard::keeper::wire::identity;
-use callboard::keeper::{Mode, OnServerLoss, StopPath, Target, stop_past};
+use callboard::keeper::{ExitRecord, Mode, OnServerLoss, StopPath, Target, stop_past};
 
 use super::{Rig, lives, until};
 
@@ -144,12 +144,9 @@ async fn an_interactive_shell_on_a_terminal_stops_politely() {
     );
 }
 
-/// A shell can miss a hang-up: it is told again until it has heard one.
-#[tokio::test]
-async fn a_program_on_a_terminal_that_ignores_sigterm_is_hung_up_again() {
+/// The end of a shell command on a terminal that is stopped, with time, once it says `up`.
+async fn stopped_on_a_terminal(command: &str) -> ExitRecord {
     let rig = Rig::new();
-    let command = "trap '' TERM; n=0; trap 'n=$((n+1)); [ $n -lt 3 ] || exit 9' HUP; \
-                   echo up; while :; do sleep 0.02; done";
     let mut spec = rig.shell(command);
     spec.mode = Mode::Pty { rows: 24, cols: 80 };
     let agent = rig.start(spec).await;
@@ -157,25 +154,25 @@ async fn a_program_on_a_terminal_that_ignores_sigterm_is_hung_up_again() {
     link.until_output("up").await;
     let grace = Duration::from_secs(15);
     link.writer.stop("carol", grace).await.unwrap();
-    let exit = link.until_exit().await;
+    link.until_exit().await
+}
+
+/// A shell can miss a hang-up: it is told again until it has heard one.
+#[tokio::test]
+async fn a_program_on_a_terminal_that_ignores_sigterm_is_hung_up_again() {
+    let command = "trap '' TERM; n=0; trap 'n=$((n+1)); [ $n -lt 3 ] || exit 9' HUP; \
+                   echo up; while :; do sleep 0.02; done";
+    let exit = stopped_on_a_terminal(command).await;
     assert_eq!((exit.code, exit.by.as_deref()), (Some(9), Some("carol")));
 }
 
 /// What listens to SIGTERM may take its time.
 #[tokio::test]
 async fn a_program_on_a_terminal_that_hears_sigterm_is_hung_up_once() {
-    let rig = Rig::new();
     let command = "n=0; heard=; trap 'n=$((n+1))' HUP; trap 'heard=1' TERM; echo up; \
                    while [ -z \"$heard\" ]; do sleep 0.02; done; \
                    i=0; while [ $i -lt 60 ]; do sleep 0.02; i=$((i+1)); done; exit $((4+n))";
-    let mut spec = rig.shell(command);
-    spec.mode = Mode::Pty { rows: 24, cols: 80 };
-    let agent = rig.start(spec).await;
-    let mut link = agent.attach(0).await;
-    link.until_output("up").await;
-    let grace = Duration::from_secs(15);
-    link.writer.stop("carol", grace).await.unwrap();
-    let exit = link.until_exit().await;
+    let exit = stopped_on_a_terminal(command).await;
     assert_eq!((exit.code, exit.signal), (Some(5), None));
 }
 
