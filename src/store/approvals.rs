@@ -4,7 +4,7 @@
 
 use diesel::prelude::*;
 
-use super::convert::{from_json, parse, signed, to_json, unsigned, word};
+use super::convert::{from_json, parse, plain, signed, to_json, unsigned, word};
 use super::schema::approvals;
 use super::{Connection, StoreError};
 use crate::domain::{
@@ -24,12 +24,12 @@ pub fn insert(conn: &mut Connection, approval: &Approval) -> Result<(), StoreErr
             approvals::owner_id.eq(approval.owner.to_string()),
             approvals::incarnation.eq(signed(approval.incarnation.0)?),
             approvals::kind.eq(approval.kind.name()),
-            approvals::request.eq(&approval.request),
+            approvals::request.eq(plain(&approval.request)),
             approvals::task_id.eq(approval.task.map(|id| id.to_string())),
-            approvals::tool.eq(&approval.tool),
+            approvals::tool.eq(plain(&approval.tool)),
             approvals::args.eq(approval.args.to_string()),
-            approvals::summary.eq(&approval.summary),
-            approvals::question.eq(&approval.question),
+            approvals::summary.eq(plain(&approval.summary)),
+            approvals::question.eq(plain(&approval.question)),
             approvals::options.eq(to_json(&approval.options)?),
             approvals::risk.eq(approval.risk.name()),
             approvals::state.eq(approval.state.name()),

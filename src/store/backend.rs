@@ -2,6 +2,7 @@
 //!
 //! Never anything else: the derive puts its own names into this module.
 
+use diesel::pg::PgConnection;
 use diesel::sqlite::SqliteConnection;
 
 /// A connection to any database that this build knows. Queries in the shared vocabulary go to it
@@ -10,4 +11,6 @@ use diesel::sqlite::SqliteConnection;
 pub enum AnyConnection {
     /// The embedded database.
     Sqlite(SqliteConnection),
+    /// A PostgreSQL server.
+    Postgres(PgConnection),
 }

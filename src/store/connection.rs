@@ -1,22 +1,20 @@
 //! One connection: which database it is, how it is opened, and a transaction on it.
 //!
-//! Never opens a file that others may read: the database is 0600 from its first byte.
+//! Never says that a transaction failed when nobody knows: a commit whose answer is lost is a
+//! doubt, with the mark to ask for.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use diesel::connection::SimpleConnection;
-use diesel::migration::{Migration, MigrationSource, MigrationVersion};
-use diesel::sqlite::{Sqlite, SqliteConnection};
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use diesel::r2d2::R2D2Connection;
 
 use super::backend::AnyConnection as Connection;
 use super::error::StoreError;
-
-/// The migrations of this build.
-pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+use super::{postgres, sqlite};
+use crate::config::DatabaseUrl;
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,42 +25,84 @@ pub enum Role {
     Reader,
 }
 
-/// Opens connections to one database file, for the pool and for the writer.
+/// Where the rows are.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// In this file, absolute.
+    File(PathBuf),
+    /// On this server.
+    Server(DatabaseUrl),
+}
+
+impl Place {
+    /// Reads the setting: `sqlite:PATH`, a plain path, or an address of PostgreSQL.
+    ///
+    /// # Errors
+    /// When it is none of them.
+    pub fn read(setting: &std::path::Path) -> Result<Self, StoreError> {
+        let Some(text) = setting.to_str() else {
+            return absolute(setting);
+        };
+        let url = DatabaseUrl::from(text);
+        if url.is_server() {
+            url.check().map_err(|wrong| {
+                StoreError::Other(format!("the address of the database: {wrong}"))
+            })?;
+            return Ok(Self::Server(url));
+        }
+        absolute(&url.file().unwrap_or_else(|| setting.to_owned()))
+    }
+}
+
+fn absolute(path: &std::path::Path) -> Result<Place, StoreError> {
+    std::path::absolute(path)
+        .map(Place::File)
+        .map_err(|error| StoreError::Other(error.to_string()))
+}
+
+/// Opens connections to one database, for the pool and for the writer.
 #[derive(Debug, Clone)]
 pub struct Opener {
-    /// The file, absolute.
-    pub path: PathBuf,
+    /// Where it is.
+    pub place: Place,
     /// What for.
     pub role: Role,
+    /// Whether the last one could not be opened because nobody is there.
+    pub away: Arc<AtomicBool>,
 }
 
 impl Opener {
-    /// A new connection with its pragmas set.
+    /// One that shares nothing.
+    pub fn new(place: Place, role: Role) -> Self {
+        Self {
+            place,
+            role,
+            away: Arc::default(),
+        }
+    }
+
+    /// Why there is no connection, as far as it is known.
+    pub fn absence(&self) -> StoreError {
+        match self.away.load(Ordering::Relaxed) {
+            true => StoreError::Unreachable,
+            false => StoreError::Busy,
+        }
+    }
+
+    /// A new connection, set up for its role.
     ///
     /// # Errors
-    /// When the file cannot be opened.
+    /// Why it cannot be opened; [`StoreError::Taken`] for a writer beside another server.
     pub fn open(&self) -> Result<Connection, StoreError> {
-        use diesel::Connection as _;
-        let path = self
-            .path
-            .to_str()
-            .ok_or_else(|| StoreError::Other("the path of the database is not UTF-8".to_owned()))?;
-        if self.role == Role::Writer {
-            prepare_file(&self.path)?;
-        }
-        let mut conn = SqliteConnection::establish(path)
-            .map_err(|error| StoreError::Other(format!("{path}: {error}")))?;
-        // The timeout first: switching to WAL itself may have to wait.
-        conn.batch_execute(
-            "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; \
-             PRAGMA temp_store = MEMORY;",
-        )?;
-        conn.batch_execute(match self.role {
-            // FULL: an accepted prompt survives a power cut (decisions.md 6).
-            Role::Writer => "PRAGMA synchronous = FULL; PRAGMA cache_size = -8192;",
-            Role::Reader => "PRAGMA query_only = ON; PRAGMA cache_size = -2048;",
-        })?;
-        Ok(Connection::Sqlite(conn))
+        Ok(match &self.place {
+            Place::File(path) => Connection::Sqlite(sqlite::open(path, self.role)?),
+            Place::Server(url) => {
+                let opened = postgres::open(url, self.role);
+                let away = opened.as_ref().is_err_and(StoreError::nobody_there);
+                self.away.store(away, Ordering::Relaxed);
+                Connection::Postgres(opened?)
+            }
+        })
     }
 }
 
@@ -78,33 +118,105 @@ impl diesel::r2d2::ManageConnection for Opener {
         Ok(conn.batch_execute("SELECT 1")?)
     }
 
-    fn has_broken(&self, _conn: &mut Connection) -> bool {
-        std::thread::panicking()
+    fn has_broken(&self, conn: &mut Connection) -> bool {
+        std::thread::panicking() || lost(conn)
     }
 }
 
-/// Runs what is pending of [`MIGRATIONS`].
+/// Whether the connection is of no more use.
+pub fn lost(conn: &mut Connection) -> bool {
+    match conn {
+        Connection::Sqlite(_) => false,
+        Connection::Postgres(conn) => conn.is_broken(),
+    }
+}
+
+/// Begins a transaction: IMMEDIATE for the writer of SQLite, so that it never has to upgrade a read
+/// lock (that of PostgreSQL has the server's lock); a snapshot for readers.
 ///
 /// # Errors
-/// [`StoreError::SchemaNewer`] when the database knows more than this build.
-pub fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
-    let Connection::Sqlite(conn) = conn;
-    let schema =
-        |error: Box<dyn std::error::Error + Send + Sync>| StoreError::Schema(error.to_string());
-    let ours: Vec<Box<dyn Migration<Sqlite>>> = MIGRATIONS.migrations().map_err(schema)?;
-    let known: Vec<MigrationVersion<'_>> = ours.iter().map(|one| one.name().version()).collect();
-    let applied = conn.applied_migrations().map_err(schema)?;
-    if let Some(unknown) = applied.iter().find(|version| !known.contains(version)) {
-        return Err(StoreError::SchemaNewer {
-            found: unknown.to_string(),
-        });
-    }
-    conn.run_pending_migrations(MIGRATIONS).map_err(schema)?;
-    Ok(())
+/// [`StoreError::Busy`] when another writer holds the file, or the connection is lost.
+pub fn begin(conn: &mut Connection, role: Role) -> Result<(), StoreError> {
+    let words = match (&conn, role) {
+        (Connection::Sqlite(_), Role::Writer) => "BEGIN IMMEDIATE",
+        (Connection::Sqlite(_), Role::Reader) => "BEGIN",
+        (Connection::Postgres(_), Role::Writer) => {
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+        }
+        (Connection::Postgres(_), Role::Reader) => {
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        }
+    };
+    conn.batch_execute(words).map_err(|error| {
+        roll_back(conn);
+        error.into()
+    })
 }
 
-/// Runs `f` in one transaction: IMMEDIATE for the writer, so that it never has to upgrade a read
-/// lock; a snapshot for readers. An error or a panic of `f` rolls back.
+/// Ends whatever is open. libpq may understand only at the second failure that a line is cut, so
+/// that [`lost`] is to be believed after this.
+fn roll_back(conn: &mut Connection) {
+    for _try in 0..2 {
+        // SQLite has rolled back by itself after a full disk; then this fails, harmlessly.
+        if conn.batch_execute("ROLLBACK").is_ok() {
+            return;
+        }
+    }
+}
+
+/// How a transaction ended.
+pub enum Outcome<T> {
+    /// Kept, or not.
+    Known(Result<T, StoreError>),
+    /// The connection was lost under the commit. `number` finds out by [`postgres::committed`].
+    Doubt {
+        /// The transaction's mark.
+        number: i64,
+        /// What it gives if it was kept.
+        value: T,
+    },
+}
+
+/// Runs `f` in the transaction that [`begin`] has begun, and ends it. An error or a panic of `f`
+/// rolls back.
+pub fn complete<T>(
+    conn: &mut Connection,
+    role: Role,
+    f: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+) -> Outcome<T> {
+    let result = catch_unwind(AssertUnwindSafe(|| f(conn))).unwrap_or_else(|_payload| {
+        let text = "a closure of the store panicked; its transaction is rolled back";
+        Err(StoreError::Other(text.to_owned()))
+    });
+    let numbered = result.and_then(|value| Ok((value, mark(conn, role)?)));
+    let error = match numbered {
+        Ok((value, number)) => match conn.batch_execute("COMMIT") {
+            Ok(()) => return Outcome::Known(Ok(value)),
+            Err(error) => {
+                roll_back(conn);
+                match number {
+                    Some(number) if lost(conn) => return Outcome::Doubt { number, value },
+                    Some(_) | None => error.into(),
+                }
+            }
+        },
+        Err(error) => {
+            roll_back(conn);
+            error
+        }
+    };
+    Outcome::Known(Err(error))
+}
+
+/// What a writer's transaction can be asked for by later, where its commit can be in doubt.
+fn mark(conn: &mut Connection, role: Role) -> Result<Option<i64>, StoreError> {
+    match (conn, role) {
+        (Connection::Postgres(conn), Role::Writer) => postgres::mark(conn).map(Some),
+        (Connection::Postgres(_), Role::Reader) | (Connection::Sqlite(_), _) => Ok(None),
+    }
+}
+
+/// Runs `f` in one transaction of a connection that nobody else waits for.
 ///
 /// # Errors
 /// What `f` returns, or why the transaction could not begin or commit.
@@ -113,45 +225,9 @@ pub fn transaction<T>(
     role: Role,
     f: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    conn.batch_execute(match role {
-        Role::Writer => "BEGIN IMMEDIATE",
-        Role::Reader => "BEGIN",
-    })?;
-    let result = catch_unwind(AssertUnwindSafe(|| f(conn))).unwrap_or_else(|_payload| {
-        let text = "a closure of the store panicked; its transaction is rolled back";
-        Err(StoreError::Other(text.to_owned()))
-    });
-    let result = result.and_then(|value| {
-        conn.batch_execute("COMMIT")?;
-        Ok(value)
-    });
-    if result.is_err() {
-        // SQLite has rolled back by itself after a full disk; then this one fails, harmlessly.
-        let _already_over = conn.batch_execute("ROLLBACK");
+    begin(conn, role)?;
+    match complete(conn, role, f) {
+        Outcome::Known(result) => result,
+        Outcome::Doubt { .. } => Err(StoreError::Unknown),
     }
-    result
-}
-
-/// Makes the directory (0700) and the file (0600); SQLite gives its own side files the same mode.
-fn prepare_file(path: &Path) -> Result<(), StoreError> {
-    let failed = |error: std::io::Error| {
-        if error.kind() == std::io::ErrorKind::StorageFull {
-            return StoreError::Full;
-        }
-        StoreError::Other(format!("{}: {error}", path.display()))
-    };
-    if let Some(parent) = path.parent() {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(parent)
-            .map_err(failed)?;
-    }
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(path)
-        .map(drop)
-        .map_err(failed)
 }

@@ -2,6 +2,7 @@
 //!
 //! Never guesses: a stored word that is not known is an error.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use serde::Serialize;
@@ -28,6 +29,14 @@ pub fn from_json<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, Store
 /// Writes a JSON column.
 pub fn to_json<T: Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::Other(error.to_string()))
+}
+
+/// A text as every database takes it: PostgreSQL has no NUL in one, and agents print what they like.
+pub fn plain(text: &str) -> Cow<'_, str> {
+    match text.contains('\0') {
+        true => Cow::Owned(text.replace('\0', "\u{fffd}")),
+        false => Cow::Borrowed(text),
+    }
 }
 
 /// A count that is never negative.

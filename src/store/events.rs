@@ -7,7 +7,7 @@ use diesel::prelude::*;
 
 use super::convert::{bound, parse, signed, unsigned, word};
 use super::schema::{events, sessions};
-use super::{Connection, StoreError};
+use super::{Connection, StoreError, meta};
 use crate::domain::{Event, EventKind, SessionId, Timestamp, UserId};
 
 /// A session's events after a seq, oldest first; `kinds`: only these.
@@ -103,13 +103,13 @@ pub fn bounds(conn: &mut Connection, session: SessionId) -> Result<(u64, u64), S
     ))
 }
 
-/// The last pos that was given; 0 before the first.
+/// The last pos that was given, also to an event that is gone; 0 before the first.
 ///
 /// # Errors
 /// When the database fails.
 pub fn max_pos(conn: &mut Connection) -> Result<u64, StoreError> {
     let last: Option<i64> = events::table.select(max(events::pos)).get_result(conn)?;
-    unsigned(last.unwrap_or(0))
+    Ok(unsigned(last.unwrap_or(0))?.max(meta::kept_pos(conn)?))
 }
 
 type Row = (i64, i64, String, i64, String);

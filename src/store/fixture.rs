@@ -2,8 +2,11 @@
 //!
 //! Never in a build for use.
 
+use std::sync::OnceLock;
+
 use serde_json::json;
 
+use super::tests::cluster::Cluster;
 use super::*;
 use crate::domain::{
     Approval, ApprovalId, ApprovalKind, ApprovalState, Batch, Draft, EventKind, ExitReason,
@@ -16,6 +19,65 @@ pub fn sqlite() -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path().join("callboard.db")).unwrap();
     (dir, store)
+}
+
+/// Runs SQL in such a file, past every store.
+pub fn execute(file: &std::path::Path, sql: &str) {
+    use diesel::connection::SimpleConnection;
+    let file = file.to_str().unwrap();
+    let mut rows: diesel::SqliteConnection = diesel::Connection::establish(file).unwrap();
+    rows.batch_execute(sql).unwrap();
+}
+
+/// A database on the PostgreSQL of the tests; dropped with the value.
+pub struct Fresh {
+    name: String,
+}
+
+impl Fresh {
+    /// An empty one, without the schema.
+    pub fn empty() -> Self {
+        let name = Cluster::shared().create(None);
+        Self { name }
+    }
+
+    /// One with the schema, as a copy of one that was migrated once: that is quick.
+    pub fn migrated() -> Self {
+        static TEMPLATE: OnceLock<String> = OnceLock::new();
+        let template = TEMPLATE.get_or_init(|| {
+            let name = Cluster::shared().create(None);
+            migrations::apply(Cluster::shared().url(&name).as_ref()).unwrap();
+            name
+        });
+        let name = Cluster::shared().create(Some(template));
+        Self { name }
+    }
+
+    /// What the setting would say.
+    pub fn url(&self) -> String {
+        Cluster::shared().url(&self.name)
+    }
+
+    /// Runs SQL in it, past every store.
+    pub fn execute(&self, sql: &str) {
+        let server = &Cluster::shared().server;
+        server.execute(&self.name, sql).unwrap();
+    }
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        let drop = format!("DROP DATABASE {} WITH (FORCE)", self.name);
+        let server = &Cluster::shared().server;
+        server.execute("postgres", &drop).unwrap();
+    }
+}
+
+/// A store on a fresh database of PostgreSQL, which goes with the first value.
+pub fn postgres() -> (Fresh, Store) {
+    let fresh = Fresh::migrated();
+    let store = Store::open(fresh.url()).unwrap();
+    (fresh, store)
 }
 
 /// A member who is not stored yet.

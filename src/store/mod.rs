@@ -3,38 +3,65 @@
 //!
 //! Never lets a query run on a thread of the actors, and never hands out a connection.
 
+pub mod api_keys;
 pub mod approvals;
+pub mod archive;
+pub mod attempts;
+pub mod audit;
 mod backend;
+mod claim;
 mod connection;
 mod convert;
 mod error;
 pub mod events;
+mod figures;
 pub mod idempotency;
+pub mod identity;
 pub mod incarnations;
+pub mod invites;
 pub mod journal;
 pub mod meta;
+pub mod migrations;
 pub mod overrides;
+mod pinned;
+mod postgres;
+pub mod retention;
 mod schema;
+pub mod sealed;
 pub mod sessions;
+mod sqlite;
+pub mod stats;
 pub mod supervisor_log;
+pub mod tally;
 pub mod tasks;
 pub mod tickets;
 pub mod tokens;
+mod totals;
+mod turnstile;
 pub mod users;
+mod version;
 mod writer;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use diesel::r2d2::Pool;
-use tokio::sync::Semaphore;
+use diesel::r2d2::{NopErrorHandler, Pool, PooledConnection};
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
 
-use connection::{Opener, Role};
+use connection::{Opener, Outcome, Place, Role};
+use figures::Counters;
+use pinned::Pinned;
+use totals::Totals;
+use version::Versions;
 use writer::Writer;
 
 pub use backend::AnyConnection as Connection;
+pub use claim::Claim;
 pub use error::StoreError;
+pub use figures::{Figures, Spread};
 
 /// Readers at one time (decisions.md 6). More questions wait in the semaphore, not in threads.
 const READERS: u32 = 4;
@@ -48,26 +75,36 @@ pub struct Store {
 }
 
 struct Inner {
-    path: PathBuf,
+    place: Place,
+    pinned: Arc<Pinned>,
     writer: Writer,
+    versions: Arc<Versions>,
+    totals: Totals,
     readers: Pool<Opener>,
+    read: Opener,
     places: Arc<Semaphore>,
+    full: Notify,
+    counters: Arc<Counters>,
 }
 
 impl Store {
-    /// Opens the database file (a path, or `sqlite:PATH`), runs pending migrations and starts the
-    /// writer. Blocks: for the start of the server.
+    /// Opens the database that the setting names (a path, `sqlite:PATH`, or an address of
+    /// PostgreSQL), runs pending migrations and starts the writer. Blocks: for the start of the
+    /// server.
     ///
     /// # Errors
-    /// [`StoreError::SchemaNewer`] for a file of a newer build; otherwise why it cannot be opened.
+    /// [`StoreError::SchemaNewer`] for a database of a newer build, [`StoreError::Taken`] for one
+    /// that another server has; otherwise why it cannot be opened.
     pub fn open(database: impl AsRef<Path>) -> Result<Self, StoreError> {
-        let path = plain_path(database.as_ref())?;
+        let place = Place::read(database.as_ref())?;
+        let away = Arc::<AtomicBool>::default();
         let opener = |role| Opener {
-            path: path.clone(),
+            place: place.clone(),
             role,
+            away: Arc::clone(&away),
         };
         let mut conn = opener(Role::Writer).open()?;
-        connection::migrate(&mut conn)?;
+        migrations::migrate(&mut conn)?;
         connection::transaction(&mut conn, Role::Writer, meta::epoch)?;
         let readers = Pool::builder()
             .max_size(READERS)
@@ -76,36 +113,81 @@ impl Store {
             .idle_timeout(None)
             .max_lifetime(None)
             .connection_timeout(READER_WAIT)
+            // The writer tells of a database that cannot be reached.
+            .error_handler(Box::new(NopErrorHandler))
             .build(opener(Role::Reader))
             .map_err(|error| StoreError::Other(error.to_string()))?;
         let places = usize::try_from(READERS).unwrap_or(1);
+        let versions = Arc::new(Versions::default());
         Ok(Self {
             inner: Arc::new(Inner {
-                writer: Writer::start(conn)?,
+                writer: Writer::start(conn, opener(Role::Writer), Arc::clone(&versions))?,
+                versions,
+                totals: Totals::default(),
                 readers,
+                read: opener(Role::Reader),
                 places: Arc::new(Semaphore::new(places)),
-                path,
+                full: Notify::new(),
+                counters: Arc::default(),
+                pinned: Arc::new(Pinned::of(&place)),
+                place,
             }),
         })
+    }
+
+    /// Runs `f` in one snapshot of a database that another server may use: nothing is migrated,
+    /// locked or written. Blocks.
+    ///
+    /// # Errors
+    /// Why it cannot be opened; what `f` returns.
+    pub fn look<T>(
+        database: impl AsRef<Path>,
+        f: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let role = Role::Reader;
+        let place = Place::read(database.as_ref())?;
+        let mut conn = Opener::new(place, role).open()?;
+        connection::transaction(&mut conn, role, f)
     }
 
     /// Runs `f` on a reader, in one snapshot. It cannot write.
     ///
     /// # Errors
-    /// What `f` returns; [`StoreError::Busy`] when no reader is free in time.
+    /// What `f` returns; [`StoreError::Busy`] when no reader is free in time,
+    /// [`StoreError::Unreachable`] when none could be opened because nobody is there.
     pub async fn read<T: Send + 'static>(
+        &self,
+        f: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (asked, counters) = (Instant::now(), Arc::clone(&self.inner.counters));
+        let pinned = Arc::clone(&self.inner.pinned);
+        let f = move |conn: &mut Connection| {
+            counters.readers.note(asked.elapsed());
+            pinned.check(Role::Reader)?;
+            f(conn)
+        };
+        let result = self.read_counted(f).await;
+        self.inner.counters.read(&result);
+        result
+    }
+
+    async fn read_counted<T: Send + 'static>(
         &self,
         f: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let places = Arc::clone(&self.inner.places).acquire_owned();
         let Ok(Ok(place)) = tokio::time::timeout(READER_WAIT, places).await else {
-            return Err(StoreError::Busy);
+            return Err(self.inner.read.absence());
         };
         let readers = self.inner.readers.clone();
+        let read = self.inner.read.clone();
         let work = move || {
             let _place = place;
-            let mut conn = readers.get().map_err(|_timeout| StoreError::Busy)?;
-            connection::transaction(&mut conn, Role::Reader, f)
+            let mut conn = begun(&readers, &read)?;
+            match connection::complete(&mut conn, Role::Reader, f) {
+                Outcome::Known(result) => result,
+                Outcome::Doubt { value, .. } => Ok(value),
+            }
         };
         match tokio::task::spawn_blocking(work).await {
             Ok(result) => result,
@@ -113,26 +195,80 @@ impl Store {
         }
     }
 
-    /// Runs `f` on the writer, in one IMMEDIATE transaction, after everything that was asked
-    /// before. When this returns `Ok`, it is on disk. Dropping the future does not undo it.
+    /// Runs `f` on the writer, in one transaction, after everything that was asked before. When
+    /// this returns `Ok`, it is on disk. Dropping the future does not undo it. When the database is
+    /// lost under the commit, the answer waits until the database says what became of it.
     ///
     /// # Errors
-    /// What `f` returns, which rolls back; or why it could not be committed.
+    /// What `f` returns, which rolls back; or why it could not be committed. [`StoreError::Busy`] when
+    /// it could not begin within some seconds, and at once while another write hangs.
     pub async fn write<T: Send + 'static>(
         &self,
         f: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.inner.writer.run(f).await
+        let (asked, counters) = (Instant::now(), Arc::clone(&self.inner.counters));
+        let pinned = Arc::clone(&self.inner.pinned);
+        let f = move |conn: &mut Connection| {
+            counters.writer.note(asked.elapsed());
+            pinned.check(Role::Writer)?;
+            f(conn)
+        };
+        let result = self.inner.writer.run(f).await;
+        self.inner.counters.wrote(&result, asked.elapsed());
+        if matches!(result, Err(StoreError::Full)) {
+            self.inner.full.notify_one();
+        }
+        result
     }
 
-    /// The database's file.
+    /// Waits and failures since the start.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.inner.path
+    pub fn figures(&self) -> Figures {
+        let mut figures = self.inner.counters.figures();
+        if self.inner.writer.hangs() {
+            figures.writes_fail = Some("write_hangs");
+        }
+        figures
     }
 
-    /// Ends the writer when it has done what was asked before, and waits for it. Later writes get
-    /// [`StoreError::Closed`]. Blocks.
+    /// Whether the server of the database cannot be reached, as far as anybody has tried.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        self.inner.read.away.load(Ordering::Relaxed)
+    }
+
+    /// Resolves when a write found no room on the disk.
+    pub async fn found_full(&self) {
+        self.inner.full.notified().await;
+    }
+
+    /// A number that stands still while no row changes: what was read after it was taken may be
+    /// shown again as long as it is the same.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.inner.versions.rows()
+    }
+
+    /// The setting that opens this database again.
+    #[cfg(test)]
+    pub(crate) fn setting(&self) -> String {
+        match &self.inner.place {
+            Place::File(path) => path.display().to_string(),
+            Place::Server(url) => url.expose().to_owned(),
+        }
+    }
+
+    /// The embedded database's file; none on PostgreSQL.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match &self.inner.place {
+            Place::File(path) => Some(path),
+            Place::Server(_) => None,
+        }
+    }
+
+    /// Ends the writer when it has done what was asked before, and waits for it, but not for a write
+    /// that hangs. Later writes get [`StoreError::Closed`]. Blocks.
     pub fn close(&self) {
         self.inner.writer.close();
     }
@@ -141,20 +277,22 @@ impl Store {
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Store")
-            .field("path", &self.inner.path)
+            .field("place", &self.inner.place)
             .finish_non_exhaustive()
     }
 }
 
-fn plain_path(database: &Path) -> Result<PathBuf, StoreError> {
-    let path = match database
-        .to_str()
-        .and_then(|text| text.strip_prefix("sqlite:"))
-    {
-        Some(rest) => Path::new(rest),
-        None => database,
-    };
-    std::path::absolute(path).map_err(|error| StoreError::Other(error.to_string()))
+/// A reader with its snapshot begun. Those that a restart of PostgreSQL has cut are passed over.
+fn begun(readers: &Pool<Opener>, read: &Opener) -> Result<PooledConnection<Opener>, StoreError> {
+    for _cut in 0..=READERS {
+        let mut conn = readers.get().map_err(|_timeout| read.absence())?;
+        match connection::begin(&mut conn, Role::Reader) {
+            Ok(()) => return Ok(conn),
+            Err(error) if !connection::lost(&mut conn) => return Err(error),
+            Err(_lost) => {}
+        }
+    }
+    Err(StoreError::Busy)
 }
 
 #[cfg(test)]

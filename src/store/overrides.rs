@@ -5,7 +5,7 @@
 use diesel::dsl::count_star;
 use diesel::prelude::*;
 
-use super::convert::{bound, parse, unsigned, word};
+use super::convert::{bound, parse, plain, unsigned, word};
 use super::schema::overrides;
 use super::{Connection, StoreError};
 use crate::domain::overrides::{Matcher, Override};
@@ -32,13 +32,14 @@ pub struct Request {
 /// When the database fails.
 pub fn put(conn: &mut Connection, new: &Override) -> Result<(), StoreError> {
     let (match_kind, match_text) = new.matcher.parts();
+    let (tool, match_text) = (plain(&new.tool), plain(match_text));
     let session = new.session.map(|id| id.to_string());
     let mut same = diesel::delete(overrides::table)
         .filter(overrides::owner_id.eq(new.owner.to_string()))
         .filter(overrides::kind.eq(new.kind.name()))
-        .filter(overrides::tool.eq(&new.tool))
+        .filter(overrides::tool.eq(tool.as_ref()))
         .filter(overrides::match_kind.eq(match_kind))
-        .filter(overrides::match_text.eq(match_text))
+        .filter(overrides::match_text.eq(match_text.as_ref()))
         .into_boxed();
     same = match &session {
         Some(session) => same.filter(overrides::session_id.eq(session.clone())),
@@ -51,9 +52,9 @@ pub fn put(conn: &mut Connection, new: &Override) -> Result<(), StoreError> {
             overrides::owner_id.eq(new.owner.to_string()),
             overrides::session_id.eq(session),
             overrides::kind.eq(new.kind.name()),
-            overrides::tool.eq(&new.tool),
+            overrides::tool.eq(tool.as_ref()),
             overrides::match_kind.eq(match_kind),
-            overrides::match_text.eq(match_text),
+            overrides::match_text.eq(match_text.as_ref()),
             overrides::approved.eq(new.approved),
             overrides::created_by.eq(&new.by),
             overrides::created_at.eq(new.created_at.0),
@@ -68,12 +69,13 @@ pub fn put(conn: &mut Connection, new: &Override) -> Result<(), StoreError> {
 /// When the database fails.
 pub fn matching(conn: &mut Connection, request: &Request) -> Result<Vec<Override>, StoreError> {
     let (match_kind, match_text) = request.matcher.parts();
+    let (tool, match_text) = (plain(&request.tool), plain(match_text));
     let rows: Vec<Row> = overrides::table
         .filter(overrides::owner_id.eq(request.owner.to_string()))
         .filter(overrides::kind.eq(request.kind.name()))
-        .filter(overrides::tool.eq(&request.tool))
+        .filter(overrides::tool.eq(tool.as_ref()))
         .filter(overrides::match_kind.eq(match_kind))
-        .filter(overrides::match_text.eq(match_text))
+        .filter(overrides::match_text.eq(match_text.as_ref()))
         .filter(
             overrides::session_id
                 .is_null()

@@ -20,6 +20,29 @@ diesel::table! {
         password_hash -> Text,
         disabled -> Bool,
         created_at -> BigInt,
+        deleted_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    invites (id) {
+        id -> Text,
+        code_hash -> Text,
+        role -> Text,
+        created_by -> Text,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+        used_by -> Nullable<Text>,
+        used_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    attempts (key) {
+        key -> Text,
+        failures -> BigInt,
+        last_at -> BigInt,
+        wait_ms -> BigInt,
     }
 }
 
@@ -30,6 +53,37 @@ diesel::table! {
         created_at -> BigInt,
         expires_at -> BigInt,
         revoked_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    api_keys (id) {
+        id -> Text,
+        user_id -> Text,
+        name -> Text,
+        prefix -> Text,
+        hash -> Text,
+        scopes -> Text,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
+        revoked_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    audit (n) {
+        n -> BigInt,
+        at -> BigInt,
+        actor -> Text,
+        credential -> Text,
+        address -> Text,
+        request -> Text,
+        action -> Text,
+        object -> Text,
+        result -> Text,
+        prev -> Text,
+        hash -> Text,
     }
 }
 
@@ -175,12 +229,30 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    trimmed (session_id) {
+        session_id -> Text,
+        owner_id -> Text,
+        through_seq -> BigInt,
+        through_pos -> BigInt,
+    }
+}
+
+diesel::table! {
+    /// The highest place of an event that went with a deleted session.
+    removed (owner_id) {
+        owner_id -> Text,
+        through_pos -> BigInt,
+    }
+}
+
 diesel::joinable!(tokens -> users (user_id));
-diesel::joinable!(tickets -> tokens (sid));
+diesel::joinable!(api_keys -> users (user_id));
 diesel::joinable!(events -> sessions (agent_id));
 diesel::joinable!(tasks -> sessions (session_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
+    api_keys,
     approvals,
     events,
     incarnations,

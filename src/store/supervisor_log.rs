@@ -5,7 +5,7 @@
 use diesel::dsl::max;
 use diesel::prelude::*;
 
-use super::convert::{bound, parse, signed, unsigned};
+use super::convert::{bound, parse, plain, signed, unsigned};
 use super::schema::supervisor_log as log;
 use super::{Connection, StoreError};
 use crate::domain::{Incarnation, SessionId, Timestamp};
@@ -72,7 +72,7 @@ pub fn append(conn: &mut Connection, rows: &[Row]) -> Result<(), StoreError> {
                 log::generation.eq(signed(row.generation)?),
                 log::incarnation.eq(signed(row.incarnation.0)?),
                 log::event.eq(&row.event),
-                log::reason.eq(&row.reason),
+                log::reason.eq(plain(&row.reason)),
                 log::decision.eq(&row.decision),
                 log::next_at.eq(row.next_at.map(|at| at.0)),
                 log::session_id.eq(row.session.map(|id| id.to_string())),
@@ -96,16 +96,6 @@ pub fn page(conn: &mut Connection, after: u64, limit: usize) -> Result<Vec<Row>,
     rows.into_iter().map(line).collect()
 }
 
-/// Drops all but the newest `keep` lines and returns how many went.
-///
-/// # Errors
-/// When the database fails.
-pub fn sweep(conn: &mut Connection, keep: usize) -> Result<usize, StoreError> {
-    let last: Option<i64> = log::table.select(max(log::id)).get_result(conn)?;
-    let limit = last.unwrap_or(0).saturating_sub(bound(keep));
-    Ok(diesel::delete(log::table.filter(log::id.le(limit))).execute(conn)?)
-}
-
 fn repeat(conn: &mut Connection, row: &Row) -> Result<bool, StoreError> {
     let last: Option<Columns> = log::table
         .filter(log::path.eq(&row.path))
@@ -120,6 +110,7 @@ fn repeat(conn: &mut Connection, row: &Row) -> Result<bool, StoreError> {
         at: last.at,
         next_at: last.next_at,
         count: last.count,
+        reason: plain(&row.reason).into_owned(),
         ..row.clone()
     };
     if again != last {

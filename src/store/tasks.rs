@@ -5,7 +5,7 @@
 use diesel::dsl::{count_star, max};
 use diesel::prelude::*;
 
-use super::convert::{bound, from_json, narrow, parse, to_json, unsigned, word};
+use super::convert::{bound, from_json, narrow, parse, plain, to_json, unsigned, word};
 use super::idempotency::{self, KeptReply};
 use super::schema::{sessions, tasks};
 use super::{Connection, StoreError};
@@ -172,7 +172,7 @@ pub fn current(conn: &mut Connection, session: SessionId) -> Result<Option<Task>
 pub fn edit(conn: &mut Connection, id: TaskId, text: &str) -> Result<Task, StoreError> {
     queued(conn, id)?;
     diesel::update(tasks::table.find(id.to_string()))
-        .set(tasks::prompt.eq(text))
+        .set(tasks::prompt.eq(plain(text)))
         .execute(conn)?;
     queued(conn, id)
 }
@@ -235,7 +235,7 @@ fn insert(conn: &mut Connection, new: &NewTask<'_>) -> Result<(), StoreError> {
             tasks::owner_id.eq(new.owner.to_string()),
             tasks::ord.eq(last.unwrap_or(0).saturating_add(1)),
             tasks::state.eq(TaskState::Queued.name()),
-            tasks::prompt.eq(&new.prompt.text),
+            tasks::prompt.eq(plain(&new.prompt.text)),
             tasks::on_uncertain.eq(new.prompt.on_uncertain.name()),
             tasks::metadata.eq(new.prompt.metadata.to_string()),
             tasks::attempt.eq(0),

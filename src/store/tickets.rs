@@ -1,4 +1,4 @@
-//! Tickets that open one WebSocket each in the name of a token.
+//! Tickets that open one WebSocket each in the name of a token or an API key.
 //!
 //! Never the ticket itself, only its SHA-256, and never good twice.
 
@@ -14,7 +14,7 @@ use crate::domain::Timestamp;
 pub struct TicketRow {
     /// SHA-256 of the ticket's text.
     pub hash: [u8; 32],
-    /// The token that it stands for.
+    /// The token or key that it stands for, as a principal names it.
     pub sid: String,
     /// When it ends unused.
     pub expires_at: Timestamp,
@@ -35,8 +35,17 @@ pub fn insert(conn: &mut Connection, ticket: &TicketRow) -> Result<(), StoreErro
     Ok(())
 }
 
-/// Uses a ticket up and returns the `sid` of its token; `None` when it is unknown, used or over.
-/// Whether the token still lives is for the caller to look up.
+/// Whether there is such a ticket, over or not.
+///
+/// # Errors
+/// When the database fails.
+pub fn known(conn: &mut Connection, hash: &[u8; 32]) -> Result<bool, StoreError> {
+    let found = tickets::table.find(hex(hash)).select(tickets::expires_at);
+    Ok(found.first::<i64>(conn).optional()?.is_some())
+}
+
+/// Uses a ticket up and returns the `sid` that it stands for; `None` when it is unknown, used or
+/// over. Whether that still lives is for the caller to look up.
 ///
 /// # Errors
 /// When the database fails.

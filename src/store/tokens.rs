@@ -87,7 +87,27 @@ pub fn revoke(conn: &mut Connection, sid: &str, at: Timestamp) -> Result<bool, S
     Ok(changed > 0)
 }
 
-/// Drops the rows of tokens that are over (their tickets with them) and returns how many.
+/// Ends every token of a person, but not the one that is `kept`; returns how many that were.
+///
+/// # Errors
+/// When the database fails.
+pub fn revoke_user(
+    conn: &mut Connection,
+    user: UserId,
+    kept: Option<&str>,
+    at: Timestamp,
+) -> Result<usize, StoreError> {
+    // No sid is empty.
+    let open = tokens::table
+        .filter(tokens::user_id.eq(user.to_string()))
+        .filter(tokens::sid.ne(kept.unwrap_or_default()))
+        .filter(tokens::revoked_at.is_null());
+    Ok(diesel::update(open)
+        .set(tokens::revoked_at.eq(at.0))
+        .execute(conn)?)
+}
+
+/// Drops the rows of tokens that are over and returns how many.
 ///
 /// # Errors
 /// When the database fails.

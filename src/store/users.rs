@@ -4,7 +4,7 @@
 
 use diesel::prelude::*;
 
-use super::convert::{parse, unsigned, word};
+use super::convert::{bound, parse, unsigned, word};
 use super::schema::users;
 use super::{Connection, StoreError};
 use crate::domain::{Error, Role, Timestamp, UserId};
@@ -71,7 +71,9 @@ pub fn insert(conn: &mut Connection, user: &User) -> Result<(), StoreError> {
 /// When the database fails.
 pub fn by_login(conn: &mut Connection, login: &str) -> Result<Option<User>, StoreError> {
     let key = login.trim().to_lowercase();
-    let query = users::table.select(COLUMNS);
+    let query = users::table
+        .filter(users::deleted_at.is_null())
+        .select(COLUMNS);
     let row: Option<Row> = if key.contains('@') {
         query.filter(users::email_key.eq(key)).first(conn)
     } else {
@@ -86,11 +88,112 @@ pub fn by_login(conn: &mut Connection, login: &str) -> Result<Option<User>, Stor
 /// # Errors
 /// When the database fails.
 pub fn by_id(conn: &mut Connection, id: UserId) -> Result<Option<User>, StoreError> {
-    let query = users::table.find(id.to_string()).select(COLUMNS);
+    let query = users::table
+        .find(id.to_string())
+        .filter(users::deleted_at.is_null())
+        .select(COLUMNS);
     query.first::<Row>(conn).optional()?.map(user).transpose()
 }
 
-/// The first admin that was made, for sign-in with a password alone.
+/// The people with an account, oldest first, and how many they are.
+///
+/// # Errors
+/// When the database fails.
+pub fn list(
+    conn: &mut Connection,
+    (offset, limit): (usize, usize),
+) -> Result<(Vec<User>, u64), StoreError> {
+    let living = || users::table.filter(users::deleted_at.is_null());
+    let total = unsigned(living().count().get_result(conn)?)?;
+    let rows: Vec<Row> = living()
+        .order((users::created_at.asc(), users::id.asc()))
+        .offset(bound(offset))
+        .limit(bound(limit))
+        .select(COLUMNS)
+        .load(conn)?;
+    let people: Result<_, _> = rows.into_iter().map(user).collect();
+    Ok((people?, total))
+}
+
+/// What of these two names somebody else goes by: `username` or `email`.
+///
+/// # Errors
+/// When the database fails.
+pub fn taken(conn: &mut Connection, user: &User) -> Result<Option<&'static str>, StoreError> {
+    let others = || users::table.filter(users::id.ne(user.id.to_string()));
+    let name = others().filter(users::username_key.eq(user.username.to_lowercase()));
+    if name.count().get_result::<i64>(conn)? > 0 {
+        return Ok(Some("username"));
+    }
+    let email = others().filter(users::email_key.eq(user.email.to_lowercase()));
+    let found = email.count().get_result::<i64>(conn)? > 0;
+    Ok(found.then_some("email"))
+}
+
+/// Writes a person anew: names, role, password hash, and whether they are shut out.
+///
+/// # Errors
+/// [`StoreError::NotFound`]; [`StoreError::Conflict`] when a name is taken.
+pub fn update(conn: &mut Connection, user: &User) -> Result<(), StoreError> {
+    let living = users::table
+        .find(user.id.to_string())
+        .filter(users::deleted_at.is_null());
+    let changed = diesel::update(living)
+        .set((
+            users::username.eq(&user.username),
+            users::username_key.eq(user.username.to_lowercase()),
+            users::email.eq(&user.email),
+            users::email_key.eq(user.email.to_lowercase()),
+            users::role.eq(user.role.name()),
+            users::password_hash.eq(&user.password_hash),
+            users::disabled.eq(user.disabled),
+        ))
+        .execute(conn)?;
+    if changed == 0 {
+        return Err(StoreError::NotFound);
+    }
+    Ok(())
+}
+
+/// Deletes a person: nobody signs in with the row any more, and its names are free. It stays for
+/// what names its id.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub fn delete(conn: &mut Connection, id: UserId, at: Timestamp) -> Result<(), StoreError> {
+    // No name has this character.
+    let nobody = format!("!{id}");
+    let living = users::table
+        .find(id.to_string())
+        .filter(users::deleted_at.is_null());
+    let changed = diesel::update(living)
+        .set((
+            users::username_key.eq(&nobody),
+            users::email_key.eq(&nobody),
+            users::email.eq(""),
+            users::password_hash.eq(""),
+            users::disabled.eq(true),
+            users::deleted_at.eq(at.0),
+        ))
+        .execute(conn)?;
+    if changed == 0 {
+        return Err(StoreError::NotFound);
+    }
+    Ok(())
+}
+
+/// How many superadmins can sign in.
+///
+/// # Errors
+/// When the database fails.
+pub fn superadmins(conn: &mut Connection) -> Result<u64, StoreError> {
+    let active = users::table
+        .filter(users::role.eq(Role::Superadmin.name()))
+        .filter(users::disabled.eq(false));
+    unsigned(active.count().get_result(conn)?)
+}
+
+/// The first admin that was made and is not shut out, for sign-in with a password alone.
 ///
 /// # Errors
 /// When the database fails.
@@ -98,6 +201,7 @@ pub fn first_admin(conn: &mut Connection) -> Result<Option<User>, StoreError> {
     let roles = [Role::Admin.name(), Role::Superadmin.name()];
     let query = users::table
         .filter(users::role.eq_any(roles))
+        .filter(users::disabled.eq(false))
         .order((users::created_at.asc(), users::id.asc()))
         .select(COLUMNS);
     query.first::<Row>(conn).optional()?.map(user).transpose()
@@ -117,7 +221,7 @@ pub fn set_hash(conn: &mut Connection, id: UserId, hash: &str) -> Result<(), Sto
     Ok(())
 }
 
-/// How many people have an account.
+/// How many people have or had an account.
 ///
 /// # Errors
 /// When the database fails.

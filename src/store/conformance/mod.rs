@@ -3,10 +3,18 @@
 //!
 //! Never a word of one database's own.
 
+mod accounts;
+mod bound;
+mod ended;
 mod history;
+mod keep;
+mod keys;
 mod overrides;
 mod people;
 mod queue;
+mod sealed;
+mod tally;
+mod texts;
 mod work;
 
 /// Runs each function on a fresh store of each database.
@@ -16,6 +24,14 @@ macro_rules! conform {
             $(#[tokio::test]
             async fn $check() {
                 let (_dir, store) = crate::store::fixture::sqlite();
+                super::$room::$check(store).await;
+            })+
+        }
+
+        mod on_postgres {
+            $(#[tokio::test]
+            async fn $check() {
+                let (_fresh, store) = crate::store::fixture::postgres();
                 super::$room::$check(store).await;
             })+
         }
@@ -46,6 +62,11 @@ conform! {
     overrides::overrides_are_listed_paged_and_forgotten,
     overrides::a_tuning_changes_what_it_names,
     queue::a_decided_question_waits_for_its_program_and_for_nobody_else,
+    accounts::people_are_listed_changed_and_counted,
+    accounts::a_deleted_person_leaves_the_names_and_keeps_the_row,
+    accounts::every_token_of_a_person_ends_but_the_kept_one,
+    accounts::an_invite_is_good_once_and_in_time,
+    accounts::failed_tries_are_kept_and_forgotten,
     history::events_read_back_by_seq_and_by_pos,
     history::a_number_twice_or_a_hole_is_refused_as_a_whole,
     history::facts_and_status_are_written_together,
@@ -53,4 +74,37 @@ conform! {
     history::lives_begin_advance_and_end_once,
     history::a_closure_that_fails_or_panics_leaves_nothing,
     history::a_reader_cannot_write,
+    texts::texts_are_ordered_by_their_bytes,
+    texts::a_nul_is_kept_out_of_every_text,
+    texts::what_failed_inside_of_a_write_is_not_kept,
+    keys::a_key_is_found_with_its_person_until_it_is_forgotten,
+    keys::a_key_is_renamed_and_revoked_by_its_owner_alone,
+    keys::audit_rows_are_a_chain_that_is_shown_by_pages,
+    keys::every_changed_column_of_an_audit_row_is_found,
+    keys::audit_rows_that_are_gone_moved_or_put_in_are_found,
+    keys::an_audit_chain_that_is_computed_anew_does_not_fit_its_seal,
+    keys::what_was_cut_off_an_audit_chain_stays_found_when_it_goes_on,
+    keys::an_audit_chain_without_its_seal_says_so_for_ever,
+    keys::an_audit_table_that_is_emptied_with_its_seal_says_so,
+    keys::old_audit_rows_go_and_leave_a_whole_chain,
+    keys::old_audit_rows_go_in_steps_and_past_those_of_a_time_to_come,
+    keys::every_key_of_a_person_is_revoked_and_nobody_elses,
+    sealed::sealed_values_are_paged_and_exchanged,
+    sealed::sealed_states_of_lives_are_found_among_plain_ones,
+    keep::a_history_is_trimmed_from_its_front_and_keeps_its_end,
+    keep::events_of_a_running_turn_stay,
+    keep::a_session_that_rests_is_deleted_unless_it_has_work,
+    keep::a_deleted_session_goes_step_by_step_and_no_place_is_given_twice,
+    keep::old_decisions_go_and_the_last_one_stays,
+    keep::files_of_processes_are_needed_while_their_end_is_open,
+    ended::old_tasks_go_but_not_the_last_one_nor_what_is_open_or_named,
+    ended::tasks_beyond_the_newest_go_in_the_order_of_the_queue,
+    ended::answered_questions_go_by_age_and_number,
+    ended::processes_go_when_their_end_is_read_and_nothing_open_names_them,
+    ended::questions_processes_and_lines_are_counted,
+    keep::figures_count_by_owner_and_in_all,
+    keep::rows_are_carried_to_another_database_as_they_are,
+    keep::a_copy_of_a_newer_schema_is_refused_before_anything_is_made,
+    bound::a_database_has_an_id_and_knows_its_sessions,
+    tally::sessions_and_waiting_tasks_are_counted,
 }

@@ -4,8 +4,9 @@
 
 use diesel::prelude::*;
 
-use super::super::convert::{signed, to_json, word};
+use super::super::convert::{plain, signed, to_json, word};
 use super::super::schema::{approvals, incarnations, sessions, tasks};
+use super::super::version::members_change;
 use super::super::{Connection, StoreError, approvals as questions, overrides};
 use crate::domain::change::TaskMove;
 use crate::domain::{
@@ -122,16 +123,18 @@ fn move_task(
         .incarnation
         .map(|number| signed(number.0))
         .transpose()?;
+    let reason = step.reason.as_deref().map(plain);
+    let text = step.text.as_deref().map(plain);
     let moved = Moved {
         state: step.to.name(),
         incarnation,
         attempt: step.attempt.map(i64::from),
         // A new attempt does not carry the reason of the one before.
-        reason: match (step.reason.as_deref(), step.to) {
+        reason: match (reason.as_deref(), step.to) {
             (None, TaskState::Dispatching) => Some(None),
             (reason, _) => reason.map(Some),
         },
-        text: step.text.as_deref(),
+        text: text.as_deref(),
         usage: step.usage.as_ref().map(ToString::to_string),
         started_at: starts.then_some(step.at.0),
         ended_at: step.to.ended().then_some(step.at.0),
@@ -244,7 +247,7 @@ fn resolve(conn: &mut Connection, id: ApprovalId, answer: &Answer<'_>) -> Result
         .set((
             approvals::state.eq(answer.to.name()),
             approvals::resolved_by.eq(answer.by),
-            approvals::response.eq(answer.response),
+            approvals::response.eq(answer.response.map(plain)),
             approvals::resolved_at.eq(answer.at.0),
         ))
         .execute(conn)?;
@@ -256,6 +259,7 @@ fn archive(conn: &mut Connection, session: SessionId, at: Timestamp) -> Result<(
     let open = sessions::table
         .find(session.to_string())
         .filter(sessions::archived_at.is_null());
+    members_change();
     diesel::update(open)
         .set(sessions::archived_at.eq(at.0))
         .execute(conn)?;

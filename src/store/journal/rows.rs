@@ -1,11 +1,13 @@
 //! The INSERT of events: many rows a statement, and each statement prepared once.
 //!
-//! Never builds SQL from data: the texts differ in their number of rows only.
+//! Never builds SQL from data: the texts differ in their number of rows only, and are the same for
+//! every database.
 
+use diesel::backend::Backend;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
-use diesel::sql_types::{BigInt, Text};
-use diesel::sqlite::{Sqlite, SqliteConnection};
+use diesel::serialize::ToSql;
+use diesel::sql_types::{BigInt, HasSqlType, Text};
 
 use super::super::convert::signed;
 use super::super::{Connection, StoreError};
@@ -22,7 +24,6 @@ pub fn insert(
     batches: &[Batch],
     places: &[CommittedBatch],
 ) -> Result<(), StoreError> {
-    let Connection::Sqlite(conn) = conn;
     let name = |batch: &Batch| (batch.session.to_string(), batch.owner.to_string());
     let names: Vec<(String, String)> = batches.iter().map(name).collect();
     let mut rows = Vec::with_capacity(batches.iter().map(|batch| batch.events.len()).sum());
@@ -42,9 +43,23 @@ pub fn insert(
             });
         }
     }
-    let rest = execute::<MANY>(conn, &rows)?;
-    let rest = execute::<SOME>(conn, rest)?;
-    execute::<1>(conn, rest)?;
+    match conn {
+        Connection::Sqlite(conn) => all(conn, &rows),
+        Connection::Postgres(conn) => all(conn, &rows),
+    }
+}
+
+/// Past the enum of connections: that one writes a statement's text anew each time.
+fn all<C>(conn: &mut C, rows: &[Row<'_>]) -> Result<(), StoreError>
+where
+    C: diesel::Connection,
+    C::Backend: HasSqlType<Text> + HasSqlType<BigInt>,
+    str: ToSql<Text, C::Backend>,
+    i64: ToSql<BigInt, C::Backend>,
+{
+    let rest = execute::<MANY, C>(conn, rows)?;
+    let rest = execute::<SOME, C>(conn, rest)?;
+    execute::<1, C>(conn, rest)?;
     Ok(())
 }
 
@@ -60,10 +75,16 @@ struct Row<'a> {
 }
 
 /// Runs as many statements of `N` rows as there are full ones and returns the rest.
-fn execute<'r, 'a, const N: usize>(
-    conn: &mut SqliteConnection,
+fn execute<'r, 'a, const N: usize, C>(
+    conn: &mut C,
     rows: &'r [Row<'a>],
-) -> Result<&'r [Row<'a>], StoreError> {
+) -> Result<&'r [Row<'a>], StoreError>
+where
+    C: diesel::Connection,
+    C::Backend: HasSqlType<Text> + HasSqlType<BigInt>,
+    str: ToSql<Text, C::Backend>,
+    i64: ToSql<BigInt, C::Backend>,
+{
     let (full, rest) = rows.as_chunks::<N>();
     for rows in full {
         Insert(rows).execute(conn)?;
@@ -81,10 +102,15 @@ impl<const N: usize> QueryId for Insert<'_, '_, N> {
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl<const N: usize> RunQueryDsl<SqliteConnection> for Insert<'_, '_, N> {}
+impl<const N: usize, C> RunQueryDsl<C> for Insert<'_, '_, N> {}
 
-impl<const N: usize> QueryFragment<Sqlite> for Insert<'_, '_, N> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+impl<const N: usize, DB> QueryFragment<DB> for Insert<'_, '_, N>
+where
+    DB: Backend + HasSqlType<Text> + HasSqlType<BigInt>,
+    str: ToSql<Text, DB>,
+    i64: ToSql<BigInt, DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         out.push_sql(
             "INSERT INTO events (agent_id, seq, pos, owner_id, kind, at, incarnation, data) VALUES",
         );

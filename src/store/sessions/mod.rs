@@ -2,19 +2,20 @@
 //!
 //! Never writes the status column of an existing row.
 
-use diesel::dsl::{count_star, exists, max, not};
+use diesel::dsl::{count_star, exists, not};
 use diesel::prelude::*;
 
 use super::convert::{bound, from_json, parse, to_json, unsigned, word};
-use super::schema::{approvals, events, incarnations, sessions, tasks};
+use super::schema::{approvals, incarnations, sessions, tasks};
+use super::version::members_change;
 use super::{Connection, StoreError};
 use crate::domain::{
-    ApprovalState, Kind, PermissionMode, Session, SessionId, Status, TaskId, TaskState, Timestamp,
-    UserId, status,
+    Kind, PermissionMode, Session, SessionId, Status, TaskId, Timestamp, UserId, status,
 };
 
+mod figures;
 mod query;
-pub use query::{Filter, Order};
+pub use query::{ALIVE, Filter, Order};
 
 /// A session to store.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +47,7 @@ pub struct SessionOverview {
 /// [`StoreError::Conflict`] when the owner has another session of this name.
 pub fn insert(conn: &mut Connection, new: &NewSessionRow<'_>) -> Result<(), StoreError> {
     let session = new.session;
+    members_change();
     diesel::insert_into(sessions::table)
         .values((
             sessions::id.eq(session.id.to_string()),
@@ -152,17 +154,38 @@ pub fn list(
     let total: i64 = query::matching(filter)
         .select(count_star())
         .get_result(conn)?;
+    Ok((rows(conn, filter, offset, limit)?, unsigned(total)?))
+}
+
+fn rows(
+    conn: &mut Connection,
+    filter: &Filter,
+    offset: usize,
+    limit: usize,
+) -> Result<Vec<Session>, StoreError> {
     let page = query::ordered(query::matching(filter), filter.order)
         .select(COLUMNS)
         .offset(bound(offset))
         .limit(bound(limit));
     let rows: Vec<Row> = page.load(conn)?;
-    let sessions: Result<Vec<_>, _> = rows.into_iter().map(session).collect();
-    Ok((sessions?, unsigned(total)?))
+    rows.into_iter().map(session).collect()
 }
 
-/// [`list`] with what a list shows of each; a fixed number of statements for each entry, none of
-/// which grows with its history.
+/// One page with what a list shows of each session, without a count of all.
+///
+/// # Errors
+/// When the database fails.
+pub(super) fn page(
+    conn: &mut Connection,
+    filter: &Filter,
+    offset: usize,
+    limit: usize,
+) -> Result<Vec<SessionOverview>, StoreError> {
+    let found = rows(conn, filter, offset, limit)?;
+    figures::of(conn, found)
+}
+
+/// [`list`] with what a list shows of each: one more statement, whatever the page holds.
 ///
 /// # Errors
 /// When the database fails.
@@ -173,8 +196,7 @@ pub fn overviews(
     limit: usize,
 ) -> Result<(Vec<SessionOverview>, u64), StoreError> {
     let (found, total) = list(conn, filter, offset, limit)?;
-    let entries: Result<Vec<_>, _> = found.into_iter().map(|one| look(conn, one)).collect();
-    Ok((entries?, total))
+    Ok((figures::of(conn, found)?, total))
 }
 
 /// One session with what a list shows of it.
@@ -186,7 +208,7 @@ pub fn overview(
     id: SessionId,
 ) -> Result<Option<SessionOverview>, StoreError> {
     let found = by_id(conn, id)?;
-    found.map(|session| look(conn, session)).transpose()
+    Ok(figures::of(conn, found.into_iter().collect())?.pop())
 }
 
 /// Every session that a recovery must look at: the facts claim a process that is held, waits or is
@@ -230,41 +252,6 @@ pub fn unsettled(conn: &mut Connection) -> Result<Vec<Session>, StoreError> {
         .select(COLUMNS)
         .load(conn)?;
     rows.into_iter().map(session).collect()
-}
-
-fn look(conn: &mut Connection, session: Session) -> Result<SessionOverview, StoreError> {
-    let id = session.id.to_string();
-    let last: Option<i64> = events::table
-        .filter(events::agent_id.eq(&id))
-        .select(max(events::seq))
-        .get_result(conn)?;
-    let open: Vec<(String, String)> = tasks::table
-        .filter(tasks::session_id.eq(&id))
-        .filter(tasks::ended_at.is_null())
-        .select((tasks::id, tasks::state))
-        .load(conn)?;
-    let pending: i64 = approvals::table
-        .filter(approvals::session_id.eq(&id))
-        .filter(approvals::resolved_at.is_null())
-        .filter(approvals::state.eq(ApprovalState::Pending.name()))
-        .count()
-        .get_result(conn)?;
-    let mut overview = SessionOverview {
-        session,
-        last_seq: unsigned(last.unwrap_or(0))?,
-        queue_depth: 0,
-        turn_task: None,
-        pending_approvals: unsigned(pending)?,
-    };
-    for (task, state) in open {
-        let state = word("task state", &state, TaskState::parse)?;
-        if state == TaskState::Queued {
-            overview.queue_depth = overview.queue_depth.saturating_add(1);
-        } else if state.in_turn() {
-            overview.turn_task = Some(parse("task id", &task)?);
-        }
-    }
-    Ok(overview)
 }
 
 type Row = (

@@ -9,7 +9,7 @@ use super::super::schema::sessions;
 use crate::domain::{Kind, SessionId, Status, UserId};
 
 /// Which sessions match. The default matches every one that is not archived.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Filter {
     /// Only those of this person.
     pub owner: Option<UserId>,
@@ -26,7 +26,7 @@ pub struct Filter {
 }
 
 /// The order of a list; ties are broken by id, so that pages never overlap.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Order {
     /// Newest first.
     #[default]

@@ -49,30 +49,36 @@ async fn a_killed_process_leaves_whole_batches_and_all_that_it_promised() {
     for wanted in [1, 20, 60] {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("callboard.db");
-        let (session, promised) = kill_after(&path, wanted);
-        let store = Store::open(&path).unwrap();
-        let ((oldest, latest), life) = store
-            .read(move |conn| {
-                Ok((
-                    events::bounds(conn, session)?,
-                    incarnations::latest(conn, session)?.unwrap(),
-                ))
-            })
-            .await
-            .unwrap();
-        assert!(promised >= wanted);
-        assert_eq!(oldest, 1);
-        assert_eq!(latest % EVENTS, 0, "half a batch");
-        let batches = latest / EVENTS;
-        assert!(
-            batches >= promised,
-            "{batches} of {promised} promised ones are there"
-        );
-        assert_eq!((life.offset, life.snapshot), (batches, batches.to_string()));
-        let page = store.read(move |conn| events::page(conn, session, 0, usize::MAX, None));
-        let seqs: Vec<u64> = page.await.unwrap().iter().map(|event| event.seq).collect();
-        assert_eq!(seqs, (1..=latest).collect::<Vec<_>>());
+        survives(path.to_str().unwrap(), wanted).await;
+        let fresh = Fresh::migrated();
+        survives(&fresh.url(), wanted).await;
     }
+}
+
+async fn survives(database: &str, wanted: u64) {
+    let (session, promised) = kill_after(database, wanted);
+    let store = Store::open(database).unwrap();
+    let ((oldest, latest), life) = store
+        .read(move |conn| {
+            Ok((
+                events::bounds(conn, session)?,
+                incarnations::latest(conn, session)?.unwrap(),
+            ))
+        })
+        .await
+        .unwrap();
+    assert!(promised >= wanted);
+    assert_eq!(oldest, 1);
+    assert_eq!(latest % EVENTS, 0, "half a batch");
+    let batches = latest / EVENTS;
+    assert!(
+        batches >= promised,
+        "{batches} of {promised} promised ones are there"
+    );
+    assert_eq!((life.offset, life.snapshot), (batches, batches.to_string()));
+    let page = store.read(move |conn| events::page(conn, session, 0, usize::MAX, None));
+    let seqs: Vec<u64> = page.await.unwrap().iter().map(|event| event.seq).collect();
+    assert_eq!(seqs, (1..=latest).collect::<Vec<_>>());
 }
 
 /// Runs the child and kills it (SIGKILL) after it has said so many commits. Returns its session
@@ -81,11 +87,11 @@ async fn a_killed_process_leaves_whole_batches_and_all_that_it_promised() {
     clippy::disallowed_methods,
     reason = "the test's own process, not an agent"
 )]
-fn kill_after(path: &Path, wanted: u64) -> (SessionId, u64) {
+fn kill_after(database: &str, wanted: u64) -> (SessionId, u64) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "--nocapture", "--test-threads=1"])
         .arg("store::tests::crash::the_part_of_the_killed_process")
-        .env(PART, path)
+        .env(PART, database)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

@@ -1,69 +1,20 @@
-//! Tests of the embedded database: files, migrations, a full disk, a killed process, and a model
-//! of the event log.
+//! Tests of the databases: files, migrations, a full disk, a killed process, a lost server, and a
+//! model of the event log.
 
+pub mod cluster;
 mod crash;
+mod lost;
 mod model;
+mod schema;
+mod wire;
 
 use std::os::unix::fs::PermissionsExt;
 
 use diesel::connection::SimpleConnection;
-use diesel_migrations::MigrationHarness;
 
-use super::connection::{MIGRATIONS, Opener, Role};
+use super::connection::{Opener, Role};
 use super::fixture::*;
 use super::*;
-
-fn schema(conn: &mut Connection) -> Vec<String> {
-    use crate::store::Connection;
-    use diesel::prelude::*;
-    diesel::table! {
-        sqlite_master (name) {
-            name -> Text,
-            sql -> Nullable<Text>,
-        }
-    }
-    let Connection::Sqlite(conn) = conn;
-    sqlite_master::table
-        .filter(sqlite_master::sql.is_not_null())
-        .filter(sqlite_master::name.not_like("__diesel%"))
-        .order(sqlite_master::name.asc())
-        .select(sqlite_master::sql.assume_not_null())
-        .load(conn)
-        .unwrap()
-}
-
-#[test]
-fn migrations_go_up_down_and_up_again_to_the_same_schema() {
-    let dir = tempfile::tempdir().unwrap();
-    let opener = Opener {
-        path: dir.path().join("x.db"),
-        role: Role::Writer,
-    };
-    let mut conn = opener.open().unwrap();
-    connection::migrate(&mut conn).unwrap();
-    let first = schema(&mut conn);
-    assert!(first.len() > 11, "{first:?}");
-    let Connection::Sqlite(raw) = &mut conn;
-    raw.revert_all_migrations(MIGRATIONS).unwrap();
-    assert_eq!(schema(&mut conn), Vec::<String>::new());
-    connection::migrate(&mut conn).unwrap();
-    assert_eq!(schema(&mut conn), first);
-}
-
-#[tokio::test]
-async fn a_database_of_a_newer_build_is_refused_and_left_alone() {
-    let (_dir, store) = sqlite();
-    let newer = "INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231000001')";
-    store
-        .write(move |conn| Ok(conn.batch_execute(newer)?))
-        .await
-        .unwrap();
-    let path = store.path().to_owned();
-    drop(store);
-    let refused = Store::open(path).unwrap_err();
-    assert_eq!(refused.code(), "schema_newer");
-    assert!(refused.to_string().contains("20991231000001"));
-}
 
 #[tokio::test]
 async fn the_files_are_private_and_an_open_again_finds_everything() {
@@ -130,6 +81,12 @@ async fn a_full_disk_is_said_so_and_work_goes_on_when_there_is_room() {
 #[tokio::test]
 async fn readers_read_while_a_write_is_open() {
     let (_dir, store) = sqlite();
+    reads_beside_a_write(store).await;
+    let (_fresh, store) = postgres();
+    reads_beside_a_write(store).await;
+}
+
+async fn reads_beside_a_write(store: Store) {
     let (inside, entered) = tokio::sync::oneshot::channel();
     let (go, leave) = tokio::sync::oneshot::channel::<()>();
     let writer = store.clone();
@@ -167,10 +124,8 @@ async fn the_database_in_another_hand_is_busy() {
         .write(|conn| Ok(conn.batch_execute("PRAGMA busy_timeout = 1")?))
         .await
         .unwrap();
-    let opener = Opener {
-        path: store.path().to_owned(),
-        role: Role::Writer,
-    };
+    let place = Place::File(store.path().unwrap().to_owned());
+    let opener = Opener::new(place, Role::Writer);
     let mut other = opener.open().unwrap();
     other.batch_execute("BEGIN IMMEDIATE").unwrap();
     let busy = store.write(|conn| meta::set(conn, "k", "v")).await;

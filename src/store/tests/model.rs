@@ -78,8 +78,7 @@ impl Model {
     }
 }
 
-async fn agree(commits: Vec<Commit>, questions: Vec<Question>) {
-    let (_dir, store) = sqlite();
+async fn agree(store: Store, commits: Vec<Commit>, questions: Vec<Question>) {
     let mut sessions = Vec::new();
     for _ in 0..3 {
         sessions.push(owned(&store).await.1);
@@ -137,6 +136,9 @@ proptest! {
         questions in questions(),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(agree(commits, questions));
+        let (_dir, store) = sqlite();
+        runtime.block_on(agree(store, commits.clone(), questions.clone()));
+        let (_fresh, store) = postgres();
+        runtime.block_on(agree(store, commits, questions));
     }
 }
