@@ -1,7 +1,8 @@
-//! Who somebody is: password hashes, signed tokens, tickets, and the first admin.
+//! Who somebody is: password hashes, signed tokens, API keys, tickets, and the first admin.
 //!
 //! Never reads a row and never decides what a person may do.
 
+pub mod api_key;
 mod first_admin;
 mod password;
 mod ticket;
@@ -12,7 +13,7 @@ use crate::domain::Error;
 pub use first_admin::{FirstAdmin, first_admin};
 pub use password::{Passwords, acceptable, needs_rehash};
 pub use ticket::Ticket;
-pub use token::{Claims, Issued, Tokens, new_sid};
+pub use token::{Claims, Issued, Tokens, kid, new_sid};
 
 /// No token came with the request.
 #[must_use]

@@ -3,6 +3,8 @@
 //!
 //! Never names HTTP, and `Internal` text never reaches a client.
 
+use super::scope::Scope;
+
 /// Result of an operation of the house.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -44,6 +46,12 @@ pub enum Error {
         code: &'static str,
         /// What is not allowed.
         message: String,
+    },
+    /// Known, and allowed to the person, but not with this API key.
+    #[error("the API key has no scope `{}`", .scope.name())]
+    MissingScope {
+        /// The scope that it takes.
+        scope: Scope,
     },
     /// The object's state does not allow it now.
     #[error("{message}")]
@@ -175,6 +183,7 @@ impl Error {
             | Self::Conflict { code, .. }
             | Self::Busy { code, .. }
             | Self::Unavailable { code, .. } => code,
+            Self::MissingScope { .. } => "missing_scope",
             Self::KeyReused => "idempotency_key_reused",
             Self::TooLarge { .. } => "too_large",
             Self::EpochChanged { .. } => "epoch_changed",

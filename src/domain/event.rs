@@ -113,7 +113,7 @@ impl Draft {
     /// A draft of these data; too long strings in them are cut and `truncated` is set.
     #[must_use]
     pub fn new(kind: EventKind, at: Timestamp, data: Value) -> Self {
-        let text = data.to_string();
+        let text = serde_json::to_string(&data).unwrap_or_else(|_| data.to_string());
         let data = if text.len() <= MAX_EVENT_BYTES {
             text
         } else {
@@ -159,6 +159,10 @@ impl Event {
     }
 }
 
+/// What stands where a text was cut, whoever cuts it: secrets are covered after that, and what is
+/// left of one beside this mark is covered by it.
+pub const CUT: &str = "\u{2026}";
+
 /// Cuts the longest strings until the whole fits, and says so in the object.
 fn cut(mut data: Value, bytes: usize) -> Value {
     for limit in [48 * 1024, 16 * 1024, 4 * 1024, 1024, 128] {
@@ -184,7 +188,7 @@ fn shorten(value: &mut Value, limit: usize) {
         Value::String(text) => {
             if text.len() > limit {
                 text.truncate(text.floor_char_boundary(limit));
-                text.push('\u{2026}');
+                text.push_str(CUT);
             }
         }
         Value::Array(items) => items.iter_mut().for_each(|item| shorten(item, limit)),

@@ -62,6 +62,9 @@ uuid_id!(
     now_v7,
     "An answer that is given again by itself. UUIDv7."
 );
+uuid_id!(KeyId, new_v4, "An API key of a person. UUIDv4.");
+
+uuid_id!(InviteId, now_v7, "An invitation to register. UUIDv7.");
 
 impl SessionId {
     /// The first eight characters: what people see and may type where it is unambiguous.
@@ -107,6 +110,15 @@ impl Timestamp {
         Self(self.0.saturating_add(ms))
     }
 
+    /// Reads an RFC 3339 time with any offset; `None` when it is none.
+    #[must_use]
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let form = &time::format_description::well_known::Rfc3339;
+        let at = time::OffsetDateTime::parse(text, form).ok()?;
+        let ms = at.unix_timestamp_nanos().div_euclid(1_000_000);
+        i64::try_from(ms).ok().map(Self)
+    }
+
     /// RFC 3339 with milliseconds, as every door shows times.
     #[must_use]
     pub fn rfc3339(self) -> String {
@@ -129,6 +141,10 @@ mod tests {
     #[test]
     fn a_timestamp_shows_milliseconds_in_utc() {
         assert_eq!(Timestamp(1_500).rfc3339(), "1970-01-01T00:00:01.500Z");
+        for text in ["1970-01-01T00:00:01.500Z", "1970-01-01T02:00:01.5+02:00"] {
+            assert_eq!(Timestamp::parse_rfc3339(text), Some(Timestamp(1_500)));
+        }
+        assert_eq!(Timestamp::parse_rfc3339("tomorrow"), None);
     }
 
     #[test]

@@ -3,8 +3,13 @@
 //!
 //! Never does input or output, never reads a clock and never names another room.
 
+pub mod account;
 pub mod agent;
+pub mod api_key;
 pub mod approval;
+pub mod attempts;
+pub mod audit;
+pub mod chain;
 pub mod change;
 pub mod confidential;
 pub mod cursor;
@@ -12,6 +17,7 @@ pub mod error;
 pub mod event;
 pub mod exit;
 pub mod id;
+pub mod invite;
 pub mod limit;
 pub mod options;
 pub mod overrides;
@@ -19,30 +25,40 @@ pub mod permission;
 pub mod principal;
 pub mod program;
 pub mod prompt;
+pub mod scope;
 pub mod server_lock;
 pub mod session;
+pub mod space;
 pub mod status;
 pub mod survival;
 pub mod task;
 pub mod user;
 
 pub use agent::Kind;
+pub use api_key::ApiKey;
 pub use approval::{Approval, ApprovalKind, ApprovalState, Risk};
+pub use attempts::{Attempts, Curve};
+pub use audit::{AuditNote, AuditResult};
 pub use change::{Batch, Change, NewIncarnation, Progress, TaskMove, Tuning};
 pub use confidential::Confidential;
 pub use cursor::{After, StreamCursor};
 pub use error::{Error, Result};
-pub use event::{Draft, Event, EventKind};
+pub use event::{CUT, Draft, Event, EventKind};
 pub use exit::{ExitReason, ExitReport};
-pub use id::{ApprovalId, Incarnation, OverrideId, SessionId, TaskId, Timestamp, UserId};
+pub use id::{
+    ApprovalId, Incarnation, InviteId, KeyId, OverrideId, SessionId, TaskId, Timestamp, UserId,
+};
+pub use invite::{Invite, InviteState};
 pub use limit::LimitKind;
 pub use options::{Options, SessionLimits};
 pub use overrides::{Matcher, Override, Remember};
 pub use permission::PermissionMode;
 pub use principal::{Principal, Role};
 pub use prompt::{OnUncertain, Placement, Prompt};
+pub use scope::{Scope, Scopes};
 pub use server_lock::{SERVER_LOCK, ServerNote};
 pub use session::{Completion, NewSession, Session};
+pub use space::Space;
 pub use status::{
     Cut, Facts, Lifecycle, Process, Stall, StallKind, Status, TurnFact, TurnPhase, status,
 };

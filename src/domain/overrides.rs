@@ -8,10 +8,15 @@ use serde_json::{Map, Value};
 use super::agent::Kind;
 use super::approval::{Approval, ApprovalKind, ApprovalState, Risk};
 use super::error::{Error, Result};
+use super::event::CUT;
 use super::id::{OverrideId, SessionId, Timestamp, UserId};
 
 /// Most bytes of a command or path that can be remembered.
 pub const MAX_MATCH: usize = 16 * 1024;
+/// Shortest run of signs that stands for a secret.
+const COVERED: u32 = 8;
+/// Most bytes of a tool's name: an index of the rows has it.
+const MAX_TOOL: usize = 512;
 /// Arguments that name a file, in the order in which they are looked for.
 const PATHS: [&str; 3] = ["file_path", "path", "notebook_path"];
 
@@ -135,6 +140,19 @@ impl Matcher {
     }
 }
 
+/// Whether there is a run of signs as it stands for a secret. A row has its text covered, so nothing
+/// else tells it from what was said.
+#[must_use]
+pub fn is_covered(text: &str) -> bool {
+    let mut run = (0, '\0');
+    text.chars().any(|sign| {
+        let goes_on = sign == run.1 && "*#~^!?|$%&".contains(sign);
+        let length: u32 = if goes_on { run.0 } else { 0 };
+        run = (length.saturating_add(1), sign);
+        run.0 >= COVERED
+    })
+}
+
 /// All arguments, where others than the command say what it does (a path, a switch).
 fn exactly(args: &Value) -> Option<String> {
     let map = args.as_object()?;
@@ -162,7 +180,7 @@ fn cut(text: &str) -> String {
     let mut shown = String::new();
     for (count, letter) in text.chars().enumerate() {
         if count == 200 {
-            shown.push_str(" ...");
+            shown.push_str(CUT);
             break;
         }
         if letter.is_control() {
@@ -261,6 +279,12 @@ pub fn may_remember(approval: &Approval, matcher: &Matcher) -> Result<()> {
     if matcher.parts().1.len() > MAX_MATCH {
         return no("the command is too long to be remembered");
     }
+    if is_covered(matcher.parts().1) {
+        return no("a secret in it is covered, so the same request could not be known again");
+    }
+    if approval.tool.len() > MAX_TOOL {
+        return no("the name of the tool is too long to be remembered");
+    }
     Ok(())
 }
 
@@ -315,7 +339,23 @@ mod tests {
         assert_eq!(words(Matcher::Path("/a".into())), "bash, at the path /a");
         assert_eq!(words(Matcher::Tool), "bash, every request");
         let long = words(Matcher::Command("x".repeat(500)));
-        assert!(long.ends_with("x ...`") && long.len() < 250, "{long}");
+        assert!(long.ends_with("x\u{2026}`") && long.len() < 250, "{long}");
+    }
+
+    #[test]
+    fn what_was_covered_is_told_from_what_was_said() {
+        for text in ["curl -H ********", "a$$$$$$$$$b", "\u{e4}########"] {
+            assert!(is_covered(text), "{text}");
+        }
+        for text in [
+            "ls *******",
+            "--------",
+            "xxxxxxxxxxx",
+            "* * * * * * * *",
+            "**##**##",
+        ] {
+            assert!(!is_covered(text), "{text}");
+        }
     }
 
     #[test]

@@ -63,7 +63,10 @@ fn the_keys_outlive_a_restart_and_are_private() {
     assert_eq!(mode(&keys), 0o700);
     assert_eq!(mode(&keys.join("master.key")), 0o600);
     assert_eq!(mode(&keys.join("jwt.key")), 0o600);
-    assert_eq!(std::fs::read_dir(&keys).unwrap().count(), 2);
+    assert_eq!(mode(&keys.join("audit.key")), 0o600);
+    assert_eq!(first.audit_key().expose(), second.audit_key().expose());
+    assert_ne!(first.audit_key().expose(), first.signing_key().expose());
+    assert_eq!(std::fs::read_dir(&keys).unwrap().count(), 3);
 }
 
 #[test]
@@ -85,6 +88,13 @@ fn a_key_that_others_may_read_or_that_is_damaged_is_refused() {
     };
     assert!(error.to_string().contains("chmod 600"), "{error}");
     std::fs::set_permissions(&master, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let keys = dir.path().join("keys");
+    std::fs::set_permissions(&keys, std::fs::Permissions::from_mode(0o770)).unwrap();
+    let Err(error) = Secrets::open(dir.path()) else {
+        panic!("trusted");
+    };
+    assert!(error.to_string().contains("chmod 700"), "{error}");
+    std::fs::set_permissions(&keys, std::fs::Permissions::from_mode(0o700)).unwrap();
     std::fs::write(&master, "short\n").unwrap();
     assert!(Secrets::open(dir.path()).is_err());
 }
