@@ -4,7 +4,7 @@
 //! Never an owner of live state: each counter names the actor that writes it.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use tokio::sync::Semaphore;
@@ -15,9 +15,11 @@ use crate::keeper::{Caps, Isolation, Spawner};
 use crate::secrets::Secrets;
 use crate::store::Store;
 
+use super::backlog::Backlog;
 use super::directory::Directory;
 use super::ledger::Ledger;
 use super::programs::Programs;
+use super::redaction::Redactors;
 use super::tree::Trunk;
 
 /// Shared by all actors of one server.
@@ -28,6 +30,8 @@ pub struct Shared {
     pub(super) config: Arc<Config>,
     /// Opens the sealed environments of sessions.
     pub(super) secrets: Arc<Secrets>,
+    /// What covers the secrets of sessions that are awake.
+    pub(super) redactors: Redactors,
     /// The one thread that starts keepers.
     pub(super) spawner: Spawner,
     /// Where the directories of incarnations are: `<root>/<session>/<incarnation>/`.
@@ -57,8 +61,12 @@ pub struct Shared {
     /// Last pos of the commit under way: rows may show it before anybody is told. Written by the
     /// journal.
     pub(super) writing_pos: AtomicU64,
+    /// How often retention has taken events away. Written by who carries it out.
+    pub(super) retained: AtomicU64,
     /// Batches that wait for a commit. Written by the journal.
     pub(super) journal_pending: AtomicUsize,
+    /// How far behind the journal is. Written by the journal.
+    pub(super) backlog: Backlog,
     /// Sessions that wait for a place. Written by the sessions.
     pub(super) waiting: AtomicUsize,
     /// Whether new work is refused. Written by the drain.
@@ -99,6 +107,7 @@ impl Shared {
             store: parts.store,
             config: parts.config,
             secrets: parts.secrets,
+            redactors: Redactors::default(),
             spawner: parts.spawner,
             server_exe: parts.server_exe,
             isolation: parts.isolation,
@@ -112,7 +121,9 @@ impl Shared {
             gate,
             latest_pos: AtomicU64::new(0),
             writing_pos: AtomicU64::new(0),
+            retained: AtomicU64::new(0),
             journal_pending: AtomicUsize::new(0),
+            backlog: Backlog::default(),
             waiting: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             trouble: Mutex::new(None),
@@ -148,6 +159,7 @@ pub(super) struct Readers {
     /// Followers and waiting pollers.
     pub live: AtomicUsize,
     touched: Mutex<Instant>,
+    closed: AtomicBool,
 }
 
 impl Readers {
@@ -155,7 +167,17 @@ impl Readers {
         Arc::new(Self {
             live: AtomicUsize::new(0),
             touched: Mutex::new(Instant::now()),
+            closed: AtomicBool::new(false),
         })
+    }
+
+    /// The session is being deleted: nobody reads its ring in place any more.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    pub(super) fn closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     /// A poller was here.

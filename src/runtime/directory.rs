@@ -14,11 +14,14 @@ use super::agent::AgentActor;
 use super::feed::Feed;
 use super::queue::Queue;
 use super::session::SessionActor;
+use super::window::Window;
 
 /// The actors of one session's subtree, in their generation of now.
 #[derive(Clone)]
 pub(super) struct Handles {
     pub feed: Addr<Feed>,
+    /// What the feed shows to pollers.
+    pub window: Arc<Window>,
     pub session: Addr<SessionActor>,
     pub queue: Addr<Queue>,
     pub agent: Addr<AgentActor>,
@@ -49,6 +52,14 @@ impl Directory {
         let receiver = self.slot(id).subscribe();
         let now = receiver.borrow().clone().filter(Handles::connected);
         (now, receiver)
+    }
+
+    /// The window of a session that is awake; makes no place for one that is not.
+    pub(super) fn window(&self, id: SessionId) -> Option<Arc<Window>> {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let handles = slots.get(&id)?.borrow();
+        let handles = handles.as_ref().filter(|handles| handles.connected())?;
+        Some(Arc::clone(&handles.window))
     }
 
     /// The subtree stands (again).

@@ -2,6 +2,7 @@
 //!
 //! Never an actor's address.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -149,6 +150,19 @@ pub struct Answer {
     pub by: String,
 }
 
+/// What supervisors decided since the start of the server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Decisions {
+    /// Restarts of actors, by kind: `journal`, `feed`, `session`, ...
+    pub restarts: BTreeMap<String, u64>,
+    /// Supervisors that gave up after too many restarts.
+    pub escalations: u64,
+    /// Lines of the log about processes, by event.
+    pub processes: BTreeMap<String, u64>,
+    /// Lines that got no row.
+    pub lost: u64,
+}
+
 /// Figures of the living side.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Figures {
@@ -162,4 +176,12 @@ pub struct Figures {
     pub journal_pending: usize,
     /// Whether the last commit failed and is being repeated, and why.
     pub journal_trouble: Option<String>,
+    /// Events in what the journal has not committed yet.
+    pub journal_events: usize,
+    /// How long the oldest of it has waited.
+    pub journal_age: Duration,
+    /// How long the last commit took.
+    pub last_commit: Duration,
+    /// Decisions of supervisors since the start.
+    pub decisions: Decisions,
 }

@@ -15,6 +15,7 @@ use tokio::sync::{oneshot, watch};
 use crate::crash;
 use crate::domain::{Batch, Error, EventKind, Incarnation, Progress, Result, SessionId, UserId};
 use crate::domain::{Change, Draft};
+use crate::secrets::Redactor;
 use crate::store;
 use crate::supervision::{Exit, Lifeline, Stop};
 
@@ -22,10 +23,12 @@ use super::context::{Readers, Shared};
 use super::facade::Attach;
 use super::hub::Hub;
 use super::journal::{Append, Committed, Journal};
-use super::published::{Published, Sink, offer, speak};
+use super::published::{Published, Sink, offer, offer_all, speak};
+use super::redaction;
 use super::ring::{RING_EVENTS, Ring};
 use super::streams::Streams;
 use super::tty::{TtyMark, TtyRing};
+use super::window::Window;
 
 pub(super) use live::Said;
 pub(super) use terminal::{Printed, ReadTty, TtyNews};
@@ -108,7 +111,8 @@ pub(super) struct Feed {
     hub: Addr<Hub>,
     lifeline: Lifeline,
     readers: Arc<Readers>,
-    ring: Ring,
+    redactor: Arc<Redactor>,
+    window: Arc<Window>,
     /// The next number to give; above `ring.latest() + 1` while a batch waits for its commit.
     next_seq: u64,
     waiters: Vec<oneshot::Sender<()>>,
@@ -137,17 +141,22 @@ impl Feed {
         (lifeline, readers): (Lifeline, Arc<Readers>),
     ) -> Result<Self> {
         let id = of.id;
-        let (latest, tail) = shared
+        let retained = shared.retained.load(Ordering::Acquire);
+        let (oldest, latest, tail) = shared
             .store
             .read(move |conn| {
-                let (_, latest) = store::events::bounds(conn, id)?;
-                Ok((latest, store::events::tail(conn, id, RING_EVENTS)?))
+                let (oldest, latest) = store::events::bounds(conn, id)?;
+                Ok((oldest, latest, store::events::tail(conn, id, RING_EVENTS)?))
             })
             .await?;
+        let redactor = redaction::of_session(shared, id).await?;
         let tail = tail
             .into_iter()
             .map(|event| Published::new(event, of.owner))
             .collect();
+        let ring = Ring::refill(latest, tail);
+        let window = Arc::new(Window::new(of.owner, ring, Arc::clone(&readers)));
+        window.note_oldest(oldest, retained);
         Ok(Self {
             id,
             owner: of.owner,
@@ -156,11 +165,12 @@ impl Feed {
             hub,
             lifeline,
             readers,
-            ring: Ring::refill(latest, tail),
+            window,
             next_seq: latest.saturating_add(1),
             waiters: Vec::new(),
             sinks: Vec::new(),
-            streams: Streams::new(live::MAX_OPEN),
+            streams: Streams::covering(live::MAX_OPEN, Arc::clone(&redactor)),
+            redactor,
             tty: TtyRing::default(),
             tty_news: watch::Sender::new(TtyMark {
                 incarnation: of.incarnation,
@@ -169,13 +179,18 @@ impl Feed {
         })
     }
 
+    /// Where pollers look by themselves.
+    pub(super) fn window(&self) -> Arc<Window> {
+        Arc::clone(&self.window)
+    }
+
     fn show(&mut self, events: Committed) {
         crash::point("feed.show");
-        for event in events {
-            self.streams.end(&event);
-            self.sinks.retain(|sink| offer(sink, &event));
-            self.ring.push(event);
+        for event in &events {
+            self.streams.end(event);
         }
+        self.window.push(&events);
+        self.sinks.retain(|sink| offer_all(sink, &events));
         for waiter in self.waiters.drain(..) {
             // A poller that has gone away needs no answer.
             let _told = waiter.send(());
@@ -194,7 +209,7 @@ impl Feed {
             };
         }
         Look::Ahead {
-            latest: self.ring.latest(),
+            latest: self.window.ring().latest(),
         }
     }
 
@@ -225,8 +240,11 @@ impl Drop for Feed {
 impl Handler<Publish> for Feed {
     type Result = ResponseActFuture<Self, Result<()>>;
 
-    fn handle(&mut self, publish: Publish, _ctx: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, mut publish: Publish, _ctx: &mut Self::Context) -> Self::Result {
         crash::point("feed.Publish");
+        redaction::of_events(&self.redactor, &mut publish.events);
+        redaction::of_changes(&self.redactor, &mut publish.changes);
+        self.say_rest(&publish.events);
         let first_seq = self.next_seq;
         let count = u64::try_from(publish.events.len()).unwrap_or(u64::MAX);
         self.next_seq = first_seq.saturating_add(count);
@@ -268,34 +286,9 @@ impl Handler<Read> for Feed {
 
     fn handle(&mut self, read: Read, _ctx: &mut Self::Context) -> Self::Result {
         crash::point("feed.Read");
-        self.readers.touch();
-        let latest = self.ring.latest();
-        let after = read.after.unwrap_or(self.ring.oldest().saturating_sub(1));
-        if after > latest {
-            return MessageResult(self.ahead(after));
-        }
-        let Some(held) = self.ring.after(after) else {
-            return MessageResult(Look::Behind { latest });
-        };
-        let mut events = Vec::new();
-        let mut next = after;
-        for event in held {
-            if events.len() == read.limit {
-                break;
-            }
-            next = event.event.seq;
-            let wanted = read
-                .kinds
-                .as_ref()
-                .is_none_or(|kinds| kinds.contains(&event.event.kind));
-            if wanted {
-                events.push(Arc::clone(event));
-            }
-        }
-        MessageResult(Look::Ring {
-            events,
-            next,
-            latest,
+        MessageResult(match (self.window.look(&read), read.after) {
+            (Look::Ahead { .. }, Some(after)) => self.ahead(after),
+            (look, _) => look,
         })
     }
 }
@@ -305,7 +298,7 @@ impl Handler<Await> for Feed {
 
     fn handle(&mut self, message: Await, _ctx: &mut Self::Context) -> Self::Result {
         crash::point("feed.Await");
-        if self.ring.latest() > message.after {
+        if self.window.ring().latest() > message.after {
             return Box::pin(async { Ok(()) });
         }
         let (told, heard) = oneshot::channel();
@@ -325,14 +318,15 @@ impl Handler<Follow> for Feed {
     fn handle(&mut self, follow: Follow, _ctx: &mut Self::Context) -> Self::Result {
         crash::point("feed.Follow");
         self.readers.touch();
-        let latest = self.ring.latest();
+        let ring = self.window.ring();
+        let latest = ring.latest();
         if follow.after >= self.next_seq {
             return Err(Error::EpochChanged {
                 epoch: String::new(),
                 latest_seq: latest,
             });
         }
-        let Some(missed) = self.ring.after(follow.after.min(latest)) else {
+        let Some(missed) = ring.after(follow.after.min(latest)) else {
             return Ok(Attach::Behind);
         };
         for event in missed {
@@ -340,6 +334,7 @@ impl Handler<Follow> for Feed {
                 return Ok(Attach::Live { latest });
             }
         }
+        drop(ring);
         if self
             .streams
             .so_far()

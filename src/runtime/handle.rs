@@ -2,6 +2,7 @@
 //!
 //! Never waits without a bound, and never hands out an actor's address.
 
+mod polling;
 mod tuning;
 mod waiting;
 
@@ -11,17 +12,14 @@ use std::time::Duration;
 
 use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, Handler, Message};
-use tokio::time::Instant;
 
-use crate::domain::{After, Error, Result, Session, SessionId, TaskId};
+use crate::domain::{Error, Result, Session, SessionId, TaskId};
 use crate::store;
 use crate::supervision::{Exit, Root, StartError};
 
 use super::context::{Parts, Shared};
 use super::directory::Handles;
-use super::facade::{
-    AcceptRequest, Accepted, Attach, Figures, Force, Interrupt, Page, Paused, Poll,
-};
+use super::facade::{AcceptRequest, Accepted, Attach, Figures, Force, Interrupt, Paused};
 use super::published::Sink;
 use super::queue::{Edit, Enqueue, Enqueued};
 use super::recovery::{self, Recovered};
@@ -103,29 +101,6 @@ impl Runtime {
     pub async fn start_agent(&self, id: SessionId) -> Result<()> {
         self.open()?;
         self.ask_session(id, || Start {}).await
-    }
-
-    /// Reads committed events, from the ring or the journal.
-    ///
-    /// # Errors
-    /// `epoch_changed` for a cursor ahead of the log.
-    pub async fn poll(&self, session: &Session, mut poll: Poll) -> Result<Page> {
-        let end = Instant::now() + poll.wait;
-        loop {
-            let handles = self.wake(session.id).await?;
-            let page = reading::page(&self.shared, &handles.feed, session, &poll).await?;
-            let left = end.saturating_duration_since(Instant::now());
-            if !page.events.is_empty() || page.more || left.is_zero() {
-                return Ok(page);
-            }
-            if poll.after == After::Latest {
-                // What comes while it waits is behind the end that it found first.
-                poll.after = After::Seq(page.latest);
-            }
-            let news = handles.feed.send(feed::Await { after: page.latest });
-            // A feed that restarts meanwhile ends the wait early; the next look finds its successor.
-            let _heard = tokio::time::timeout(left, news).await;
-        }
     }
 
     /// Follows one agent from after `seq`: replay from the ring and live in one step.
@@ -307,6 +282,10 @@ impl Runtime {
             active_sessions: self.shared.directory.awake(),
             journal_pending: self.shared.journal_pending.load(Ordering::Relaxed),
             journal_trouble: self.shared.trouble(),
+            journal_events: self.shared.backlog.events(),
+            journal_age: self.shared.backlog.age(),
+            last_commit: self.shared.backlog.last_commit(),
+            decisions: self.shared.ledger.decisions(),
         }
     }
 
@@ -335,6 +314,10 @@ impl Runtime {
 
     pub(super) fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    pub(super) fn trunk(&self) -> &Trunk {
+        &self.trunk
     }
 
     pub(super) async fn wake(&self, id: SessionId) -> Result<Handles> {

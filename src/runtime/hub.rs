@@ -16,7 +16,7 @@ use crate::supervision::{Exit, Lifeline, Stop};
 
 use super::context::Shared;
 use super::facade::Attach;
-use super::published::{Published, Sink, offer, speak};
+use super::published::{Published, Sink, offer, offer_all, speak};
 use super::streams::{Piece, Speaker, Streams};
 
 /// Events that a reader may be behind and still be replayed from memory.
@@ -124,9 +124,11 @@ impl Handler<Announce> for Hub {
         {
             self.go_on_after(before);
         }
+        for event in &message.0 {
+            self.streams.end(event);
+        }
+        self.sinks.retain(|sink| offer_all(sink, &message.0));
         for event in message.0 {
-            self.streams.end(&event);
-            self.sinks.retain(|sink| offer(sink, &event));
             self.keep(event);
         }
     }

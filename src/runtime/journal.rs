@@ -11,12 +11,15 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::domain::{Batch, Event, SessionId};
 use crate::store::{self, StoreError};
 use crate::supervision::{Exit, Lifeline, Stop};
 
+use super::clock::Walls;
 use super::context::Shared;
+use super::culprit::{self, Culprit};
 use super::hub::{Announce, Hub};
 use super::published::Published;
 use crate::crash;
@@ -50,6 +53,13 @@ pub(super) struct Lost;
 struct Entry {
     append: Append,
     done: oneshot::Sender<Committed>,
+    since: Instant,
+}
+
+impl Entry {
+    fn events(&self) -> usize {
+        self.append.batch.events.len()
+    }
 }
 
 /// See the module.
@@ -61,13 +71,18 @@ pub(super) struct Journal {
     next_pos: u64,
     writing: bool,
     failures: u32,
+    culprit: Culprit,
     stopping: bool,
+    walls: Walls,
+    /// A note of the time is on its way to the rows.
+    beating: bool,
 }
 
 impl Journal {
     pub(super) fn new(shared: Arc<Shared>, lifeline: Lifeline, max_pos: u64) -> Self {
         shared.latest_pos.store(max_pos, Ordering::Release);
         shared.writing_pos.store(max_pos, Ordering::Release);
+        shared.backlog.clear();
         Self {
             shared,
             hub: None,
@@ -76,7 +91,10 @@ impl Journal {
             next_pos: max_pos.saturating_add(1),
             writing: false,
             failures: 0,
+            culprit: Culprit::default(),
             stopping: false,
+            walls: Walls::begin(),
+            beating: false,
         }
     }
 
@@ -101,12 +119,13 @@ impl Journal {
         let rows = u64::try_from(rows).unwrap_or(u64::MAX);
         let last_pos = first_pos.saturating_add(rows).saturating_sub(1);
         self.shared.writing_pos.store(last_pos, Ordering::Release);
-        let store = self.shared.store.clone();
+        let shared = Arc::clone(&self.shared);
+        let alone = self.culprit.alone();
         let commit = async move {
+            let began = Instant::now();
             crash::point("journal_commit");
-            let written = store
-                .write(move |conn| store::journal::commit(conn, first_pos, &batches))
-                .await;
+            let written = culprit::commit(&shared, first_pos, (batches, alone)).await;
+            shared.backlog.committed(began.elapsed());
             crash::point("journal_committed");
             written
         };
@@ -118,8 +137,20 @@ impl Journal {
         );
     }
 
+    /// For figures alone.
+    fn note_waiting(&self) {
+        let oldest = self.waiting.front().map(|entry| entry.since);
+        self.shared.backlog.waits_since(oldest);
+        self.shared
+            .journal_pending
+            .store(self.waiting.len(), Ordering::Relaxed);
+    }
+
     /// How many of the waiting batches go into one commit.
     fn fitting(&self) -> usize {
+        if self.culprit.alone() {
+            return 1;
+        }
         let (mut rows, mut bytes, mut count) = (0_usize, 0_usize, 0_usize);
         for entry in &self.waiting {
             let events = &entry.append.batch.events;
@@ -146,14 +177,14 @@ impl Journal {
         };
         let mut done = Vec::with_capacity(count);
         for entry in self.waiting.drain(..count.min(self.waiting.len())) {
+            self.shared.backlog.went(entry.events());
             let events = render(&entry.append, &mut self.next_pos);
             done.push((entry.done, events));
         }
         let latest = self.next_pos.saturating_sub(1);
         self.shared.latest_pos.store(latest, Ordering::Release);
-        self.shared
-            .journal_pending
-            .store(self.waiting.len(), Ordering::Relaxed);
+        self.culprit.settled(done.len());
+        self.note_waiting();
         let all: Vec<Arc<Published>> = done
             .iter()
             .flat_map(|(_, events)| events.iter().cloned())
@@ -199,11 +230,16 @@ impl Journal {
         if let Some(at) = error.batch() {
             // It would be refused for ever: its feed alone starts again from the rows, and the
             // output log is decoded again from there.
-            self.waiting.remove(at);
+            self.culprit.settled(1);
+            if let Some(refused) = self.waiting.remove(at) {
+                self.shared.backlog.went(refused.events());
+                self.note_waiting();
+            }
             self.writing = false;
             self.kick(ctx);
             return;
         }
+        self.culprit.failed(error, self.waiting.len());
         if !passing {
             self.lifeline
                 .record(Exit::Failed(format!("the store refused a commit: {error}")));
@@ -222,24 +258,44 @@ impl Journal {
 
     fn beat(&mut self, ctx: &mut Context<Self>) {
         crash::point("journal.beat");
+        let jump = self.walls.look();
+        // One after the other: two would wait for a locked file together, and move questions twice.
+        if std::mem::replace(&mut self.beating, true) {
+            return;
+        }
         let store = self.shared.store.clone();
         let now = super::clock::now();
         let note = async move {
-            let noted = store
-                .write(move |conn| store::meta::set(conn, "heartbeat", &now.0.to_string()))
-                .await;
-            if let Err(error) = noted {
-                tracing::debug!(%error, "the heartbeat was not noted");
-            }
+            let noted = store.write(move |conn| {
+                if jump != 0 {
+                    // Questions grow older with the time that passes, not with the clock's hands.
+                    store::approvals::shift_expiry(conn, jump)?;
+                }
+                store::meta::set(conn, "heartbeat", &now.0.to_string())
+            });
+            noted.await
         };
-        ctx.spawn(note.into_actor(self));
+        ctx.spawn(note.into_actor(self).map(move |noted, journal, _ctx| {
+            journal.beating = false;
+            match noted {
+                Ok(()) => journal.walls.settled(jump),
+                Err(error) => tracing::debug!(%error, "the heartbeat was not noted"),
+            }
+        }));
     }
 }
 
 /// Whether the same commit may work later.
 fn passing(error: &StoreError) -> bool {
     match error {
-        StoreError::Busy | StoreError::Full | StoreError::Closed | StoreError::Other(_) => true,
+        StoreError::Busy
+        | StoreError::Unreachable
+        | StoreError::Full
+        | StoreError::Gone
+        | StoreError::Unknown
+        | StoreError::Taken { .. }
+        | StoreError::Closed
+        | StoreError::Other(_) => true,
         StoreError::Conflict(_)
         | StoreError::NotFound
         | StoreError::SchemaNewer { .. }
@@ -247,6 +303,7 @@ fn passing(error: &StoreError) -> bool {
         | StoreError::Illegal { .. }
         | StoreError::OutOfOrder { .. }
         | StoreError::Missing { .. }
+        | StoreError::Unstorable { .. }
         | StoreError::Domain(_) => false,
     }
 }
@@ -303,10 +360,14 @@ impl Handler<Append> for Journal {
     fn handle(&mut self, append: Append, ctx: &mut Self::Context) -> Self::Result {
         crash::point("journal.Append");
         let (done, committed) = oneshot::channel();
-        self.waiting.push_back(Entry { append, done });
-        self.shared
-            .journal_pending
-            .store(self.waiting.len(), Ordering::Relaxed);
+        let entry = Entry {
+            append,
+            done,
+            since: Instant::now(),
+        };
+        self.shared.backlog.came(entry.events());
+        self.waiting.push_back(entry);
+        self.note_waiting();
         self.kick(ctx);
         Box::pin(async move { committed.await.map_err(|_gone| Lost) })
     }

@@ -1,24 +1,31 @@
 //! The supervisor's log: one row and one JSON line for every decision about an actor or a process.
 //!
 //! Never waits for the database: a line that finds the way to the rows full is still logged, and
-//! the loss of its row is counted in the log.
+//! the loss of its row is counted. Rows that a busy or full database refused are written again.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::crash;
 use crate::domain::{Incarnation, SessionId, Timestamp};
-use crate::store::{self, Store};
+use crate::secrets::house;
+use crate::store::{self, Store, StoreError};
 use crate::supervision::{Event, Observer, Record, tireless};
 
 use super::clock::now;
+use super::facade::Decisions;
 
 /// Lines on their way to the rows.
 const WAITING: usize = 4_096;
 /// Most lines in one write.
 const AT_ONCE: usize = 256;
+/// Pause before lines are written again that could not be, and how often.
+const AGAIN: Duration = Duration::from_secs(1);
+const TIMES: u32 = 120;
 
 /// One decision.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,6 +109,7 @@ enum Entry {
 pub(super) struct Ledger {
     entries: mpsc::Sender<Entry>,
     lost: Arc<AtomicU64>,
+    decisions: Arc<Mutex<Decisions>>,
 }
 
 impl Ledger {
@@ -110,10 +118,15 @@ impl Ledger {
         let (entries, queue) = mpsc::channel(WAITING);
         let lost = Arc::new(AtomicU64::new(0));
         let queue = Arc::new(tokio::sync::Mutex::new(queue));
+        let loss = Arc::clone(&lost);
         actix::spawn(tireless("ledger", move || {
-            write_rows(store.clone(), Arc::clone(&queue))
+            write_rows(store.clone(), Arc::clone(&queue), Arc::clone(&loss))
         }));
-        Self { entries, lost }
+        Self {
+            entries,
+            lost,
+            decisions: Arc::default(),
+        }
     }
 
     /// Waits until the lines so far are rows, or could not be.
@@ -124,8 +137,51 @@ impl Ledger {
         }
     }
 
+    /// What was decided so far.
+    pub(super) fn decisions(&self) -> Decisions {
+        let counted = self.decisions.lock();
+        let counted = counted.unwrap_or_else(PoisonError::into_inner).clone();
+        Decisions {
+            lost: self.lost.load(Ordering::Relaxed),
+            ..counted
+        }
+    }
+
+    fn count(&self, path: &str, event: Event) {
+        let mut counted = self
+            .decisions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::RestartIn => one_more(&mut counted.restarts, kind_of(path)),
+            Event::IntensityReached => {
+                counted.escalations = counted.escalations.saturating_add(1);
+            }
+            Event::ChildStarted
+            | Event::ChildDown
+            | Event::StartFailed
+            | Event::Shutdown
+            | Event::Killed
+            | Event::Abandoned
+            | Event::Ended
+            | Event::GaveUp
+            | Event::Detached => {}
+        }
+    }
+
     /// Takes a line.
-    pub(super) fn write(&self, line: Line) {
+    pub(super) fn write(&self, mut line: Line) {
+        if line.incarnation.is_some() {
+            let mut counted = self
+                .decisions
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            one_more(&mut counted.processes, &line.event);
+        }
+        let house = house();
+        for text in [&mut line.reason, &mut line.decision].into_iter().flatten() {
+            house.cover(text);
+        }
         tracing::info!(
             target: "supervisor",
             path = %line.path,
@@ -146,11 +202,30 @@ impl Ledger {
 
 impl Observer for Ledger {
     fn record(&self, record: &Record) {
+        self.count(&record.path, record.event);
         self.write(Line::of_actor(record));
     }
 }
 
-async fn write_rows(store: Store, queue: Arc<tokio::sync::Mutex<mpsc::Receiver<Entry>>>) {
+fn one_more(counts: &mut BTreeMap<String, u64>, name: &str) {
+    let count = counts.entry(name.to_owned()).or_default();
+    *count = count.saturating_add(1);
+}
+
+/// The kind of an actor by its path in the tree: `feed` for `root/sessions/ID/feed`.
+fn kind_of(path: &str) -> &str {
+    let last = path.rsplit('/').next().unwrap_or(path);
+    if last.parse::<SessionId>().is_ok() {
+        return "session_tree";
+    }
+    last
+}
+
+async fn write_rows(
+    store: Store,
+    queue: Arc<tokio::sync::Mutex<mpsc::Receiver<Entry>>>,
+    lost: Arc<AtomicU64>,
+) {
     let mut queue = queue.lock().await;
     let mut entries = Vec::new();
     while queue.recv_many(&mut entries, AT_ONCE).await > 0 {
@@ -162,15 +237,40 @@ async fn write_rows(store: Store, queue: Arc<tokio::sync::Mutex<mpsc::Receiver<E
                 Entry::Mark(told) => marks.push(told),
             }
         }
-        let written = store
-            .write(move |conn| store::supervisor_log::append(conn, &rows))
-            .await;
-        if let Err(error) = written {
-            tracing::warn!(%error, "lines of the supervisor's log could not be stored");
+        let count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+        // Who waits for a mark has a bound of its own.
+        if let Err(error) = write_patiently(&store, rows).await {
+            let lost = lost
+                .fetch_add(count, Ordering::Relaxed)
+                .saturating_add(count);
+            tracing::warn!(%error, lost, "lines of the supervisor's log could not be stored");
         }
         for told in marks {
             // Who has gone away needs no answer.
             let _told = told.send(());
+        }
+    }
+}
+
+/// Writes rows, again and again while the database is busy or full. A transaction whose outcome is not
+/// known is not repeated: its lines may be there.
+async fn write_patiently(
+    store: &Store,
+    rows: Vec<store::supervisor_log::Row>,
+) -> Result<(), StoreError> {
+    let rows = Arc::new(rows);
+    let mut left = TIMES;
+    loop {
+        let these = Arc::clone(&rows);
+        let written = store
+            .write(move |conn| store::supervisor_log::append(conn, &these))
+            .await;
+        match written {
+            Err(StoreError::Busy | StoreError::Unreachable | StoreError::Full) if left > 0 => {
+                left = left.saturating_sub(1);
+                tokio::time::sleep(AGAIN).await;
+            }
+            other => return other,
         }
     }
 }
@@ -188,5 +288,38 @@ fn row(at: Timestamp, line: Line) -> store::supervisor_log::Row {
         next_at: line.next_at,
         session: line.session,
         count: 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[actix::test]
+    async fn a_line_that_a_busy_database_refused_is_written_later() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path().join("rows")).unwrap();
+        let (go, gate) = std::sync::mpsc::channel::<()>();
+        let (begun, holds) = oneshot::channel();
+        let (holder, hold) = (store.clone(), move |_: &mut store::Connection| {
+            begun.send(()).unwrap();
+            Ok::<_, StoreError>(gate.recv().is_ok())
+        });
+        let held = tokio::spawn(async move { holder.write(hold).await });
+        holds.await.unwrap();
+        let ledger = Ledger::start(store.clone());
+        let session = SessionId::generate();
+        ledger.write(Line::of_process(session, Incarnation(1), "started", None));
+        let bound = tokio::time::Instant::now() + Duration::from_secs(30);
+        while !store.figures().errors.contains_key("database_busy") {
+            assert!(tokio::time::Instant::now() < bound, "it is never refused");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        go.send(()).unwrap();
+        assert_eq!(held.await.unwrap(), Ok(true));
+        ledger.flush().await;
+        assert_eq!(ledger.decisions().lost, 0);
+        let found = store.read(|conn| store::supervisor_log::page(conn, 0, 10));
+        assert_eq!(found.await.unwrap().len(), 1);
     }
 }

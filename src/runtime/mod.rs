@@ -3,9 +3,11 @@
 //! Never names HTTP, and never answers for a client: what is shown comes from committed rows.
 
 mod agent;
+mod backlog;
 mod clock;
 mod closing;
 mod context;
+mod culprit;
 mod directory;
 mod edge;
 mod environment;
@@ -23,22 +25,26 @@ mod published;
 mod queue;
 mod reading;
 mod recovery;
+mod redaction;
 mod ring;
 mod session;
 mod sleep;
 mod streams;
 mod terminal;
+mod tidying;
 mod tree;
 mod tty;
+mod window;
 
 pub use clock::now;
 pub use context::Parts;
 pub use facade::{
-    AcceptRequest, Accepted, Answer, Attach, Figures, Force, Gap, Interrupt, LogSlice, Page,
-    Paused, Poll, WhenBusy,
+    AcceptRequest, Accepted, Answer, Attach, Decisions, Figures, Force, Gap, Interrupt, LogSlice,
+    Page, Paused, Poll, WhenBusy,
 };
 pub use handle::{Runtime, Tree};
 pub use published::{Published, Sink};
 pub use recovery::Recovered;
 pub use streams::{Piece, Rendered, STREAM_BYTES};
+pub use tidying::LogFigures;
 pub use tty::{TTY_RING, TtyMark};

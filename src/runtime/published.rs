@@ -57,6 +57,9 @@ pub trait Sink: Send + Sync {
     /// Takes one event without waiting. `false` ends the subscription: the connection is over.
     fn push(&self, event: &Arc<Published>) -> bool;
 
+    /// Takes the events of a commit, in order, at once. As [`Sink::push`].
+    fn push_all(&self, events: &[Arc<Published>]) -> bool;
+
     /// Takes a piece of a message that is being written, without waiting. A connection that is
     /// behind may go without: the place of the next piece tells.
     fn speak(&self, piece: &Arc<Piece>);
@@ -75,6 +78,11 @@ pub trait Sink: Send + Sync {
 /// Pushes an event to one of many readers: a panic over it ends that one alone.
 pub(super) fn offer(sink: &Arc<dyn Sink>, event: &Arc<Published>) -> bool {
     alone(sink, || sink.push(event))
+}
+
+/// The same with all events of a commit.
+pub(super) fn offer_all(sink: &Arc<dyn Sink>, events: &[Arc<Published>]) -> bool {
+    alone(sink, || sink.push_all(events))
 }
 
 /// The same with a piece of a message.

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
@@ -18,6 +19,10 @@ use super::edge::tell;
 use super::facade::{AcceptRequest, Accepted, WhenBusy};
 use super::session::{Offer, SessionActor, Wanted};
 use crate::crash;
+
+/// While the rows cannot be read: how often they are tried, and the pause before each.
+const TRIES: u32 = 60;
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// Accept this prompt; durable when answered.
 #[derive(Message)]
@@ -169,7 +174,7 @@ impl Queue {
     fn reload(&mut self, then: Asked) -> ResponseActFuture<Self, Result<()>> {
         let shared = Arc::clone(&self.shared);
         let id = self.id;
-        let read = async move { waiting(&shared, id).await };
+        let read = async move { waiting_in_time(&shared, id).await };
         Box::pin(wrap_future::<_, Self>(read).map(move |rows, queue, _ctx| {
             queue.take(rows?);
             queue.offer(then);
@@ -191,6 +196,18 @@ async fn waiting(shared: &Shared, id: SessionId) -> Result<Vec<Task>> {
         .read(move |conn| store::tasks::waiting(conn, id))
         .await?;
     Ok(rows)
+}
+
+/// The same, over a while in which the rows cannot be read: what waits is known for sure, or the
+/// queue must start again.
+async fn waiting_in_time(shared: &Shared, id: SessionId) -> Result<Vec<Task>> {
+    for _try in 0..TRIES {
+        match waiting(shared, id).await {
+            Err(Error::Unavailable { .. }) => tokio::time::sleep(AGAIN).await,
+            known => return known,
+        }
+    }
+    waiting(shared, id).await
 }
 
 impl Actor for Queue {

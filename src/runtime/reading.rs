@@ -3,6 +3,7 @@
 //! Never shows what is not committed, and never leaves out a number without saying so.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::Addr;
@@ -12,10 +13,12 @@ use crate::domain::{After, Error, Result, Session, SessionId, TaskId, TaskState}
 use crate::store;
 
 use super::context::Shared;
+use super::directory::Handles;
 use super::facade::{Gap, Page, Poll};
 use super::feed::{Feed, Look, Read};
 use super::handle::Runtime;
 use super::published::Published;
+use super::window::Window;
 
 /// Longest wait between two looks at a task that may end without an event (a withdrawn one).
 const LOOK: Duration = Duration::from_secs(2);
@@ -23,12 +26,12 @@ const LOOK: Duration = Duration::from_secs(2);
 /// One page.
 pub(super) async fn page(
     shared: &Shared,
-    feed: &Addr<Feed>,
+    handles: &Handles,
     session: &Session,
     poll: &Poll,
 ) -> Result<Page> {
     let after = match poll.after {
-        After::Latest => return end(shared, feed, session.id).await,
+        After::Latest => return end(shared, handles, session.id).await,
         After::Seq(seq) => Some(seq),
         After::Oldest => None,
     };
@@ -37,9 +40,14 @@ pub(super) async fn page(
         limit: poll.limit,
         kinds: poll.kinds.clone(),
     };
-    let look = look(feed, read).await?;
-    let oldest = oldest(shared, session.id).await?;
+    let look = look(&handles.feed, read).await?;
+    let oldest = oldest(shared, &handles.window, session.id).await?;
     match look {
+        Look::Ring { events, latest, .. } if removed(after, &events, (oldest, latest)) => {
+            // The ring outlives what retention removed; a reader is told all the same.
+            let after = after.unwrap_or(oldest.saturating_sub(1));
+            stored(shared, session, poll, (after, latest)).await
+        }
         Look::Ring {
             events,
             next,
@@ -58,19 +66,31 @@ pub(super) async fn page(
             latest_seq: latest,
         }),
         Look::Behind { latest } => {
-            stored(shared, session, poll, (after.unwrap_or(0), oldest, latest)).await
+            stored(shared, session, poll, (after.unwrap_or(0), latest)).await
         }
     }
 }
 
+/// Whether retention removed something that the ring would show, or what a cursor waits for.
+pub(super) fn removed(
+    after: Option<u64>,
+    events: &[Arc<Published>],
+    (oldest, latest): (u64, u64),
+) -> bool {
+    match after {
+        Some(after) => after < latest && oldest > after.saturating_add(1),
+        None => events.iter().any(|event| event.event.seq < oldest),
+    }
+}
+
 /// The page behind the last event: empty, with the number to go on from.
-async fn end(shared: &Shared, feed: &Addr<Feed>, id: SessionId) -> Result<Page> {
+async fn end(shared: &Shared, handles: &Handles, id: SessionId) -> Result<Page> {
     let nothing = Read {
         after: None,
         limit: 0,
         kinds: None,
     };
-    let Look::Ring { latest, .. } = look(feed, nothing).await? else {
+    let Look::Ring { latest, .. } = look(&handles.feed, nothing).await? else {
         return Err(Error::internal("a ring without an end"));
     };
     Ok(Page {
@@ -78,7 +98,7 @@ async fn end(shared: &Shared, feed: &Addr<Feed>, id: SessionId) -> Result<Page> 
         events: vec![],
         next: latest,
         more: false,
-        oldest: oldest(shared, id).await?,
+        oldest: oldest(shared, &handles.window, id).await?,
         latest,
         gap: None,
     })
@@ -90,11 +110,17 @@ async fn look(feed: &Addr<Feed>, read: Read) -> Result<Look> {
         .map_err(|_closed| Error::unavailable("restarting", "the feed is being restarted"))
 }
 
-async fn oldest(shared: &Shared, id: SessionId) -> Result<u64> {
+/// The oldest stored number, from the window where retention has not been since.
+async fn oldest(shared: &Shared, window: &Window, id: SessionId) -> Result<u64> {
+    let retained = shared.retained.load(Ordering::Acquire);
+    if let Some(known) = window.oldest(retained) {
+        return Ok(known);
+    }
     let bounds = shared
         .store
         .read(move |conn| store::events::bounds(conn, id))
         .await?;
+    window.note_oldest(bounds.0, retained);
     Ok(bounds.0)
 }
 
@@ -103,12 +129,17 @@ async fn stored(
     shared: &Shared,
     session: &Session,
     poll: &Poll,
-    (after, oldest, latest): (u64, u64, u64),
+    (after, latest): (u64, u64),
 ) -> Result<Page> {
     let (id, owner, limit, kinds) = (session.id, session.owner, poll.limit, poll.kinds.clone());
-    let rows = shared
+    // In one snapshot: what is removed between the two would be missing without a word.
+    let (oldest, rows) = shared
         .store
-        .read(move |conn| store::events::page(conn, id, after, limit, kinds.as_deref()))
+        .read(move |conn| {
+            let (oldest, _) = store::events::bounds(conn, id)?;
+            let rows = store::events::page(conn, id, after, limit, kinds.as_deref())?;
+            Ok((oldest, rows))
+        })
         .await?;
     let full = rows.len() == poll.limit;
     let events: Vec<Arc<Published>> = rows
@@ -199,5 +230,47 @@ async fn wait_rows(
             wait: left.min(LOOK),
         };
         runtime.poll(session, news).await?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Event, EventKind, Timestamp, UserId};
+
+    #[test]
+    fn a_ring_that_outlives_the_rows_is_seen() {
+        let agent = SessionId::generate();
+        let held = |seq| {
+            let event = Event {
+                seq,
+                pos: seq,
+                agent,
+                group: agent,
+                kind: EventKind::Status,
+                at: Timestamp(0),
+                data: "{}".into(),
+            };
+            Published::new(event, UserId::generate())
+        };
+        let ring = [held(3), held(4), held(5)];
+        for (after, oldest, gone) in [
+            (Some(2), 1, false),
+            (Some(2), 3, false),
+            (Some(2), 4, true),
+            (Some(4), 5, false),
+            (Some(5), 5, false),
+            (Some(0), 2, true),
+            (None, 3, false),
+            (None, 4, true),
+        ] {
+            assert_eq!(
+                removed(after, &ring, (oldest, 5)),
+                gone,
+                "{after:?} {oldest}"
+            );
+        }
+        // Nothing was ever said.
+        assert!(!removed(Some(0), &[], (0, 0)));
     }
 }

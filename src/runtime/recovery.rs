@@ -203,7 +203,7 @@ pub(super) async fn clear(shared: &Shared, id: SessionId) {
 }
 
 /// The names in a directory; none where it is not there.
-fn entries(dir: &Path) -> std::io::Result<Vec<String>> {
+pub(super) fn entries(dir: &Path) -> std::io::Result<Vec<String>> {
     let found = match std::fs::read_dir(dir) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other?,
@@ -223,6 +223,7 @@ async fn make_up_for_downtime(shared: &Shared) -> Result<()> {
                 store::meta::get(conn, "heartbeat")?.and_then(|text| text.parse::<i64>().ok());
             if let Some(beat) = beat {
                 store::approvals::shift_expiry(conn, at.0.saturating_sub(beat).max(0))?;
+                store::meta::set(conn, store::meta::LAST_LIFE, &beat.to_string())?;
             }
             store::meta::set(conn, "heartbeat", &at.0.to_string())
         })

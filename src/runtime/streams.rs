@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::published::Published;
 use crate::domain::{EventKind, SessionId, UserId};
 use crate::drivers::Delta;
+use crate::secrets::Redactor;
 
 /// Most bytes of one message that are held; its beginning goes first.
 pub const STREAM_BYTES: usize = 64 * 1024;
@@ -87,15 +88,20 @@ struct Stream {
     /// Bytes of the message before `text`.
     from: u64,
     text: String,
+    /// Up to here its secrets are covered: what comes behind it may become one.
+    clean: u64,
+    /// Up to here what comes is a part of one that was covered.
+    covered: u64,
     /// Up to here readers were told.
     told: u64,
 }
 
 /// The open messages of one agent or of many, oldest first.
-#[derive(Debug)]
 pub(super) struct Streams {
     open: VecDeque<Stream>,
     most: usize,
+    /// Absent where the words are clean already.
+    redactor: Option<Arc<Redactor>>,
 }
 
 impl Streams {
@@ -104,6 +110,16 @@ impl Streams {
         Self {
             open: VecDeque::new(),
             most,
+            redactor: None,
+        }
+    }
+
+    /// The same for words as a program says them: secrets in them are covered before anybody hears
+    /// them, and the end of a piece that could begin one waits for the next.
+    pub(super) fn covering(most: usize, redactor: Arc<Redactor>) -> Self {
+        Self {
+            redactor: Some(redactor),
+            ..Self::new(most)
         }
     }
 
@@ -125,26 +141,54 @@ impl Streams {
                 self.open.back_mut()?
             }
         };
+        stream.cover(self.redactor.as_deref());
         stream.bound();
         let told = stream.told;
-        if quietly || told >= stream.end() {
+        if quietly || told >= stream.clean {
             return None;
         }
-        stream.told = stream.end();
-        stream.piece(told)
+        stream.told = stream.clean;
+        stream.piece((told, stream.clean))
     }
 
     /// What was told of each so far, for a new reader.
     pub(super) fn so_far(&self) -> impl Iterator<Item = Arc<Piece>> {
         self.open.iter().filter_map(|stream| {
-            let mut piece = stream.piece(stream.from)?;
-            let told = stream.told.saturating_sub(stream.from);
-            let told = usize::try_from(told).unwrap_or(usize::MAX);
-            if told < piece.text.len() {
-                Arc::get_mut(&mut piece)?.text.truncate(told);
-            }
+            let piece = stream.piece((stream.from, stream.told))?;
             (!piece.text.is_empty()).then_some(piece)
         })
+    }
+
+    /// A message that is whole, with its secrets covered, before it is committed. What its readers
+    /// were not told yet, because a secret could have begun there.
+    pub(super) fn complete(&mut self, kind: EventKind, data: &str) -> Option<Arc<Piece>> {
+        if self.open.is_empty()
+            || !matches!(kind, EventKind::AssistantMessage | EventKind::Thinking)
+        {
+            return None;
+        }
+        let whole: Whole = serde_json::from_str(data).ok()?;
+        let own = |one: &&mut Stream| one.message == whole.message_id;
+        let stream = self.open.iter_mut().find(own)?;
+        let (told, end) = (stream.told, stream.end());
+        // Covering keeps lengths: what has another one was cut. What was taken quietly stays so.
+        let cut = end != length(&whole.content);
+        if cut || told != stream.clean || told >= end {
+            return None;
+        }
+        let at = usize::try_from(told).ok()?;
+        stream.told = end;
+        let piece = stream.piece((end, end))?;
+        Some(Arc::new(Piece {
+            offset: told,
+            text: whole.content.get(at..)?.to_owned(),
+            agent: piece.agent,
+            group: piece.group,
+            owner: piece.owner,
+            kind: piece.kind,
+            message: piece.message.clone(),
+            rendered: Rendered::default(),
+        }))
     }
 
     /// A committed event ends the message that it is, or all of its agent's.
@@ -179,6 +223,14 @@ impl Streams {
     }
 }
 
+/// The data of a whole message, as far as its pieces are concerned.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Whole {
+    message_id: String,
+    content: String,
+}
+
 /// The id in the data of a message.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -194,6 +246,8 @@ impl Stream {
             message: delta.message,
             from: delta.offset,
             text: delta.text,
+            clean: delta.offset,
+            covered: delta.offset,
             told: delta.offset,
         }
     }
@@ -213,11 +267,38 @@ impl Stream {
         match known.and_then(|known| text.get(known..)) {
             Some(new) => self.text.push_str(new),
             None => {
-                self.from = offset;
-                self.told = offset;
+                self.begin_at(offset);
                 text.clone_into(&mut self.text);
             }
         }
+    }
+
+    fn begin_at(&mut self, offset: u64) {
+        self.from = offset;
+        self.clean = offset;
+        self.covered = offset;
+        self.told = offset;
+    }
+
+    /// Covers secrets, as far as it is known what is one.
+    fn cover(&mut self, redactor: Option<&Redactor>) {
+        let end = self.end();
+        let Some(redactor) = redactor else {
+            self.clean = end;
+            return;
+        };
+        let at = usize::try_from(self.clean.saturating_sub(self.from)).unwrap_or(usize::MAX);
+        let Some((before, new)) = self.text.split_at_checked(at) else {
+            return;
+        };
+        let covered = self.covered.saturating_sub(self.clean);
+        let covered = usize::try_from(covered).unwrap_or(usize::MAX);
+        let tail = redactor.tail(new, covered, before.bytes().next_back());
+        let to = at.saturating_add(tail.shown.len());
+        self.text.replace_range(at..to, &tail.shown);
+        self.clean = self.clean.saturating_add(length(&tail.shown));
+        let covered = u64::try_from(tail.covered).unwrap_or(u64::MAX);
+        self.covered = self.clean.saturating_add(covered);
     }
 
     /// Lets the beginning go when it is too long.
@@ -231,11 +312,17 @@ impl Stream {
         let cut = u64::try_from(cut).unwrap_or(u64::MAX);
         self.from = self.from.saturating_add(cut);
         self.told = self.told.max(self.from);
+        if self.clean < self.from {
+            // Nothing of it is known to be clean: the whole message will tell it.
+            self.begin_at(self.end());
+            self.text.clear();
+        }
     }
 
-    /// The words from there on.
-    fn piece(&self, from: u64) -> Option<Arc<Piece>> {
+    /// The words from one place to another.
+    fn piece(&self, (from, to): (u64, u64)) -> Option<Arc<Piece>> {
         let skip = usize::try_from(from.checked_sub(self.from)?).ok()?;
+        let end = usize::try_from(to.checked_sub(self.from)?).ok()?;
         Some(Arc::new(Piece {
             agent: self.speaker.agent,
             group: self.speaker.group,
@@ -243,7 +330,7 @@ impl Stream {
             kind: self.kind,
             message: self.message.clone(),
             offset: from,
-            text: self.text.get(skip..)?.to_owned(),
+            text: self.text.get(skip..end)?.to_owned(),
             rendered: Rendered::default(),
         }))
     }

@@ -174,3 +174,64 @@ proptest! {
         prop_assert_eq!(heard, whole);
     }
 }
+
+/// What readers put together of the pieces: each stands where it says.
+fn heard(pieces: &[(u64, String)]) -> String {
+    let mut text = String::new();
+    for (offset, piece) in pieces {
+        let at = usize::try_from(*offset).unwrap();
+        assert!(at <= text.len(), "a hole before {offset}");
+        text.truncate(at);
+        text.push_str(piece);
+    }
+    text
+}
+
+#[test]
+fn a_secret_that_comes_in_two_pieces_is_heard_by_nobody() {
+    let redactor = Redactor::bare().with(&["hunter2-hunter2".into()]).unwrap();
+    let (by, mut streams) = (speaker(), Streams::covering(8, Arc::new(redactor)));
+    let told = shown(streams.take(by, delta("m", 0, "it is hunter2-"), false));
+    assert_eq!(told, Some((0, "it is ".into())));
+    assert_eq!(so_far(&streams), [(0, "it is ".into())]);
+    assert_eq!(shown(streams.take(by, delta("m", 14, "hun"), false)), None);
+    let told = shown(streams.take(by, delta("m", 17, "ter2, or!"), false));
+    assert_eq!(told, Some((6, "***************, or!".into())));
+    assert_eq!(so_far(&streams), [(0, "it is ***************, or!".into())]);
+    // The same log again: nothing new, and nothing raw.
+    assert_eq!(
+        shown(streams.take(by, delta("m", 6, "hunter2-hunter2, or!"), true)),
+        None
+    );
+    // Behind a hole it begins anew.
+    let told = shown(streams.take(by, delta("m", 100, "a hunter2-hunter2."), false));
+    assert_eq!(told, Some((100, "a ***************.".into())));
+}
+
+proptest! {
+    #[test]
+    fn words_are_those_of_the_whole_however_they_come(
+        parts in prop::collection::vec(prop::sample::select(vec![
+            "hunter2-hunter2", "hunter2-", "word ", "\u{e4}", "sk-", "0123456789abcdef", "h", "\n",
+        ]), 1..60),
+        size in 1_usize..24,
+        quiet in 0_usize..20,
+    ) {
+        let text = parts.concat();
+        let redactor = Arc::new(Redactor::bare().with(&["hunter2-hunter2".into()]).unwrap());
+        let mut streams = Streams::covering(8, Arc::clone(&redactor));
+        let (by, mut at, mut pieces, mut n) = (speaker(), 0, Vec::new(), 0);
+        while at < text.len() {
+            let end = text.ceil_char_boundary((at + size).min(text.len()));
+            let piece = delta("m", u64::try_from(at).unwrap(), text.get(at..end).unwrap());
+            pieces.extend(shown(streams.take(by, piece, n < quiet)));
+            (at, n) = (end, n + 1);
+        }
+        // A sign that decides all that waits.
+        let last = delta("m", u64::try_from(text.len()).unwrap(), "\u{1}");
+        pieces.extend(shown(streams.take(by, last, false)));
+        let whole = redactor.text(&format!("{text}\u{1}")).into_owned();
+        prop_assert_eq!(heard(&pieces), whole.clone());
+        prop_assert_eq!(so_far(&streams), [(0, whole)]);
+    }
+}

@@ -26,6 +26,7 @@ use super::journal::{HubIs, Journal};
 use super::queue::Queue;
 use super::recovery;
 use super::session::{AgentIs, QueueIs, SessionActor};
+use super::window::Window;
 
 /// Addresses of the children that others need, in their generation of now.
 #[derive(Default)]
@@ -213,6 +214,7 @@ pub(super) async fn sleep(trunk: &Trunk, id: SessionId) {
 #[derive(Default)]
 struct Links {
     feed: Mutex<Option<Addr<Feed>>>,
+    window: Mutex<Option<Arc<Window>>>,
     session: Mutex<Option<Addr<SessionActor>>>,
     queue: Mutex<Option<Addr<Queue>>>,
 }
@@ -278,6 +280,7 @@ fn feed(
                 let feed = Feed::load(&shared, of, (journal, hub), (lifeline, readers))
                     .await
                     .map_err(failed)?;
+                set(&links.window, feed.window());
                 let address = feed.start();
                 set(&links.feed, address.clone());
                 Ok(Child::worker(address.recipient()))
@@ -357,6 +360,7 @@ fn agent(shared: &Arc<Shared>, (id, links): (SessionId, Arc<Links>)) -> ChildSpe
             async move {
                 crash::point("agent.start");
                 let feed = get(&links.feed).ok_or_else(|| failed("no feed"))?;
+                let window = get(&links.window).ok_or_else(|| failed("no window"))?;
                 let session = get(&links.session).ok_or_else(|| failed("no session"))?;
                 let queue = get(&links.queue).ok_or_else(|| failed("no queue"))?;
                 let around = (session.clone(), feed.clone());
@@ -372,6 +376,7 @@ fn agent(shared: &Arc<Shared>, (id, links): (SessionId, Arc<Links>)) -> ChildSpe
                     id,
                     Handles {
                         feed,
+                        window,
                         session,
                         queue,
                         agent: address.clone(),

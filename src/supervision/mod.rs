@@ -39,7 +39,7 @@ pub use messages::{
     StopTree, TerminateChild, WhichChildren,
 };
 pub use observer::{Event, LogObserver, Observer, Record};
-pub use panic::install_panic_hook;
+pub use panic::{install_panic_hook, replace_panic_hook};
 pub use root::Root;
 pub use spec::{
     AutoShutdown, ChildSpec, Kind, Restart, START_TIMEOUT, Shutdown, StartFn, Strategy,

@@ -1,7 +1,8 @@
 //! Remembers, per thread, what the last panic said, so that a death can carry its cause.
-//! Never replaces the hook that was there: it is called first.
+//! Never replaces the hook that was there unless it is asked to: it is called first.
 
 use std::{
+    backtrace::{Backtrace, BacktraceStatus},
     cell::RefCell,
     panic::{self, PanicHookInfo},
     sync::Once,
@@ -22,11 +23,27 @@ pub fn install_panic_hook() {
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             previous(info);
-            let text = describe(info);
-            tracing::error!(panic = %text, "panic");
-            remember(text);
+            told(info);
         }));
     });
+}
+
+/// The same in place of the hook that was there: what a panic says goes to the log alone, which
+/// covers secrets, and is no loose text on stderr.
+pub fn replace_panic_hook() {
+    INSTALLED.call_once(|| panic::set_hook(Box::new(told)));
+}
+
+fn told(info: &PanicHookInfo<'_>) {
+    let text = describe(info);
+    let trace = Backtrace::capture();
+    // It is captured where RUST_BACKTRACE asks for it.
+    if trace.status() == BacktraceStatus::Captured {
+        tracing::error!(panic = %text, %trace, "panic");
+    } else {
+        tracing::error!(panic = %text, "panic");
+    }
+    remember(text);
 }
 
 /// What the panic in progress on this thread said; `None` without the hook or without a panic.

@@ -17,17 +17,18 @@ use crate::domain::program::not_installed;
 use crate::domain::{Confidential, Incarnation, Kind, Progress, Session};
 use crate::drivers::{Launch, LaunchContext, Stdio, driver};
 use crate::keeper::{self, Dir, Limits, Mode, OnServerLoss, SpawnError, Spec};
-use crate::secrets::env_aad;
-use crate::store;
 
 use super::super::context::Shared;
 use super::super::environment;
 use super::super::feed::Feed;
-use super::super::session::{START_CANCELLED, START_TIMEOUT, SessionActor};
+use super::super::redaction;
+use super::super::session::{OWNER_DELETED, START_CANCELLED, START_TIMEOUT, SessionActor};
 use super::AgentActor;
 use super::life::Life;
 use super::outbox::Outbox;
+use super::snapshot;
 use crate::crash;
+use crate::store::users;
 
 /// What a start needs.
 pub(super) struct Launching {
@@ -102,9 +103,11 @@ pub(super) async fn start(
         cancelled,
     } = launching;
     let _gate = Arc::clone(&shared.gate).acquire_owned().await;
+    owned(shared, &session).await?;
     let mut context = context(shared, &session, (incarnation, nonce.clone()));
     context.resume = resume
-        .and_then(|snapshot| Outbox::unwrap(&snapshot))
+        .and_then(|stored| snapshot::open(&shared.secrets, session.id, &stored))
+        .and_then(|plain| Outbox::unwrap(&plain))
         .map(|(codec, _)| codec);
     let own = own(shared, &session).await?;
     context.mcp_servers = Some(own.mcp_servers).filter(|servers| !servers.is_empty());
@@ -220,22 +223,27 @@ fn environment(
     env
 }
 
+/// Refuses a start for nobody. The start is committed by now and an account whose agents live is not
+/// deleted, so of a deletion at the same time one sees the other.
+async fn owned(shared: &Shared, session: &Session) -> Result<(), (String, String)> {
+    let owner = session.owner;
+    let found = shared.store.read(move |conn| users::by_id(conn, owner));
+    match found.await {
+        Ok(Some(_person)) => Ok(()),
+        Ok(None) => {
+            let text = String::from("its owner was deleted: no process runs for nobody");
+            Err((OWNER_DELETED.to_owned(), text))
+        }
+        Err(error) => Err((String::from("owner_unknown"), error.to_string())),
+    }
+}
+
 /// What the session was made with and is kept sealed.
 async fn own(shared: &Shared, session: &Session) -> Result<Confidential, (String, String)> {
-    let id = session.id;
-    let sealed = shared
-        .store
-        .read(move |conn| store::sessions::env_blob(conn, id))
-        .await;
     let failed = |text: String| (String::from("env_unreadable"), text);
-    match sealed.map_err(|error| failed(error.to_string()))? {
-        None => Ok(Confidential::default()),
-        Some(blob) => {
-            let plain = shared.secrets.open_sealed(&env_aad(id), &blob);
-            let plain = plain.map_err(|error| failed(error.to_string()))?;
-            Confidential::parse(&plain).map_err(|text| failed(text.to_owned()))
-        }
-    }
+    let own = redaction::confidential(shared, session.id).await;
+    own.map_err(|error| failed(error.to_string()))?
+        .map_err(failed)
 }
 
 async fn put_files(dir: PathBuf, files: Vec<(String, Vec<u8>)>) -> Result<(), (String, String)> {

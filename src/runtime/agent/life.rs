@@ -14,10 +14,11 @@ use std::time::Duration;
 
 use actix::Addr;
 
-use crate::domain::{Incarnation, Progress, Session};
+use crate::domain::{Incarnation, Progress, Session, SessionId};
 use crate::drivers::{Codec, Command, Driver, driver};
 use crate::keeper::{self, Dir, InputOutcome, KeeperFrame, Refusal, Writer};
 use crate::process::terminal::Watch;
+use crate::secrets::Secrets;
 
 use super::super::context::Shared;
 use super::super::facade::Force;
@@ -27,6 +28,7 @@ use super::AgentActor;
 use super::launch;
 use super::outbox::Outbox;
 use super::pump::Pump;
+use super::snapshot;
 use crate::crash;
 
 pub(super) use terminal::no_process;
@@ -39,6 +41,8 @@ const HANGUP_GRACE: Duration = Duration::from_secs(2);
 /// See the module.
 pub(super) struct Life {
     pub incarnation: Incarnation,
+    session: SessionId,
+    secrets: Arc<Secrets>,
     driver: &'static dyn Driver,
     /// Where the bytes of a terminal go, and pieces of messages.
     feed: Addr<Feed>,
@@ -84,11 +88,14 @@ impl Life {
         let incarnation = progress.incarnation;
         let context = launch::context(shared, session, (incarnation, nonce));
         let driver = driver(session.kind);
-        let (codec, outbox) = Outbox::unwrap(&progress.snapshot)
+        let (codec, outbox) = snapshot::open(&shared.secrets, session.id, &progress.snapshot)
+            .and_then(|plain| Outbox::unwrap(&plain))
             .and_then(|(codec, outbox)| Some((driver.restore(&context, &codec)?, outbox)))
             .unwrap_or_else(|| (driver.codec(&context), Outbox::default()));
         Self {
             incarnation,
+            session: session.id,
+            secrets: Arc::clone(&shared.secrets),
             driver,
             feed,
             codec,

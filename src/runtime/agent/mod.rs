@@ -8,6 +8,7 @@ mod launch;
 mod life;
 mod outbox;
 mod pump;
+mod snapshot;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -1,6 +1,6 @@
 //! The task that carries a keeper's frames to the agent's actor, one at a time.
 //!
-//! Never reads ahead: the next frame is read when the last one is committed, so a slow database
+//! Never reads on: the next frame is read when the last one is committed, so a slow database
 //! ends as a keeper that waits with its log.
 
 use std::panic::AssertUnwindSafe;

@@ -6,6 +6,7 @@
 use actix::prelude::*;
 
 use crate::crash;
+use crate::domain::Draft;
 use crate::drivers::Delta;
 
 use super::super::hub::Spoken;
@@ -24,6 +25,22 @@ pub(in crate::runtime) struct Said {
     pub deltas: Vec<Delta>,
     /// They are of a log that is read again: nobody is told before the next new ones.
     pub quietly: bool,
+}
+
+impl Feed {
+    /// Tells what was kept back of messages that are whole now, before their events.
+    pub(super) fn say_rest(&mut self, events: &[Draft]) {
+        let rest = events
+            .iter()
+            .filter_map(|event| self.streams.complete(event.kind, &event.data));
+        let pieces: Vec<_> = rest.collect();
+        for piece in &pieces {
+            self.sinks.retain(|sink| speak(sink, piece));
+        }
+        if !pieces.is_empty() {
+            let _spoken = self.hub.try_send(Spoken(pieces));
+        }
+    }
 }
 
 impl Handler<Said> for Feed {

@@ -18,7 +18,7 @@ use crate::supervision::Backoff;
 
 use super::super::queue::Readiness;
 use super::parking::Curve;
-use super::stall::Watch;
+use super::stall::{Jumps, Watch};
 use super::step::{Effect, Step};
 
 /// Numbers that the moves follow; from the settings.
@@ -65,6 +65,8 @@ pub(super) struct Core {
     pub approvals: Vec<Approval>,
     /// What is seen of the running turn.
     pub watch: Watch,
+    /// What the wall clock did under the running turn.
+    pub jumps: Jumps,
     /// The overrides for what the program asks in this step, as the rows have them.
     pub overrides: Vec<Override>,
     /// Numbers.
@@ -89,10 +91,15 @@ impl Core {
         now: Timestamp,
         act: impl FnOnce(&mut Self, &mut Step),
     ) -> Step {
+        self.mind_clock(now);
         let before = self.session.facts.clone();
         let stood = self.readiness();
         let mut step = Step::default();
         act(self, &mut step);
+        let since = |facts: &Facts| facts.turn.map(|turn| turn.since);
+        if since(&before) != since(&self.session.facts) {
+            self.jumps.ms = 0;
+        }
         self.mind_watch(&before, now, &mut step);
         self.settle(&before, now, &mut step);
         let stands = self.readiness();

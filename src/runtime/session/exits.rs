@@ -16,6 +16,8 @@ pub(super) const LOST_PROMPT: &str = "lost_prompt";
 pub(in crate::runtime) const START_TIMEOUT: &str = "start_timeout";
 /// Code of a start that was called off before the program was there.
 pub(in crate::runtime) const START_CANCELLED: &str = "start_cancelled";
+/// Code of a start of an agent whose owner was deleted.
+pub(in crate::runtime) const OWNER_DELETED: &str = "owner_deleted";
 /// `by` of an end when the server ends its agents.
 pub(in crate::runtime) const SERVER: &str = "server_shutdown";
 /// `by` of an end of a program that did not listen to a person's interrupt.

@@ -54,6 +54,7 @@ impl Core {
         let deadline = turn_ms.map(|most| (most, Cut::Deadline));
         let clock = |(ms, cut): (u64, Cut)| {
             let at = turn.since.plus_ms(i64::try_from(ms).unwrap_or(i64::MAX));
+            let at = at.plus_ms(self.jumps.ms);
             Effect::After(until(at, now), Alarm::Cut((turn.task, turn.since), cut))
         };
         deadline.into_iter().chain(busy).map(clock).collect()

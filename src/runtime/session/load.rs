@@ -11,12 +11,14 @@ use crate::drivers::driver;
 use crate::store::{self, incarnations::IncarnationRow};
 use crate::supervision::{Backoff, Lifeline};
 
+use super::super::clock::Pace;
 use super::super::context::{Readers, Shared};
 use super::super::feed::Feed;
+use super::super::redaction;
 use super::SessionActor;
 use super::core::{Core, Rules};
 use super::parking::Curve;
-use super::stall::Watch;
+use super::stall::{Jumps, Watch};
 
 impl Core {
     /// Reads session, running task, open questions and the progress of the latest incarnation, and
@@ -45,6 +47,10 @@ impl Core {
             task,
             approvals,
             watch: Watch::default(),
+            jumps: Jumps {
+                pace: Some(Pace::begin()),
+                ms: 0,
+            },
             overrides: Vec::new(),
             rules,
             random: rand::random(),
@@ -62,6 +68,7 @@ impl SessionActor {
         (lifeline, readers): (Lifeline, Arc<Readers>),
     ) -> Result<Self> {
         let (core, unread_end) = Core::load(&shared, id).await?;
+        let redactor = redaction::of_session(&shared, id).await?;
         Ok(Self {
             shared,
             core,
@@ -70,6 +77,7 @@ impl SessionActor {
             agent: None,
             lifeline,
             readers,
+            redactor,
             place: None,
             starters: Vec::new(),
             answering: std::collections::HashMap::new(),

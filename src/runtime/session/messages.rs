@@ -311,6 +311,7 @@ impl Handler<Archive> for SessionActor {
 
     fn handle(&mut self, _archive: Archive, _ctx: &mut Self::Context) -> Self::Result {
         crash::point("session.Archive");
+        self.readers.close();
         let step = self.core.archive(now());
         let committing = self.commit(step);
         AtomicResponse::new(Box::pin(committing.map(

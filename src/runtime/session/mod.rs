@@ -37,6 +37,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::crash;
 use crate::domain::{ApprovalId, ApprovalState, Error, Remember, Result};
+use crate::secrets::Redactor;
 use crate::supervision::{Exit, Lifeline, Stop};
 
 use self::answering::Answering;
@@ -44,7 +45,7 @@ use self::core::Core;
 use self::questions::Resolution;
 use self::step::{Alarm, Effect, Step};
 use self::tuning::Adjustments;
-pub(super) use exits::{Ending, SERVER, START_CANCELLED, START_TIMEOUT};
+pub(super) use exits::{Ending, OWNER_DELETED, SERVER, START_CANCELLED, START_TIMEOUT};
 pub(super) use messages::{
     AgentIs, Archive, CaughtUp, Complete, Decode, Exited, Halt, Halting, InterruptTurn,
     LaunchFailed, Launched, Offer, Pause, PromptLost, QueueIs, Reset, Respond, Resume, Start, Tune,
@@ -72,6 +73,7 @@ pub(super) struct SessionActor {
     agent: Option<Addr<AgentActor>>,
     lifeline: Lifeline,
     readers: Arc<Readers>,
+    redactor: Arc<Redactor>,
     place: Option<OwnedSemaphorePermit>,
     /// Who waits for the outcome of a start.
     starters: Vec<oneshot::Sender<Result<()>>>,

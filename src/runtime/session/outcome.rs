@@ -73,8 +73,9 @@ impl Core {
 
     /// Adds up what the running turn used; how long it took, in milliseconds.
     pub(super) fn count(&mut self, end: &TurnEnd, now: Timestamp) -> i64 {
+        let jumped = self.jumps.ms;
         let facts = &mut self.session.facts;
-        let since = facts.turn.map_or(now, |turn| turn.since);
+        let since = facts.turn.map_or(now, |turn| turn.since.plus_ms(jumped));
         let ms = now.0.saturating_sub(since.0).max(0);
         if let Some(usage) = &end.usage {
             add_usage(facts, usage);

@@ -12,7 +12,9 @@ use crate::store::overrides::Request;
 use crate::store::{self, Store};
 
 use super::super::clock::now;
+use super::super::redaction;
 use super::answering::Answering;
+use super::exits::OWNER_DELETED;
 use super::messages::{CaughtUp, Decode, Exited, LaunchFailed, Launched, PromptLost};
 use super::step::Cause;
 use super::turn::Decoded;
@@ -77,12 +79,13 @@ impl Handler<CaughtUp> for SessionActor {
 impl Handler<Decode> for SessionActor {
     type Result = AtomicResponse<Self, Result<()>>;
 
-    fn handle(&mut self, decode: Decode, _ctx: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, mut decode: Decode, _ctx: &mut Self::Context) -> Self::Result {
         crash::point("session.Decode");
         if decode.progress.incarnation != self.core.session.facts.incarnation {
             let stale = Error::conflict("stale", "the output is of an earlier process");
             return AtomicResponse::new(Box::pin(wrap_future::<_, Self>(async { Err(stale) })));
         }
+        redaction::of_outputs(&self.redactor, &mut decode.outputs);
         let asked = self.core.requests(&decode.outputs);
         if asked.is_empty() {
             return AtomicResponse::new(self.take_in(decode));
@@ -198,6 +201,7 @@ fn refusal(code: &str, text: String) -> Error {
         "not_executable" => ("not_executable", "agentType"),
         "cwd_missing" => ("cwd_missing", "cwd"),
         "cwd_denied" => ("cwd_denied", "cwd"),
+        OWNER_DELETED => return Error::conflict(OWNER_DELETED, text),
         _ => return Error::unavailable("spawn_failed", text),
     };
     Error::invalid(

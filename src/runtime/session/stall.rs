@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::config::{StallAction, StallSetting};
 use crate::domain::{Cut, EventKind, Facts, Stall, StallKind, Timestamp, TurnFact, TurnPhase};
 
+use super::super::clock::Pace;
 use super::core::Core;
 use super::limits::until;
 use super::step::{Alarm, Attempt, Effect, Step};
@@ -36,7 +37,28 @@ pub(super) struct Watch {
     round: u64,
 }
 
+/// The jumps of the wall clock under a running turn: a clock that is set, or a machine that slept, makes
+/// no turn longer. In memory alone.
+#[derive(Debug, Default)]
+pub(super) struct Jumps {
+    /// Who notices them; `None`: nobody does.
+    pub pace: Option<Pace>,
+    /// All that came since the turn began, in milliseconds.
+    pub ms: i64,
+}
+
 impl Watch {
+    /// The wall clock jumped: what was seen is as long ago as before.
+    fn shift(&mut self, ms: i64) {
+        for at in [
+            &mut self.output_at,
+            &mut self.progress_at,
+            &mut self.begun_at,
+        ] {
+            *at = at.plus_ms(ms);
+        }
+    }
+
     /// A turn begins, or goes on before nobody's eyes.
     fn begin(&mut self, blind: bool, now: Timestamp) {
         self.output_at = now;
@@ -133,6 +155,22 @@ fn declared(data: &Value) -> Option<Duration> {
 }
 
 impl Core {
+    /// Before every move: whether the wall clock goes with the time that passes.
+    pub(super) fn mind_clock(&mut self, now: Timestamp) {
+        let jump = self.jumps.pace.as_mut().map_or(0, |pace| pace.jump(now));
+        if jump != 0 {
+            self.clock_jumped(jump);
+        }
+    }
+
+    pub(super) fn clock_jumped(&mut self, ms: i64) {
+        self.jumps.ms = self.jumps.ms.saturating_add(ms);
+        self.watch.shift(ms);
+        if let Some(stall) = &mut self.session.facts.stall {
+            stall.since = stall.since.plus_ms(ms);
+        }
+    }
+
     /// A turn begins, or (`blind`) is found to be running.
     pub(super) fn watch_turn(&mut self, blind: bool, now: Timestamp) -> Option<Effect> {
         self.watch.begin(blind, now);

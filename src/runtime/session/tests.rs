@@ -14,7 +14,7 @@ use super::core::{Core, Rules};
 use super::exits::Ending;
 use super::parking::Curve;
 use super::questions::Resolution;
-use super::stall::Watch;
+use super::stall::{Jumps, Watch};
 use super::step::{Alarm, Effect, Step};
 use super::turn::Decoded;
 use crate::domain::*;
@@ -63,6 +63,7 @@ fn core() -> Core {
         task: None,
         approvals: vec![],
         watch: Watch::default(),
+        jumps: Jumps::default(),
         overrides: vec![],
         rules: Rules {
             short_life: Duration::from_secs(60),

@@ -9,6 +9,7 @@ use crate::drivers::{MAX_UNIT_BYTES, Output};
 use super::super::super::session::{CaughtUp, Cause, Decode};
 use super::super::launch;
 use super::super::outbox::Item;
+use super::super::snapshot;
 use super::{Life, Session_, speech};
 use crate::crash;
 
@@ -105,10 +106,19 @@ impl Life {
                 | Output::TurnEnded { .. } => told.push(output),
             }
         }
+        let plain = self.outbox.wrap(self.codec.snapshot());
+        let sealed = snapshot::seal(&self.secrets, self.session, &plain);
+        let snapshot = match sealed {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                tracing::error!(%error, incarnation = %self.incarnation, "a decoder's state cannot be sealed");
+                return None;
+            }
+        };
         let progress = Progress {
             incarnation: self.incarnation,
             offset: self.offset,
-            snapshot: self.outbox.wrap(self.codec.snapshot()),
+            snapshot,
         };
         crash::point(name.0);
         let committed = session

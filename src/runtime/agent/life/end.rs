@@ -37,7 +37,7 @@ impl Life {
         let dir = self.dir.clone();
         let exit = tokio::task::spawn_blocking(move || {
             if let Some(record) = dir.record() {
-                keeper::sweep(&record);
+                keeper::sweep(&dir, &record);
             }
             dir.exit()
         });

@@ -98,6 +98,31 @@ fn interrupts(step: &Step) -> bool {
 }
 
 #[test]
+fn a_clock_that_jumps_makes_no_turn_longer() {
+    let night = 8 * 60 * MINUTE;
+    let (mut core, id, alarm) = turn(StallAction::Restart);
+    core.clock_jumped(night);
+    let (_, next) = ring(&mut core, &alarm, later(night + 2 * MINUTE + 1));
+    assert_eq!(core.session.status, Status::Quiet, "not stalled");
+    core.clock_jumped(-night);
+    let (_, _none) = ring(&mut core, &next.unwrap(), later(9 * MINUTE));
+    assert_eq!(core.session.status, Status::Quiet);
+    core.clock_jumped(night);
+    let end = Output::TurnEnded {
+        task: id,
+        outcome: Outcome::Completed,
+        reason: None,
+        text: None,
+        usage: None,
+        limited: None,
+    };
+    says(&mut core, vec![end], later(night + 10 * MINUTE));
+    let busy = i64::try_from(core.session.facts.busy_ms).unwrap();
+    assert_eq!(busy, 10 * MINUTE, "it counts what passed");
+    assert_eq!(core.jumps.ms, 0, "the next turn begins anew");
+}
+
+#[test]
 fn a_silent_turn_is_quiet_then_stalled_and_only_told() {
     let (mut core, _, alarm) = turn(StallAction::Notify);
     let (step, next) = ring(&mut core, &alarm, later(2 * MINUTE + 1));

@@ -220,7 +220,12 @@ fn every_way_to_die_has_its_reason_in_the_report_and_the_log() {
 
 #[test]
 fn a_start_that_cannot_be_made_is_told_apart() {
-    for (code, lasting) in [("program_not_found", true), ("spawn_failed", false)] {
+    for (code, lasting) in [
+        ("program_not_found", true),
+        ("owner_deleted", true),
+        ("spawn_failed", false),
+        ("owner_unknown", false),
+    ] {
         let mut core = core();
         core.launch("n".into(), T);
         let step = core.launch_failed(code, "it cannot be started", later(5));
