@@ -3,7 +3,7 @@
 //! Never cuts within a character.
 
 /// What stands where something was left out.
-pub const MARK: &str = "\u{2026}";
+pub const MARK: &str = crate::domain::CUT;
 
 /// How many bytes the text takes between the quotes of a JSON string (RFC 8259, as `serde_json`
 /// writes it: short escapes for five controls, `\u00XX` for the rest).

@@ -7,17 +7,18 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::mpsc;
 
 use crate::crash;
 
+use super::reader::Reader;
 use super::wire::bytes::Malformed;
 use super::wire::frame::{ClientFrame, Hello, KeeperFrame, Target};
-use super::wire::stream::{Decoder, TooLong};
-use super::wire::{MAX_KEEPER_BODY, VERSION, file};
+use super::wire::stream::TooLong;
+use super::wire::{VERSION, file};
 
 /// Frames that wait for the keeper to read.
 const OUTGOING: usize = 64;
@@ -61,7 +62,7 @@ pub enum ProtocolError {
     /// The fields of a known kind do not fit its body.
     #[error("malformed frame")]
     Malformed,
-    /// A header announces a body of so many bytes, more than [`MAX_KEEPER_BODY`].
+    /// A header announces a body of so many bytes, more than [`super::wire::MAX_KEEPER_BODY`].
     #[error("a frame of {0} bytes")]
     TooLong(u32),
     /// The socket failed.
@@ -92,15 +93,6 @@ pub enum SendError {
     Closed,
 }
 
-/// Frames from the keeper. Keep a [`Writer`] as long as this is read: the keeper takes the end of
-/// one direction for the end of both.
-#[derive(Debug)]
-pub struct Reader {
-    half: OwnedReadHalf,
-    decoder: Decoder,
-    buffer: Vec<u8>,
-}
-
 /// Frames to the keeper; cheap to clone. The connection ends with the last clone.
 #[derive(Debug, Clone)]
 pub struct Writer {
@@ -121,11 +113,7 @@ async fn greet(dir: &Path) -> Result<(Hello, Reader, Writer), ConnectError> {
         return Err(ConnectError::Peer(peer.uid()));
     }
     let (half, write_half) = stream.into_split();
-    let mut reader = Reader {
-        half,
-        decoder: Decoder::new(MAX_KEEPER_BODY),
-        buffer: vec![0; 32 * 1024],
-    };
+    let mut reader = Reader::new(half);
     let (frames, queue) = mpsc::channel(OUTGOING);
     tokio::spawn(write(write_half, queue));
     let writer = Writer { frames };
@@ -176,29 +164,6 @@ async fn write(mut half: OwnedWriteHalf, mut queue: mpsc::Receiver<ClientFrame>)
         crash::point("keeper.write");
         if half.write_all(&frame.encode()).await.is_err() {
             return;
-        }
-    }
-}
-
-impl Reader {
-    /// The next frame; `None` when the keeper has closed. Cancel-safe: no byte is lost when the
-    /// future is dropped. Kinds of a newer keeper are skipped.
-    pub async fn next(&mut self) -> Result<Option<KeeperFrame>, ProtocolError> {
-        loop {
-            while let Some(raw) = self.decoder.next_frame()? {
-                if let Some(frame) = KeeperFrame::decode(&raw)? {
-                    return Ok(Some(frame));
-                }
-            }
-            let count = match self.half.read(&mut self.buffer).await {
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => 0,
-                other => other?,
-            };
-            if count == 0 {
-                return Ok(None);
-            }
-            self.decoder
-                .feed(self.buffer.get(..count).unwrap_or_default());
         }
     }
 }

@@ -67,6 +67,16 @@ impl Dir {
         Record::decode(&self.read(file::RECORD)?)
     }
 
+    /// Whether what a record tells of belongs to this directory. In a copy of a data directory it
+    /// belongs to the original, where it may live.
+    pub fn owns(&self, record: &Record) -> bool {
+        match (&record.home, identity::place(&self.0)) {
+            (Some(home), Ok(own)) => *home == own,
+            (Some(_), Err(_)) => false,
+            (None, own) => !lives_elsewhere(record, own.ok().as_deref()),
+        }
+    }
+
     /// How the program ended, as far as it is on disk.
     pub fn exit(&self) -> Option<ExitRecord> {
         ExitRecord::decode(&self.read(file::EXIT)?)
@@ -160,5 +170,17 @@ impl Dir {
 
     fn read(&self, name: &str) -> Option<String> {
         fs::read_to_string(self.0.join(name)).ok()
+    }
+}
+
+/// Whether the keeper lives in another directory than this; for keepers that did not note theirs.
+fn lives_elsewhere(record: &Record, own: Option<&str>) -> bool {
+    if !identity::lives(record.keeper_pid, record.keeper_start_ticks) {
+        return false;
+    }
+    match identity::place(Path::new(&format!("/proc/{}/cwd", record.keeper_pid))) {
+        Ok(place) => own != Some(&place),
+        // It has just died; one that may not be looked at is not touched.
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
     }
 }

@@ -88,7 +88,7 @@ fn finish(dir: &Dir, asked: Option<ExitRecord>, by: &str) -> Outcome {
     }
     // By the cgroup, too: what the walk below the keeper has missed is in it.
     if let Some(record) = dir.record() {
-        left.extend(sweep(&record).left);
+        left.extend(sweep(dir, &record).left);
     }
     left.retain(|pid| identity::stat(*pid).is_some_and(|stat| !stat.zombie));
     let exit = asked

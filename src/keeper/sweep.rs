@@ -1,5 +1,5 @@
 //! Ends what a dead keeper has left behind, found by the incarnation's cgroup and by its mark.
-//! Never signals a process that is in neither, nor one of an earlier boot.
+//! Never signals a process that is in neither, nor one of an earlier boot or of another directory.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -26,14 +26,23 @@ pub struct Swept {
 /// Kills everything in the record's cgroup and every process with its mark, and returns when none is
 /// left, or after five seconds. Blocking. Without a cgroup and without namespaces, children of the
 /// tree that erased their environment are not found here: they die with their keeper's tree kill,
-/// not after the loss of the keeper.
-pub fn sweep(record: &Record) -> Swept {
+/// not after the loss of the keeper. A record that came here by a copy of the directory names a tree
+/// of the original: that one is left alone.
+pub fn sweep(dir: &Dir, record: &Record) -> Swept {
     let mut swept = Swept::default();
     if identity::boot_id().as_deref() != Some(record.boot_id.as_str()) || record.mark.is_empty() {
         return swept;
     }
-    let leaf = record.cgroup.as_deref();
-    let leaf = leaf.and_then(|path| Leaf::of(path, &record.session, record.incarnation));
+    if !dir.owns(record) {
+        let (session, incarnation) = (record.session.as_str(), record.incarnation);
+        tracing::warn!(
+            session,
+            incarnation,
+            "a process is left alone: it belongs to the directory that this one was copied from"
+        );
+        return swept;
+    }
+    let leaf = own_leaf(record);
     let start = Instant::now();
     loop {
         swept.killed += leaf.as_ref().map_or(0, kill_all);
@@ -56,6 +65,15 @@ pub fn sweep(record: &Record) -> Swept {
     swept
 }
 
+/// The record's leaf. One of the same name that was made later is somebody else's.
+fn own_leaf(record: &Record) -> Option<Leaf> {
+    let path = record.cgroup.as_deref()?;
+    let leaf = Leaf::of(path, &record.session, record.incarnation)?;
+    let noted = record.cgroup_place.as_ref();
+    let same = |place: &String| identity::place(leaf.path()).is_ok_and(|found| found == *place);
+    noted.is_none_or(same).then_some(leaf)
+}
+
 /// Ends and removes what keepers below `root` that are dead have left where leaves are made; how
 /// many leaves that were. Leaves of other servers stay. Blocking.
 pub fn clear_leaves(base: &Path, root: &Path) -> usize {
@@ -68,12 +86,18 @@ pub fn clear_leaves(base: &Path, root: &Path) -> usize {
         let Some(dir) = own.filter(|dir| dir.path().exists() && !dir.alive()) else {
             return false;
         };
-        if let Some(record) = dir.record() {
-            sweep(&record);
+        match dir.record() {
+            // It is the leaf of the original, of which this directory is a copy.
+            Some(record) if !dir.owns(&record) => return false,
+            Some(record) => {
+                sweep(&dir, &record);
+            }
+            None => {}
         }
-        // A keeper that died before it had a record has left an empty one.
+        // A keeper that died before it had a record has left an empty one; where somebody lives, it
+        // is that of a copy of this directory.
         let leaf = Leaf::at(&base.join(name));
-        !leaf.path().exists() || leaf.remove().is_ok()
+        !leaf.path().exists() || (!leaf.populated() && leaf.remove().is_ok())
     });
     left.count()
 }

@@ -14,7 +14,7 @@ use super::wire::spec::{
     encode_reply,
 };
 use super::wire::stream::{Decoder, RawFrame};
-use super::wire::{MAX_CLIENT_BODY, MAX_KEEPER_BODY, MAX_SPEC_BODY, segments};
+use super::wire::{MAX_CLIENT_BODY, MAX_KEEPER_BODY, MAX_SPEC_BODY, identity, segments};
 
 fn bytes(most: usize) -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(any::<u8>(), 0..most)
@@ -116,9 +116,14 @@ fn caps() -> impl Strategy<Value = Caps> {
 }
 
 fn record() -> impl Strategy<Value = Record> {
-    let texts = (text(), text(), text(), prop::option::of(text()));
+    let places = prop::array::uniform3(prop::option::of(text()));
+    let texts = (text(), text(), text(), places);
     (any::<[u32; 2]>(), any::<[u64; 4]>(), texts).prop_map(
-        |([keeper_pid, program_pid], [a, b, c, d], (session, boot_id, mark, cgroup))| Record {
+        |(
+            [keeper_pid, program_pid],
+            [a, b, c, d],
+            (session, boot_id, mark, [cgroup, cgroup_place, home]),
+        )| Record {
             version: 1,
             session,
             incarnation: a,
@@ -130,6 +135,8 @@ fn record() -> impl Strategy<Value = Record> {
             mark,
             started_ms: d,
             cgroup,
+            cgroup_place,
+            home,
         },
     )
 }
@@ -418,4 +425,41 @@ fn the_newest_statement_about_an_id_counts() {
     assert_eq!(state_of(&file, b"a"), InputState::Written);
     assert_eq!(state_of(&file, b"b"), InputState::Accepted);
     assert_eq!(state_of(&file, b"c"), InputState::None);
+}
+
+#[test]
+fn a_copied_record_tells_of_a_process_that_belongs_elsewhere() {
+    let root = tempfile::tempdir().unwrap();
+    let at = |name: &str| Dir::new(&root.path().join(name), "s", 1);
+    let (original, copy) = (at("original"), at("copy"));
+    std::fs::create_dir_all(original.path()).unwrap();
+    std::fs::create_dir_all(copy.path()).unwrap();
+    let me = std::process::id();
+    let mut record = Record {
+        version: 1,
+        session: "s".to_owned(),
+        incarnation: 1,
+        keeper_pid: me,
+        keeper_start_ticks: identity::stat(me).unwrap().start_ticks,
+        program_pid: 0,
+        program_start_ticks: 0,
+        boot_id: identity::boot_id().unwrap(),
+        mark: identity::new_mark().unwrap(),
+        started_ms: 0,
+        cgroup: None,
+        cgroup_place: None,
+        home: Some(identity::place(original.path()).unwrap()),
+    };
+    assert!(original.owns(&record) && !copy.owns(&record));
+    std::fs::rename(root.path().join("original"), root.path().join("moved")).unwrap();
+    assert!(at("moved").owns(&record), "a move makes no other directory");
+    assert!(!original.owns(&record), "nothing is there any more");
+    // Of a keeper that did not note its home: this process lives, and elsewhere.
+    record.home = None;
+    assert!(!copy.owns(&record));
+    record.keeper_start_ticks += 1;
+    assert!(
+        copy.owns(&record),
+        "of a keeper that is dead nothing else is known"
+    );
 }

@@ -2,6 +2,8 @@
 //!
 //! Never the start or end of an agent process: that is the keeper's.
 
+pub mod census;
+pub mod disk;
 pub mod heap;
 pub mod own;
 pub mod program;

@@ -159,6 +159,8 @@ fn be_init(watched: OwnedFd) -> ! {
     {
         let _replaced = unistd::dup2_stdout(&null);
         let _replaced = unistd::dup2_stderr(&null);
+        // Before its number is closed with the others: std ends a process that closes one twice.
+        drop(null);
         sys::close_inherited();
         sys::collect_by_itself();
         let mut nothing = [0_u8; 1];

@@ -161,6 +161,7 @@ fn live(spec: &Spec, mut lock: File) -> Result<Engine, StartFailure> {
     let leaf = bounds::hold(held.program.pid, yard, spec).map_err(failed)?;
     let place = leaf.as_ref().and_then(|leaf| leaf.path().to_str());
     record.cgroup = place.map(str::to_owned);
+    record.cgroup_place = place.and_then(|place| identity::place(Path::new(place)).ok());
     save(&record).map_err(on_disk)?;
     let program = held.release()?;
     answer(&Ok(Begun {
@@ -198,6 +199,8 @@ fn own_record(spec: &Spec) -> io::Result<Record> {
         mark: identity::new_mark()?,
         started_ms: wall_ms(),
         cgroup: None,
+        cgroup_place: None,
+        home: identity::place(Path::new(".")).ok(),
     })
 }
 

@@ -3,9 +3,10 @@
 //! Never answers for a person: what is no question to one is refused as unsupported.
 
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use super::codec::ClaudeCodec;
-use super::state::Open;
+use super::state::{MAX_NAME, Open};
 use super::wire::{answer, at, items, problem, unsupported};
 use crate::domain::{ApprovalKind, Risk};
 use crate::drivers::{Output, Question, ids, risk, text};
@@ -69,7 +70,11 @@ impl ClaudeCodec {
             return;
         }
         let mut question = question(id, request);
-        let kept = self.state.open.last();
+        let kept = self.state.open.last_mut();
+        let kept = kept.map(|open| {
+            open.input = Some(hash_of(&question.args));
+            &*open
+        });
         if question.kind == ApprovalKind::Permission
             && kept.is_some_and(|open| open.suggestions.is_null())
         {
@@ -139,7 +144,12 @@ fn allowed(open: &Open, words: Option<&str>, args: &Value) -> Value {
         let answers = answers(map, words);
         map.insert("answers".to_owned(), answers);
     }
-    if input.is_object() {
+    let same = open
+        .input
+        .as_ref()
+        .is_none_or(|hash| *hash == hash_of(args));
+    // Left out, the program runs with the arguments that it asked about.
+    if input.is_object() && (same || open.tool == QUESTIONS) {
         response.insert("updatedInput".to_owned(), input);
     }
     let mut offered = items(&open.suggestions, "");
@@ -148,6 +158,13 @@ fn allowed(open: &Open, words: Option<&str>, args: &Value) -> Value {
         response.insert("updatedPermissions".to_owned(), json!([chosen]));
     }
     Value::Object(response)
+}
+
+/// Tells arguments from others.
+fn hash_of(args: &Value) -> String {
+    let hash = Sha256::digest(args.to_string());
+    let first = hash.iter().take(8);
+    first.map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A person's words as the answers: a JSON object of them, a line for each question, or the same
@@ -170,7 +187,7 @@ fn answers(input: &Map<String, Value>, words: &str) -> Value {
 }
 
 fn question(id: &str, request: &Value) -> Question {
-    let tool = at(request, "/tool_name").to_owned();
+    let tool = text::head(at(request, "/tool_name"), MAX_NAME);
     let args = request.get("input").cloned().unwrap_or(Value::Null);
     let about = ABOUT.iter().find_map(|key| args.get(key)?.as_str());
     let shown = about.map_or_else(|| args.to_string(), str::to_owned);

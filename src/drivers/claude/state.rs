@@ -16,7 +16,7 @@ const MAX_OPEN: usize = 16;
 const MAX_BLOCKS: usize = 16;
 const MAX_CALLS: usize = 64;
 /// Most JSON bytes of an id or name.
-const MAX_NAME: usize = 128;
+pub(super) const MAX_NAME: usize = 128;
 /// Most JSON bytes of a question's suggestions; longer ones are not offered.
 const MAX_SUGGESTIONS: usize = 1024;
 /// Most JSON bytes of the last words.
@@ -94,6 +94,9 @@ pub(super) struct Open {
     pub(super) tool: String,
     /// Changes of the rules that the program offers with it.
     pub(super) suggestions: Value,
+    /// The beginning of the hash of its arguments: a row may give them back with secrets covered.
+    #[serde(default)]
+    pub(super) input: Option<String>,
 }
 
 /// A block of a message that is being written.
@@ -246,6 +249,7 @@ impl State {
             } else {
                 Value::Null
             },
+            input: None,
         });
         true
     }

@@ -10,6 +10,9 @@ use crate::domain::{ApprovalKind, EventKind, Outcome, TaskId};
 use crate::drivers::lines::{self, Lines};
 use crate::drivers::{Codec, Command, Delta, Output, Question, ids, risk, text};
 
+/// Most JSON bytes of a tool's name.
+const MAX_TOOL: usize = 128;
+
 pub(super) struct ScriptCodec {
     nonce: String,
     state: State,
@@ -147,6 +150,7 @@ impl ScriptCodec {
             ));
             return;
         }
+        let tool = text::head(&tool, MAX_TOOL);
         let command = args.get("command").and_then(Value::as_str);
         let shown = command.map_or_else(|| args.to_string(), str::to_owned);
         let first = shown.lines().next().unwrap_or_default();

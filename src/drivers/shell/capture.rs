@@ -113,7 +113,7 @@ impl Capture {
         }
         let first = head(output, SUMMARY / 4);
         let last = tail(output, SUMMARY / 4 * 3 - 8);
-        format!("{first}\n{last}")
+        format!("{first}\n{MARK}{last}")
     }
 
     fn grow_line(&mut self, by: usize) {
@@ -208,6 +208,9 @@ mod tests {
         assert_eq!(output.len(), kept + mark.len());
         assert!(capture.summary().ends_with("line \"99999\""));
         assert!(json_len(&capture.summary()) <= SUMMARY);
+        // Either side of the cut is marked: what is left of a secret there is found by it.
+        let cut = format!("{MARK}\n{MARK}");
+        assert!(capture.summary().contains(&cut));
     }
 
     proptest! {

@@ -1,8 +1,10 @@
-//! Who a process is: start time, boot id, mark; read from /proc.
+//! Who a process is: start time, boot id, mark, read from /proc; and which directory is meant.
 //! Never takes a pid for an identity: numbers are used again.
 
 use std::fs;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use super::MARK_VAR;
 
@@ -55,6 +57,13 @@ pub fn has_mark(pid: u32, mark: &str) -> bool {
         .split(|byte| *byte == 0)
         .filter_map(|line| line.strip_prefix(MARK_VAR.as_bytes()))
         .any(|value| value.strip_prefix(b"=") == Some(mark.as_bytes()))
+}
+
+/// Which directory this is, whatever its name: another one for a copy, the same after a move within
+/// a file system. Holds for one boot.
+pub fn place(dir: &Path) -> std::io::Result<String> {
+    let found = fs::metadata(dir)?;
+    Ok(format!("{}:{}", found.dev(), found.ino()))
 }
 
 /// Every process number of this machine.

@@ -28,6 +28,11 @@ pub struct Record {
     pub started_ms: u64,
     /// The tree's own cgroup; `None` where it has none, also when one was wanted and refused.
     pub cgroup: Option<String>,
+    /// Which directory the cgroup is (`identity::place`): its name may be used again by others.
+    pub cgroup_place: Option<String>,
+    /// Which directory the keeper lives in, as `cgroup_place`: a copied record tells of a process that
+    /// belongs elsewhere. `None` from keepers that did not note it.
+    pub home: Option<String>,
 }
 
 /// How a program ended. Exactly one of `code` and `signal` is set when the keeper saw the end;
@@ -72,6 +77,12 @@ impl Record {
         if let Some(cgroup) = &self.cgroup {
             lines.put("cgroup", escape(cgroup));
         }
+        if let Some(place) = &self.cgroup_place {
+            lines.put("cgroup_place", escape(place));
+        }
+        if let Some(home) = &self.home {
+            lines.put("home", escape(home));
+        }
         lines.seal()
     }
 
@@ -90,6 +101,8 @@ impl Record {
             mark: fields.text("mark")?,
             started_ms: fields.number("started_ms")?,
             cgroup: fields.text("cgroup"),
+            cgroup_place: fields.text("cgroup_place"),
+            home: fields.text("home"),
         })
     }
 }

@@ -307,6 +307,16 @@ fn what_is_no_question_to_a_person_is_refused() {
 }
 
 #[test]
+fn a_tools_name_is_bounded() {
+    let mut stage = Stage::new();
+    stage.begin(1);
+    let body = json!({"tool_name": "T".repeat(10_000), "input": {}});
+    let question = asks(&mut stage, "q1", &body);
+    assert!(question.tool.starts_with("TTT") && question.tool.len() <= 128);
+    assert!(question.question.len() < 300);
+}
+
+#[test]
 fn a_question_ends_with_the_programs_word_its_turn_or_the_stream() {
     let mut stage = Stage::new();
     stage.begin(1);
