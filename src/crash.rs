@@ -3,6 +3,8 @@
 //! `1*return` ends the process as SIGKILL would, `1*panic` panics once, `sleep(ms)` holds it up,
 //! `3*off->panic` waits for the fourth time.
 //!
+//! The file `clock` there sets the wall clock off by so many milliseconds, in the same way.
+//!
 //! Never code of a normal build: without the feature `failpoints` a point is nothing, and no file is
 //! read.
 
@@ -24,6 +26,35 @@ pub fn point_of(name: impl FnOnce() -> String) {
     let _ = name;
 }
 
+/// By how much the wall clock is off, in milliseconds: nothing but in tests.
+#[inline]
+#[must_use]
+pub fn wall_offset_ms() -> i64 {
+    #[cfg(feature = "failpoints")]
+    return CLOCK.load(std::sync::atomic::Ordering::Relaxed);
+    #[cfg(not(feature = "failpoints"))]
+    0
+}
+
+#[cfg(feature = "failpoints")]
+static CLOCK: std::sync::atomic::AtomicI64 = std::sync::atomic::AtomicI64::new(0);
+
+/// Sets the clock off as a file says, and takes the file away.
+#[cfg(feature = "failpoints")]
+fn set_clock(file: &std::path::Path) {
+    let Some(ms) = std::fs::read_to_string(file)
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+    else {
+        return;
+    };
+    CLOCK.store(ms, std::sync::atomic::Ordering::Relaxed);
+    tracing::debug!(ms, "the clock is set off");
+    if let Err(error) = std::fs::remove_file(file) {
+        tracing::error!(%error, "the file of the clock cannot be taken away");
+    }
+}
+
 /// Sets the points that the environment names, for as long as the answer is held.
 #[cfg(feature = "failpoints")]
 #[must_use]
@@ -36,9 +67,11 @@ pub fn from_environment() -> impl Sized {
 #[cfg(feature = "failpoints")]
 pub async fn follow(dir: std::path::PathBuf) {
     let file = dir.join("failpoints");
+    let clock = dir.join("clock");
     let mut looks = tokio::time::interval(std::time::Duration::from_millis(5));
     loop {
         looks.tick().await;
+        set_clock(&clock);
         let Ok(text) = std::fs::read_to_string(&file) else {
             continue;
         };

@@ -5,6 +5,8 @@
 
 mod agents;
 mod control;
+mod document;
+mod feathers;
 pub mod live;
 mod operator;
 mod shared;
@@ -16,9 +18,11 @@ use actix_web::{Error, web};
 
 use crate::app::App;
 
+pub use document::text as document;
 pub use shared::origin::Doorkeeper;
 
-/// Every route of the server. Order: literal paths before `{id}`, since the first match answers.
+/// Every route of the server. Order: literal paths before `{id}`, since the first match answers. What
+/// begins alike has one scope, so that a request is held against few patterns.
 pub fn server(
     app: App,
     doorkeeper: Doorkeeper,
@@ -34,6 +38,8 @@ pub fn server(
     let app = actix_web::App::new()
         .app_data(web::Data::new(app))
         .app_data(web::Data::new(doorkeeper))
+        // One for each worker, so that they do not wait for each other.
+        .app_data(web::Data::new(shared::prepared::Prepared::default()))
         .configure(routes)
         .default_service(web::to(shared::unknown_route));
     #[cfg(feature = "failpoints")]
@@ -48,6 +54,8 @@ fn routes(config: &mut web::ServiceConfig) {
     config
         .configure(control::routes)
         .configure(operator::routes)
+        .configure(feathers::routes)
         .configure(terminals::routes)
-        .configure(agents::routes);
+        .configure(agents::routes)
+        .configure(document::pages::routes);
 }

@@ -2,7 +2,6 @@
 //!
 //! Never a status of its own: what is shown is the committed row.
 
-use super::access::read_only;
 use super::{App, Force, Interrupt, LogSlice, Paused, SessionOverview};
 use crate::domain::{
     Error, Kind, Lifecycle, Principal, Result, Session, SessionId, Status, TaskId,
@@ -61,12 +60,13 @@ impl App {
         };
         let (limit, offset) = (filter.limit, filter.offset);
         let exact = word.is_none_or(|word| matches!(word, StatusWord::Core(_)));
+        if exact {
+            let (items, total) = self.store().session_page(rows, offset, limit).await?;
+            return Ok(Page { items, total });
+        }
         let (items, total) = self
             .store()
             .read(move |conn| {
-                if exact {
-                    return sessions::overviews(conn, &rows, offset, limit);
-                }
                 let mut matching = Vec::new();
                 let mut from = 0;
                 loop {
@@ -143,6 +143,11 @@ impl App {
     ) -> Result<(bool, Overview)> {
         self.writable(who, id).await?;
         let stopped = self.runtime().stop(id, force, &who.username).await?;
+        let action = match force {
+            Force::Kill => "agent.killed",
+            Force::Ladder => "agent.stopped",
+        };
+        self.done(who, action, id).await;
         Ok((stopped, self.agent(who, id).await?))
     }
 
@@ -152,8 +157,9 @@ impl App {
     /// The start's own refusal, `draining`.
     pub async fn start(&self, who: &Principal, id: SessionId) -> Result<Overview> {
         self.writable(who, id).await?;
-        self.refuse_draining()?;
+        self.refuse_new_work()?;
         self.runtime().start_agent(id).await?;
+        self.done(who, "agent.started", id).await;
         self.agent(who, id).await
     }
 
@@ -167,6 +173,9 @@ impl App {
         if let Err(Error::Unavailable { .. }) = &done {
             // Its actors are gone because somebody else has deleted it.
             self.readable(who, id).await?;
+        }
+        if done.is_ok() {
+            self.done(who, "agent.deleted", id).await;
         }
         done
     }
@@ -187,11 +196,10 @@ impl App {
         self.runtime().log(id, incarnation, offset, limit).await
     }
 
-    pub(super) fn may_drive_own(who: &Principal) -> Result<()> {
-        if who.may_write(who.user) {
-            Ok(())
-        } else {
-            Err(read_only())
+    pub(super) async fn may_drive_own(&self, who: &Principal, what: &str) -> Result<()> {
+        match who.need_write(who.user) {
+            Ok(()) => Ok(()),
+            Err(error) => self.denied(who, what, error).await,
         }
     }
 }

@@ -68,11 +68,13 @@ impl App {
     pub async fn approve(&self, who: &Principal, request: AnswerRequest) -> Result<Answered> {
         let id = request.id;
         let approval = self.question(id).await?;
-        let approval = approval
-            .filter(|approval| who.may_read(approval.owner))
-            .ok_or_else(|| Error::not_found("approval", id))?;
-        if !who.may_write(approval.owner) {
-            return Err(super::access::read_only());
+        let missing = || Error::not_found("approval", id);
+        let approval = approval.ok_or_else(missing)?;
+        if !who.may_read(approval.owner) {
+            return self.denied(who, id, missing()).await;
+        }
+        if let Err(error) = who.need_write(approval.owner) {
+            return self.denied(who, id, error).await;
         }
         if approval.state != ApprovalState::Pending {
             return Err(resolved(&approval));
@@ -81,6 +83,7 @@ impl App {
             Remember::Once => None,
             Remember::Session | Remember::Always => Some(self.rememberable(&approval).await?),
         };
+        let asked = key.is_some();
         let answer = Answer {
             approval: id,
             approved: request.approved,
@@ -89,16 +92,25 @@ impl App {
             by: who.username.clone(),
         };
         self.runtime().answer(approval.session, answer).await?;
+        let action = if request.approved {
+            "approval.approved"
+        } else {
+            "approval.denied"
+        };
+        self.done(who, action, id).await;
         let now = self.question(id).await?;
+        let remembered = match key {
+            Some(key) => self.kept(key, request.remember).await?,
+            None => None,
+        };
+        if let Some(made) = &remembered {
+            self.done(who, "override.made", made.id).await;
+        }
         let destroys = request.approved && approval.risk == Risk::Critical;
         Ok(Answered {
             state: now.map_or(approval.state, |approval| approval.state),
-            note: (key.is_some() && destroys)
-                .then_some("a request that can destroy is asked every time"),
-            remembered: match key {
-                Some(key) => self.kept(key, request.remember).await?,
-                None => None,
-            },
+            note: (asked && destroys).then_some("a request that can destroy is asked every time"),
+            remembered,
         })
     }
 
@@ -128,13 +140,17 @@ impl App {
     pub async fn forget(&self, who: &Principal, id: OverrideId) -> Result<()> {
         let missing = || Error::not_found("override", id);
         let found = self.store().read(move |conn| overrides::by_id(conn, id));
-        let found = found.await?.filter(|found| who.may_read(found.owner));
-        let found = found.ok_or_else(missing)?;
-        if !who.may_write(found.owner) {
-            return Err(super::access::read_only());
+        let found = found.await?.ok_or_else(missing)?;
+        if !who.may_read(found.owner) {
+            return self.denied(who, id, missing()).await;
+        }
+        if let Err(error) = who.need_write(found.owner) {
+            return self.denied(who, id, error).await;
         }
         let gone = self.store().write(move |conn| overrides::remove(conn, id));
-        gone.await?.then_some(()).ok_or_else(missing)
+        gone.await?.then_some(()).ok_or_else(missing)?;
+        self.done(who, "override.removed", id).await;
+        Ok(())
     }
 
     async fn question(&self, id: ApprovalId) -> Result<Option<Approval>> {

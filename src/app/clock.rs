@@ -35,5 +35,6 @@ impl Clock {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+            .plus_ms(crate::crash::wall_offset_ms())
     }
 }

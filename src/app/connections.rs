@@ -10,7 +10,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::App;
-use crate::domain::{Error, Principal, Result, Timestamp, UserId};
+use crate::domain::{Error, Principal, Result, SessionId, Timestamp, UserId, api_key};
+
+/// Longer than anybody waits.
+const LONG: Duration = Duration::from_secs(3_600);
 
 /// A person on a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +29,8 @@ pub struct Visit {
 pub enum Ending {
     /// Its token was revoked or its user shut out.
     AuthEnded,
+    /// What its user may do has changed; the token stands.
+    RightsChanged,
     /// The server stops.
     Draining,
 }
@@ -110,6 +115,24 @@ impl Connections {
         }
     }
 
+    /// Ends what a person has open, but not what came with the token that is `kept`.
+    pub(super) fn end_user(&self, user: UserId, kept: Option<&str>, why: Ending) {
+        let theirs = |entry: &Entry| entry.user == user && Some(entry.sid.as_str()) != kept;
+        for connection in self.matching(theirs) {
+            connection.end(why);
+        }
+    }
+
+    /// Ends what a person has open with other tokens than this one.
+    fn end_sign_ins(&self, user: UserId, kept: &str) {
+        let theirs = |entry: &Entry| {
+            entry.user == user && entry.sid != kept && api_key::of_sid(&entry.sid).is_none()
+        };
+        for connection in self.matching(theirs) {
+            connection.end(Ending::AuthEnded);
+        }
+    }
+
     fn end_all(&self, why: Ending) {
         for connection in self.matching(|_| true) {
             connection.end(why);
@@ -176,13 +199,79 @@ impl Drop for PollPermit {
 }
 
 impl App {
-    /// Enters a connection into the list, so that it ends with its token and with the server.
+    /// Enters a connection into the list, so that it ends with its token and with the server, and
+    /// returns its person as they are then. The token is looked up behind the entry: whoever ends
+    /// it meanwhile finds the connection, or is seen here.
     ///
     /// # Errors
-    /// `too_many_connections`, `draining`.
-    pub fn register(&self, visit: &Visit, connection: Arc<dyn Connection>) -> Result<Registration> {
+    /// `too_many_connections`, `draining`, `token_revoked`.
+    pub async fn register(
+        &self,
+        visit: &Visit,
+        connection: Arc<dyn Connection>,
+    ) -> Result<(Registration, Visit)> {
         self.refuse_draining()?;
-        self.inner.connections.register(&visit.who, connection)
+        let connections = &self.inner.connections;
+        let registration = connections.register(&visit.who, connection)?;
+        let now = self.visit_now(&visit.who.sid).await?;
+        Ok((registration, now))
+    }
+
+    /// Waits until a person may no longer read a session, and says why: their token was ended, or
+    /// their rights are other ones.
+    pub(super) async fn shut_out(&self, who: &Principal, id: SessionId) -> Error {
+        let mut turns = self.inner.turns.subscribe();
+        // What happened before this moment is seen by the first look, the rest by the turns.
+        let mut now = self.visit(&who.sid, self.now()).await;
+        loop {
+            let seen = match &now {
+                Ok(visit) if visit.who.role == who.role => Ok(()),
+                Ok(visit) => self.readable(&visit.who, id).await.map(drop),
+                Err(error) => Err(error.clone()),
+            };
+            // Where the database is away, what is not known ends nothing.
+            if let Err(error @ (Error::Unauthenticated { .. } | Error::NotFound { .. })) = seen {
+                return error;
+            }
+            let left = now.as_ref().ok().and_then(|visit| self.remaining(visit));
+            tokio::select! {
+                turned = turns.changed() => if turned.is_err() {
+                    return Error::draining();
+                },
+                // The token ends by itself; where nobody knows when, a turn tells.
+                () = tokio::time::sleep(left.unwrap_or(LONG)) => {}
+            }
+            now = self.visit_now(&who.sid).await;
+        }
+    }
+
+    /// Makes the server believe nothing old about a person, and ends what they have open, but not
+    /// what came with the token that is `kept`.
+    pub(super) fn turn(&self, user: UserId, kept: Option<&str>, why: Ending) {
+        self.inner.known.forget_user(user);
+        self.inner.connections.end_user(user, kept, why);
+        self.tell_turn();
+    }
+
+    /// The same of the other tokens alone: what came with an API key stays.
+    pub(super) fn turn_sign_ins(&self, user: UserId, kept: &str) {
+        self.inner.known.forget_user(user);
+        self.inner.connections.end_sign_ins(user, kept);
+        self.tell_turn();
+    }
+
+    /// Ends what a token or an API key opened, at once: its sockets, its waits, and what is
+    /// believed of it.
+    pub(super) fn end_credential(&self, sid: &str) {
+        self.inner.known.forget(sid);
+        self.inner.connections.end_sid(sid);
+        self.tell_turn();
+    }
+
+    fn tell_turn(&self) {
+        self.inner
+            .turns
+            .send_modify(|turns| *turns = turns.wrapping_add(1));
     }
 
     /// How long a token has left; `None` when it has ended.
@@ -206,6 +295,13 @@ impl App {
         self.inner.connections.len()
     }
 
+    /// Polls that wait.
+    pub(super) fn waiting_polls(&self) -> usize {
+        let waiting = self.inner.polls.waiting.lock();
+        let waiting = waiting.unwrap_or_else(PoisonError::into_inner);
+        waiting.values().sum()
+    }
+
     /// Stops taking new work, ends waits and closes every socket.
     pub fn drain(&self) {
         self.runtime().drain();
@@ -227,7 +323,7 @@ impl App {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Role;
+    use crate::domain::{Role, Scopes};
 
     #[derive(Default)]
     struct Ended(Mutex<Vec<Ending>>);
@@ -248,6 +344,7 @@ mod tests {
             user: UserId::generate(),
             username: "a".into(),
             role: Role::Member,
+            scopes: Scopes::ALL.allowed(Role::Member),
             sid: sid.into(),
         }
     }
@@ -261,6 +358,48 @@ mod tests {
         connections.end_sid("a");
         assert_eq!(*one.0.lock().unwrap(), [Ending::AuthEnded]);
         assert!(two.0.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_persons_sockets_are_closed_but_for_the_kept_token() {
+        let connections = Connections::new(9);
+        let user = UserId::generate();
+        let of = |sid: &str| Principal {
+            user,
+            ..someone(sid)
+        };
+        let ended: Vec<Arc<Ended>> = (0..3).map(|_| Arc::new(Ended::default())).collect();
+        let whose = [of("a"), of("b"), someone("a")];
+        let _open: Vec<Registration> = whose
+            .iter()
+            .zip(&ended)
+            .map(|(who, ended)| connections.register(who, shared(ended)).unwrap())
+            .collect();
+        let said = |at: usize| ended[at].0.lock().unwrap().clone();
+        connections.end_user(user, Some("a"), Ending::RightsChanged);
+        assert_eq!((said(0), said(1)), (vec![], vec![Ending::RightsChanged]));
+        connections.end_user(user, None, Ending::AuthEnded);
+        assert_eq!((said(0), said(2)), (vec![Ending::AuthEnded], vec![]));
+    }
+
+    #[test]
+    fn a_new_password_closes_what_came_with_sign_ins_and_no_keys() {
+        let connections = Connections::new(9);
+        let who = someone("kept");
+        let key = api_key::sid(crate::domain::KeyId::generate());
+        let mut open = Vec::new();
+        for sid in ["kept", "other", &key] {
+            let ended = Arc::new(Ended::default());
+            let theirs = Principal {
+                sid: sid.into(),
+                ..who.clone()
+            };
+            let place = connections.register(&theirs, shared(&ended)).unwrap();
+            open.push((place, ended));
+        }
+        connections.end_sign_ins(who.user, "kept");
+        let ended = open.iter().map(|(_, ended)| ended.0.lock().unwrap().len());
+        assert_eq!(ended.collect::<Vec<_>>(), [0, 1, 0]);
     }
 
     #[test]

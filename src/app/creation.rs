@@ -3,9 +3,11 @@
 //! Never two agents for one Idempotency-Key.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde_json::Value;
 
+use super::people::stands;
 use super::{App, MessageRequest, OptionsRequest, SessionOverview, WhenBusy, options, place};
 use crate::crash;
 use crate::domain::prompt::IdempotencyKey;
@@ -13,7 +15,7 @@ use crate::domain::{
     Confidential, Error, Facts, Kind, OnUncertain, PermissionMode, Placement, Principal, Prompt,
     Result, Session, SessionId, Status,
 };
-use crate::secrets::env_aad;
+use crate::secrets::{env_aad, of_confidential, too_many};
 use crate::store::idempotency::{self, KeptReply};
 use crate::store::sessions::{self, NewSessionRow};
 use crate::store::{Connection, StoreError};
@@ -24,7 +26,7 @@ const MAX_METADATA: usize = 64 * 1024;
 const MAX_LABEL: usize = 512;
 
 /// What a client asks for.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct AgentRequest {
     /// Program; the default kind when absent.
     pub kind: Option<String>,
@@ -82,6 +84,18 @@ pub enum Created {
     Before(String),
 }
 
+/// Names alone: values may be secrets.
+impl fmt::Debug for AgentRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentRequest")
+            .field("kind", &self.kind)
+            .field("name", &self.name)
+            .field("options", &self.options)
+            .field("env", &self.env.keys())
+            .finish_non_exhaustive()
+    }
+}
+
 impl App {
     /// Makes an agent and starts it.
     ///
@@ -90,8 +104,8 @@ impl App {
     /// `cwd_*`, `*_scenario`, `not_found` for the group or the origin of a fork, `cannot_fork`,
     /// `no_conversation`, `option_not_supported`, `bad_field`, `draining`, and the start's own.
     pub async fn create_agent(&self, who: &Principal, request: AgentRequest) -> Result<Created> {
-        Self::may_drive_own(who)?;
-        self.refuse_draining()?;
+        self.may_drive_own(who, "agents").await?;
+        self.refuse_new_work()?;
         if let Some(key) = &request.key {
             let kept = reply_key(key);
             let (owner, now) = (who.user, self.now());
@@ -112,6 +126,10 @@ impl App {
                 "the first request with this Idempotency-Key could not start its agent",
             )
         })?;
+        self.done(who, "agent.created", id).await;
+        if session.permission_mode == PermissionMode::BypassPermissions {
+            self.done(who, "agent.permissions_bypassed", id).await;
+        }
         let worked = self.first_work(who, &session, &request, prompt).await;
         let placement = worked.map_err(deleted)?;
         crash::point("app.worked");
@@ -203,6 +221,8 @@ impl App {
                 };
                 idempotency::insert(conn, &kept)?;
             }
+            // Who was deleted or shut out meanwhile gets no agent that nobody would stop.
+            stands(conn, session.owner)?;
             let row = NewSessionRow {
                 session: &session,
                 env_blob,
@@ -272,8 +292,7 @@ impl App {
                 "no scenario, or agentType script",
             ));
         }
-        let dir = self.config().agents.scenarios_dir.as_deref();
-        place::scenario(dir, text).await.map(Some)
+        place::scenario(self.config(), text).await.map(Some)
     }
 
     fn sealed(&self, id: SessionId, request: &AgentRequest) -> Result<Option<Vec<u8>>> {
@@ -283,6 +302,15 @@ impl App {
         };
         if own.is_empty() {
             return Ok(None);
+        }
+        if too_many(&of_confidential(&own)) {
+            return Err(Error::invalid(
+                "bad_env",
+                "env",
+                "the secrets in it are too large to be kept out of what the agent says",
+                "about 8 KiB of secret values in env and mcpServers together; put larger ones in a \
+                 file and name that",
+            ));
         }
         let text = own.to_bytes().map_err(Error::internal)?;
         Ok(Some(self.inner.base.secrets.seal(&env_aad(id), &text)?))

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{App, Attach, EventPage, Poll, Published, Sink};
 use crate::domain::{After, Error, Principal, Result, Session, SessionId};
-use crate::store::events;
+use crate::store::{events, retention};
 
 /// Numbers that can be read of one agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,14 +22,21 @@ impl App {
     /// Events of one agent. An `epoch` that the client names must be this one's.
     ///
     /// # Errors
-    /// `not_found`, `epoch_changed`, `too_many_polls`.
+    /// `not_found`, `epoch_changed`, `too_many_polls`; `token_revoked` in the middle of a wait.
     pub async fn events(
         &self,
         who: &Principal,
         id: SessionId,
         epoch: Option<String>,
         poll: Poll,
-    ) -> Result<(Session, EventPage)> {
+    ) -> Result<EventPage> {
+        let here = epoch.as_ref().is_none_or(|epoch| epoch == self.epoch());
+        if here
+            && let Some((owner, page)) = self.runtime().glance(id, &poll)
+            && who.may_read(owner)
+        {
+            return Ok(page);
+        }
         let session = self.readable(who, id).await?;
         if epoch.is_some_and(|epoch| epoch != self.epoch()) {
             return Err(Error::EpochChanged {
@@ -42,8 +49,7 @@ impl App {
                 wait: Duration::ZERO,
                 ..poll
             };
-            let page = self.runtime().poll(&session, poll).await?;
-            return Ok((session, page));
+            return self.runtime().poll(&session, poll).await;
         }
         let _permit = self.may_wait(who)?;
         let mut drain = self.drain_signal();
@@ -53,9 +59,10 @@ impl App {
         };
         let page = tokio::select! {
             page = self.runtime().poll(&session, poll) => page?,
+            gone = self.shut_out(who, id) => return Err(gone),
             _ = drain.wait_for(|draining| *draining) => self.runtime().poll(&session, now).await?,
         };
-        Ok((session, page))
+        Ok(page)
     }
 
     /// The numbers of one agent that can be read now, by a reader that is at `after`.
@@ -122,7 +129,8 @@ impl App {
         self.runtime().attach_all(pos, sink).await
     }
 
-    /// Events of all agents that `who` may see, after `pos`.
+    /// Events of all agents that `who` may see, after `pos`; and the last place behind it of an
+    /// event that retention removed.
     ///
     /// # Errors
     /// When the database fails.
@@ -131,17 +139,20 @@ impl App {
         who: &Principal,
         pos: u64,
         limit: usize,
-    ) -> Result<Vec<Arc<Published>>> {
+    ) -> Result<(Vec<Arc<Published>>, Option<u64>)> {
         let everyone = who.may_read(crate::domain::UserId(uuid::Uuid::nil()));
         let owner = (!everyone).then_some(who.user);
-        let rows = self
+        let (rows, removed) = self
             .store()
-            .read(move |conn| events::by_pos(conn, pos, owner, limit))
+            .read(move |conn| {
+                let rows = events::by_pos(conn, pos, owner, limit)?;
+                Ok((rows, retention::removed_after(conn, pos, owner)?))
+            })
             .await?;
         let published = rows
             .into_iter()
             .map(|(owner, event)| Published::new(event, owner));
-        Ok(published.collect())
+        Ok((published.collect(), removed))
     }
 
     /// The last pos that a reader can have seen; at least [`Self::latest_pos`].

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::App;
+use super::{App, DiskState, Look};
 use crate::domain::Timestamp;
 use crate::domain::survival::Survival;
 use crate::store::meta;
@@ -44,10 +44,18 @@ pub struct Health {
     pub journal_pending: usize,
     /// The database.
     pub database: Service,
+    /// Whether rows can be written.
+    pub writes: Service,
     /// The writer of events.
     pub journal: Service,
+    /// The server's own threads.
+    pub threads: Service,
+    /// Descriptors for connections and agents.
+    pub files: Service,
     /// The tree.
     pub supervisor: Service,
+    /// The room on the disk.
+    pub disk: Service,
     /// The keeper's program, by file name, when it was found.
     pub keeper: Option<String>,
     /// What holds agents here.
@@ -82,15 +90,38 @@ pub enum Readiness {
     Draining,
     /// No, the database does not answer.
     Database,
+    /// No, the disk has no room.
+    Disk,
+    /// No, the database takes no rows at the moment.
+    Writes,
+}
+
+impl Service {
+    /// A part with the words for what hinders it.
+    fn of(message: Option<&'static str>) -> Self {
+        Self {
+            healthy: message.is_none(),
+            latency: None,
+            message,
+        }
+    }
 }
 
 impl Health {
+    /// The parts that work with less than they need.
+    fn hindered(&self) -> Vec<&Service> {
+        [&self.writes, &self.journal, &self.threads, &self.files]
+            .into_iter()
+            .filter(|service| !service.healthy)
+            .collect()
+    }
+
     /// `ok`, `degraded` or `error`.
     #[must_use]
     pub fn word(&self) -> &'static str {
         if !self.database.healthy || !self.supervisor.healthy {
             "error"
-        } else if !self.journal.healthy || self.keeper.is_none() {
+        } else if !self.hindered().is_empty() || !self.disk.healthy || self.keeper.is_none() {
             "degraded"
         } else {
             "ok"
@@ -102,7 +133,8 @@ impl App {
     /// Looks at every part. Never fails and never takes longer than a few seconds.
     pub async fn health(&self) -> Health {
         let figures = self.runtime().figures();
-        let (database, supervisor) = tokio::join!(self.database(), self.supervisor());
+        let (database, supervisor, own) =
+            tokio::join!(self.database(), self.supervisor(), self.own(Look::Process));
         let trouble = figures.journal_trouble.is_some();
         Health {
             started_at: self.inner.started_at,
@@ -112,12 +144,18 @@ impl App {
             active: figures.active_sessions,
             journal_pending: figures.journal_pending,
             database,
-            journal: Service {
-                healthy: !trouble,
-                latency: None,
-                message: trouble.then_some("the last commit failed and is being repeated"),
-            },
+            writes: Service::of(self.writes_fail()),
+            journal: Service::of(trouble.then_some("the last commit failed and is being repeated")),
+            threads: Service::of(
+                self.pulse()
+                    .stalled()
+                    .then_some("a thread of the server is late by more than a second"),
+            ),
+            files: Service::of(own.short_of_files().then_some(
+                "nearly all file descriptors are in use: new connections and agents may be refused",
+            )),
             supervisor,
+            disk: self.disk_service(),
             keeper: self.inner.base.keeper.clone(),
             holding: self.inner.base.holding.clone(),
         }
@@ -127,17 +165,37 @@ impl App {
     pub async fn readiness(&self) -> Readiness {
         if self.draining() {
             Readiness::Draining
-        } else if self.database().await.healthy {
-            Readiness::Ready
-        } else {
+        } else if !self.database().await.healthy {
             Readiness::Database
+        } else if self.disk().0 == DiskState::Full {
+            Readiness::Disk
+        } else if self.writes_fail().is_some() {
+            Readiness::Writes
+        } else {
+            Readiness::Ready
         }
+    }
+
+    /// Why rows cannot be written at the moment.
+    fn writes_fail(&self) -> Option<&'static str> {
+        Some(match self.store().figures().writes_fail? {
+            "database_busy" => "another process holds the database; reads go on",
+            "database_unreachable" => "the database cannot be reached: nothing is read or written",
+            "disk_full" => "the disk of the database is full; reads go on",
+            "database_gone" => "the file of the database was removed or replaced",
+            "write_hangs" => "a write of the database does not end; reads go on",
+            _ => "the last write failed; reads go on",
+        })
     }
 
     async fn database(&self) -> Service {
         let asked = Instant::now();
         let question = self.store().read(|conn| meta::get(conn, "epoch"));
-        let healthy = matches!(timeout(DATABASE_WAIT, question).await, Ok(Ok(_)));
+        let healthy = match self.store().is_away() {
+            // It may be there again by now, but then somebody knows it.
+            true => false,
+            false => matches!(timeout(DATABASE_WAIT, question).await, Ok(Ok(_))),
+        };
         Service {
             healthy,
             latency: Some(asked.elapsed()),

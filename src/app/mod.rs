@@ -5,23 +5,37 @@
 mod access;
 mod agents;
 mod approvals;
+mod audit;
 mod auth;
+mod caller;
 mod clock;
 mod connections;
 mod creation;
+mod disk;
+mod ended;
 mod events;
 mod health;
 mod housekeeping;
+mod invites;
+mod keys;
+mod ledger;
+mod measures;
 mod options;
+mod pace;
+mod people;
 mod place;
 mod programs;
+mod pulse;
+mod reckoning;
+mod redaction;
+mod stats;
 mod supervisor;
 mod tasks;
 mod terminals;
 mod tuning;
 mod why;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::watch;
 
@@ -31,25 +45,41 @@ use crate::runtime::Runtime;
 use crate::secrets::Secrets;
 use crate::store::Store;
 
+pub use access::Needs;
 pub use agents::{AgentFilter, Overview, Page};
 pub use approvals::{AnswerRequest, Answered};
-pub use auth::{Credentials, SignIn, Ticket};
+pub use audit::{AuditFigures, AuditFilter};
+pub use auth::forgive;
+pub use auth::{Credentials, RegisterRequest, SignIn, Ticket};
+pub use caller::Caller;
 pub use clock::Clock;
 pub use connections::{Connection, Ending, PollPermit, Registration, Visit};
 pub use creation::{AgentRequest, Created, Lazy};
+pub use disk::DiskState;
 pub use events::Bounds;
 pub use health::{Health, Holding, Readiness, Service};
+pub use housekeeping::Swept;
+pub use invites::NewInvite;
+pub use keys::{KeyRequest, MadeKey};
+pub use measures::Measures;
 pub use options::{LimitsRequest, OptionsRequest};
+pub use people::{NewPassword, NewUser, UserPatch};
+pub use pulse::{Beat, Lag, Look, Looker, Own, Pulse};
+pub use redaction::cover;
+pub use stats::{House, Stats, StatsOf};
 pub use tasks::{MessageRequest, Queue, TaskFilter, TaskView};
 pub use terminals::{CompletionRequest, ScreenStart, TtyPlace};
 pub use why::{Fact, Why};
 
+pub use crate::config::{Network, Retention, Room};
 pub use crate::runtime::{
-    Attach, Figures, Force, Gap, Interrupt, LogSlice, Page as EventPage, Paused, Piece, Poll,
-    Published, Rendered, STREAM_BYTES, Sink, TtyMark, WhenBusy,
+    Attach, Decisions, Figures, Force, Gap, Interrupt, LogSlice, Page as EventPage, Paused, Piece,
+    Poll, Published, Rendered, STREAM_BYTES, Sink, TtyMark, WhenBusy,
 };
 pub use crate::store::sessions::SessionOverview;
 pub use crate::store::supervisor_log::Row as SupervisorRow;
+pub use crate::store::tally::Tally;
+pub use crate::store::{Figures as DatabaseFigures, Spread};
 
 /// The operations of the server. Clones share everything.
 #[derive(Clone)]
@@ -85,10 +115,22 @@ struct Inner {
     base: Foundation,
     connections: connections::Connections,
     known: access::Known,
+    keys: auth::Keys,
+    ledger: ledger::Ledger,
+    pace: pace::Pace,
     polls: connections::Polls,
+    disk: disk::Guard,
+    tally: housekeeping::Tally,
+    stats: stats::Cache,
     draining: watch::Sender<bool>,
+    /// How often somebody's tokens or rights have changed.
+    turns: watch::Sender<u64>,
+    /// Who tries to sign in at this moment.
+    tries: auth::Tries,
     started: tokio::time::Instant,
     started_at: crate::domain::Timestamp,
+    pulse: Arc<Pulse>,
+    looker: OnceLock<Looker>,
 }
 
 impl App {
@@ -99,10 +141,20 @@ impl App {
         let inner = Inner {
             connections: connections::Connections::new(limits.sockets_per_user),
             known: access::Known::default(),
+            keys: auth::Keys::default(),
+            ledger: ledger::Ledger::new(base.secrets.audit_key().expose()),
+            pace: pace::Pace::default(),
             polls: connections::Polls::new(limits.polls_per_token),
+            disk: disk::Guard::default(),
+            tally: housekeeping::Tally::default(),
+            stats: stats::Cache::default(),
             draining: watch::Sender::new(false),
+            turns: watch::Sender::new(0),
+            tries: auth::Tries::default(),
             started: tokio::time::Instant::now(),
             started_at: base.clock.now(),
+            pulse: Arc::default(),
+            looker: OnceLock::new(),
             base,
         };
         Self {
@@ -116,16 +168,43 @@ impl App {
         &self.inner.base.config
     }
 
+    /// Says how to look at the server's own process. Once; a later one is ignored.
+    pub fn look_with(&self, looker: Looker) {
+        let _kept_the_first = self.inner.looker.set(looker);
+    }
+
+    /// Looks at the server's own process; all zeros when nobody said how.
+    async fn own(&self, at: Look) -> Own {
+        let Some(looker) = self.inner.looker.get().cloned() else {
+            return Own::default();
+        };
+        let looked = tokio::task::spawn_blocking(move || looker(at)).await;
+        looked.unwrap_or_default()
+    }
+
     /// The time of day.
     #[must_use]
     pub fn now(&self) -> crate::domain::Timestamp {
         self.inner.base.clock.now()
     }
 
+    /// A number that stands still while no row changes. What is asked after it was taken may be
+    /// answered again in the same way as long as it is the same.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.store().version()
+    }
+
     /// The epoch of every number.
     #[must_use]
     pub fn epoch(&self) -> &str {
         &self.inner.base.epoch
+    }
+
+    /// How the server's threads do.
+    #[must_use]
+    pub fn pulse(&self) -> &Arc<Pulse> {
+        &self.inner.pulse
     }
 
     fn store(&self) -> &Store {

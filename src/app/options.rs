@@ -2,6 +2,7 @@
 //!
 //! Never takes what the kind would ignore, and never repeats a value that may be a secret.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde_json::{Map, Number, Value};
@@ -25,7 +26,7 @@ const MAX_USD: f64 = 1_000_000.0;
 const MAX_SECONDS: f64 = 315_360_000.0;
 
 /// What a client asks for.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct OptionsRequest {
     /// How hard the model thinks.
     pub effort: Option<String>,
@@ -35,6 +36,18 @@ pub struct OptionsRequest {
     pub fork_of: Option<String>,
     /// Hard stops.
     pub limits: LimitsRequest,
+}
+
+/// Names alone: values may be secrets.
+impl fmt::Debug for OptionsRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OptionsRequest")
+            .field("effort", &self.effort)
+            .field("mcp_servers", &self.mcp_servers.keys())
+            .field("fork_of", &self.fork_of)
+            .field("limits", &self.limits)
+            .finish()
+    }
 }
 
 /// Hard stops as they are asked for.

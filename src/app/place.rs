@@ -68,17 +68,24 @@ fn absolute(home: &Path, text: &str) -> Result<PathBuf> {
     Ok(joined.components().collect())
 }
 
-/// Both sides are resolved, so that a link cannot lead out of a root.
+/// Whether a resolved path is below one of the roots, resolved too: a link cannot lead out of one.
+async fn within(roots: impl Iterator<Item = &Path>, real: &Path) -> bool {
+    for root in roots {
+        if let Ok(root) = tokio::fs::canonicalize(root).await
+            && real.starts_with(root)
+        {
+            return true;
+        }
+    }
+    false
+}
+
 async fn confine(config: &Config, path: &Path) -> Result<()> {
     let real = tokio::fs::canonicalize(path)
         .await
         .map_err(|error| refuse_io(&error))?;
-    for root in &config.agents.roots {
-        if let Ok(root) = tokio::fs::canonicalize(root).await
-            && real.starts_with(root)
-        {
-            return Ok(());
-        }
+    if within(config.agents.roots.iter().map(PathBuf::as_path), &real).await {
+        return Ok(());
     }
     let roots = config.agents.roots.iter();
     let roots: Vec<String> = roots.map(|root| root.display().to_string()).collect();
@@ -163,15 +170,18 @@ pub(super) fn name(text: &str) -> Result<()> {
 }
 
 /// Settles a scenario: the name of a ready one, or the path of its file, which is read and checked.
+/// A file outside of the roots is as unknown as one that is not there.
 ///
 /// # Errors
 /// `unknown_scenario`, `bad_scenario` with the rule that it breaks.
-pub(super) async fn scenario(dir: Option<&Path>, word: &str) -> Result<String> {
+pub(super) async fn scenario(config: &Config, word: &str) -> Result<String> {
     let unknown = || refuse_scenario("unknown_scenario", &ready::unknown(word));
     if word.len() > MAX_PATH || word.contains('\0') {
         return Err(unknown());
     }
-    let dirs: Vec<&Path> = dir.into_iter().collect();
+    let dirs: Vec<&Path> = config.agents.scenarios_dir.as_deref().into_iter().collect();
+    let roots = config.agents.roots.iter().map(PathBuf::as_path);
+    let roots: Vec<&Path> = roots.chain(dirs.iter().copied()).collect();
     let files = match ready::place(word, &dirs) {
         Ok(Place::Ready(_)) => return Ok(word.to_owned()),
         Ok(Place::Files(files)) => files,
@@ -179,9 +189,11 @@ pub(super) async fn scenario(dir: Option<&Path>, word: &str) -> Result<String> {
     };
     for file in files {
         if let Some(path) = file.to_str()
-            && tokio::fs::metadata(&file).await.is_ok_and(|m| m.is_file())
+            && let Ok(real) = tokio::fs::canonicalize(&file).await
+            && within(roots.iter().copied(), &real).await
+            && tokio::fs::metadata(&real).await.is_ok_and(|m| m.is_file())
         {
-            let text = read_start(&file).await.map_err(|_unreadable| unknown())?;
+            let text = read_start(&real).await.map_err(|_unreadable| unknown())?;
             Scenario::parse(path, &text)
                 .map_err(|error| refuse_scenario("bad_scenario", &error))?;
             return Ok(path.to_owned());
@@ -245,6 +257,49 @@ mod tests {
         }
         assert!(variables(&env("A", &"x".repeat(MAX_ENV_BYTES))).is_err());
         assert!(variables(&env("A", &"x".repeat(MAX_ENV_BYTES - 1))).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_scenario_outside_of_the_roots_is_as_unknown_as_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for made in ["in", "ready", "out"] {
+            std::fs::create_dir(at(made)).unwrap();
+        }
+        let mut config = Config::load(crate::config::Overrides::default()).unwrap();
+        config.agents.roots = vec![at("in")];
+        config.agents.scenarios_dir = Some(at("ready"));
+        let good = ready_text();
+        for file in ["in/good.json", "ready/own.json", "out/good.json"] {
+            std::fs::write(at(file), good).unwrap();
+        }
+        std::fs::write(at("out/bad.json"), "no scenario").unwrap();
+        std::fs::write(at("in/bad.json"), "no scenario").unwrap();
+        std::os::unix::fs::symlink(at("out/good.json"), at("in/link.json")).unwrap();
+        let config = &config;
+        let settled = async |file: &str| {
+            let path = at(file).display().to_string();
+            scenario(config, &path).await.map_err(|error| error.code())
+        };
+        assert!(settled("in/good.json").await.is_ok());
+        assert!(settled("ready/own.json").await.is_ok());
+        assert!(scenario(config, "own").await.is_ok());
+        assert!(scenario(config, "hello").await.is_ok());
+        assert_eq!(settled("in/bad.json").await, Err("bad_scenario"));
+        for file in [
+            "out/good.json",
+            "out/bad.json",
+            "out/none.json",
+            "in/link.json",
+            "in/none.json",
+            "in/../out/bad.json",
+        ] {
+            assert_eq!(settled(file).await, Err("unknown_scenario"), "{file}");
+        }
+    }
+
+    fn ready_text() -> &'static str {
+        ready::text("hello").unwrap()
     }
 
     #[test]

@@ -2,9 +2,8 @@
 //!
 //! Never open to anyone but admins.
 
-use super::access::admins_only;
 use super::{App, SupervisorRow};
-use crate::domain::{Principal, Result, Role, SessionId};
+use crate::domain::{Principal, Result, SessionId};
 use crate::store::supervisor_log;
 
 /// Rows read at one time when the log is searched for one session.
@@ -16,7 +15,7 @@ impl App {
     /// # Errors
     /// `forbidden`, `unavailable`.
     pub async fn tree(&self, who: &Principal) -> Result<serde_json::Value> {
-        admin(who)?;
+        self.admins_only(who, "supervisor").await?;
         self.runtime().tree().await
     }
 
@@ -32,7 +31,7 @@ impl App {
         limit: usize,
         session: Option<SessionId>,
     ) -> Result<(Vec<SupervisorRow>, u64, bool)> {
-        admin(who)?;
+        self.admins_only(who, "supervisor").await?;
         let found = self
             .store()
             .read(move |conn| {
@@ -64,13 +63,5 @@ impl App {
             })
             .await?;
         Ok(found)
-    }
-}
-
-fn admin(who: &Principal) -> Result<()> {
-    if who.role >= Role::Admin {
-        Ok(())
-    } else {
-        Err(admins_only())
     }
 }

@@ -90,7 +90,7 @@ impl App {
         request: MessageRequest,
     ) -> Result<Placement> {
         let session = self.writable(who, id).await?;
-        self.refuse_draining()?;
+        self.refuse_new_work()?;
         metadata(&request.metadata)?;
         let mut prompt = Prompt::new(request.text)?;
         prompt.on_uncertain = request.on_uncertain;
@@ -107,7 +107,7 @@ impl App {
     /// One task.
     ///
     /// # Errors
-    /// `not_found`.
+    /// `not_found`; also for an ended one that retention has forgotten.
     pub async fn task(&self, who: &Principal, id: SessionId, task: TaskId) -> Result<TaskView> {
         let session = self.readable(who, id).await?;
         let found = self
@@ -154,7 +154,7 @@ impl App {
     /// The same with a permit that was taken before: what was accepted is not refused afterwards.
     ///
     /// # Errors
-    /// `not_found`.
+    /// `not_found`; `token_revoked` in the middle of the wait.
     pub async fn await_end(
         &self,
         who: &Principal,
@@ -169,6 +169,7 @@ impl App {
             ended = self.runtime().wait_task(&session, task, within) => {
                 ended?;
             }
+            gone = self.shut_out(who, id) => return Err(gone),
             _ = drain.wait_for(|draining| *draining) => {}
         }
         self.task(who, id, task).await

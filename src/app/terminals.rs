@@ -219,7 +219,9 @@ impl App {
     /// `not_found`, `forbidden`, `draining`, `timeout`.
     pub async fn reset(&self, who: &Principal, id: SessionId) -> Result<super::Overview> {
         let session = self.writable(who, id).await?;
+        self.refuse_new_work()?;
         self.runtime().reset(&session, &who.username).await?;
+        self.done(who, "agent.reset", id).await;
         self.agent(who, id).await
     }
 }

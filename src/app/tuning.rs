@@ -3,7 +3,7 @@
 //! Never a change that the program would not take: it is refused instead.
 
 use super::{App, Overview, options};
-use crate::domain::{Error, Principal, Result, SessionId, Tuning};
+use crate::domain::{Error, PermissionMode, Principal, Result, SessionId, Tuning};
 use crate::drivers::driver;
 
 impl App {
@@ -32,7 +32,12 @@ impl App {
                          and start it again";
             return Err(Error::conflict("restart_needed", words));
         }
+        let bypasses = tuning.permission_mode == Some(PermissionMode::BypassPermissions)
+            && session.permission_mode != PermissionMode::BypassPermissions;
         self.runtime().tune(id, tuning, &who.username).await?;
+        if bypasses {
+            self.done(who, "agent.permissions_bypassed", id).await;
+        }
         self.agent(who, id).await
     }
 }

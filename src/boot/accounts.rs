@@ -4,7 +4,7 @@
 
 use crate::auth::{Passwords, first_admin};
 use crate::config::Config;
-use crate::domain::{Role, User, UserId};
+use crate::domain::{Error, Role, User, UserId};
 use crate::store::{Store, users};
 
 use super::error::{BootError, source_text};
@@ -12,12 +12,24 @@ use super::error::{BootError, source_text};
 /// Environment variable that sets the first admin's password.
 const GIVEN: &str = "CALLBOARD_ADMIN_PASSWORD";
 
+/// Why there are no credentials: a given password is named as the setting that it is.
+fn unfit(error: &Error) -> BootError {
+    let Error::Invalid {
+        message, expected, ..
+    } = error
+    else {
+        return BootError::Admin(source_text(error));
+    };
+    let expected = expected.as_deref().unwrap_or("another");
+    BootError::Admin(format!("{GIVEN}: {message}; expected {expected}"))
+}
+
 /// Makes an admin if there is no user at all.
 ///
 /// # Errors
 /// [`BootError::Admin`].
 pub async fn first(store: &Store, passwords: &Passwords, config: &Config) -> Result<(), BootError> {
-    let refused = |error: crate::domain::Error| BootError::Admin(source_text(&error));
+    let refused = |error: Error| BootError::Admin(source_text(&error));
     let count = store
         .read(users::count)
         .await
@@ -26,7 +38,7 @@ pub async fn first(store: &Store, passwords: &Passwords, config: &Config) -> Res
         return Ok(());
     }
     let given = std::env::var(GIVEN).ok().filter(|text| !text.is_empty());
-    let admin = first_admin(&config.data_dir, given).map_err(refused)?;
+    let admin = first_admin(&config.data_dir, given).map_err(|error| unfit(&error))?;
     let password_hash = passwords
         .hash(admin.password.to_string())
         .await
@@ -50,4 +62,17 @@ pub async fn first(store: &Store, passwords: &Passwords, config: &Config) -> Res
         "the first admin was made; its credentials are in the file"
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_of_a_wrong_length_is_told_with_its_variable_and_its_bounds() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = first_admin(dir.path(), Some("x".into())).err().unwrap();
+        let told = unfit(&error).to_string();
+        assert!(told.contains(GIVEN) && told.contains("8 to 128"), "{told}");
+    }
 }

@@ -29,6 +29,12 @@ pub enum BootError {
         /// Its pid as it noted it, or `?`.
         pid: String,
     },
+    /// A backup copies its keys.
+    #[error("a backup of {dir} is being made; try again when it is done")]
+    CopiesKeys {
+        /// Which.
+        dir: PathBuf,
+    },
     /// The address cannot be bound.
     #[error("cannot listen on {address}: {reason}")]
     Bind {

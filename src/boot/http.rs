@@ -4,14 +4,18 @@
 
 use std::any::Any;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix_web::HttpServer;
 use actix_web::dev::{Extensions, Server};
 use actix_web::rt::net::TcpStream;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::time::Instant;
 
 use super::error::BootError;
+use super::watchdog;
 use crate::api::live::cutter::Line;
 use crate::api::{self, Doorkeeper};
 use crate::app::App;
@@ -63,7 +67,13 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, BootError> {
 /// # Errors
 /// When the listener cannot be taken over.
 pub fn serve(app: App, doorkeeper: Doorkeeper, listener: TcpListener) -> Result<Server, BootError> {
-    let server = HttpServer::new(move || api::server(app.clone(), doorkeeper.clone()))
+    let number = Arc::new(AtomicUsize::new(1));
+    let worker = move || {
+        let name = format!("http-{}", number.fetch_add(1, Ordering::Relaxed));
+        watchdog::beat(&app, &name);
+        api::server(app.clone(), doorkeeper.clone())
+    };
+    let server = HttpServer::new(worker)
         .workers(WORKERS)
         .client_request_timeout(HEAD)
         .client_disconnect_timeout(GOODBYE)
@@ -93,6 +103,39 @@ fn connected(connection: &dyn Any, data: &mut Extensions) {
         Ok(duplicate) => {
             data.insert(Line::new(duplicate.into()));
         }
-        Err(error) => tracing::warn!(%error, "a connection cannot be cut: no descriptor is left"),
+        Err(error) if UNCUT.passes(Instant::now()) => {
+            tracing::warn!(%error, "a connection cannot be cut: no descriptor is left");
+        }
+        Err(_told_already) => {}
+    }
+}
+
+/// Lets one through in a second: what happens with each connection is told once.
+struct Second(Mutex<Option<Instant>>);
+
+impl Second {
+    fn passes(&self, now: Instant) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let passes = last.is_none_or(|last| now.duration_since(last) >= Duration::from_secs(1));
+        if passes {
+            *last = Some(now);
+        }
+        passes
+    }
+}
+
+/// When it was told last.
+static UNCUT: Second = Second(Mutex::new(None));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_told_once() {
+        let (second, begun) = (Second(Mutex::new(None)), Instant::now());
+        let told = |ms: u64| second.passes(begun + Duration::from_millis(ms));
+        let told = [0, 1, 999, 1_000, 1_500, 2_000].map(told);
+        assert_eq!(told, [true, false, false, true, false, true]);
     }
 }

@@ -20,6 +20,16 @@ pub fn raise_open_files() {
     }
 }
 
+/// A crash leaves no image of the memory, in which keys and secrets stand. Keepers and programs are
+/// born with the same; who wants an image of a program can raise the limit in it again.
+pub fn leave_no_core() {
+    let left = getrlimit(Resource::RLIMIT_CORE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_CORE, 0, hard));
+    if let Err(error) = left {
+        tracing::warn!(%error, "a crash may leave an image of the memory");
+    }
+}
+
 /// Keeps the memory of the server flat under sign-ins.
 pub fn settle_heap() {
     if !crate::process::heap::give_back_large_blocks() {
@@ -39,4 +49,16 @@ pub fn own_program() -> Result<String, BootError> {
             path.display()
         ))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crash_leaves_no_image() {
+        leave_no_core();
+        let (soft, _hard) = getrlimit(Resource::RLIMIT_CORE).unwrap();
+        assert_eq!(soft, 0);
+    }
 }

@@ -4,13 +4,27 @@
 //! Never ends an agent unless it was told to.
 
 mod accounts;
+mod archive;
+mod audit;
+mod binding;
+mod database;
+mod disk;
 mod error;
 mod holding;
 mod http;
+mod keys;
 mod lock;
+mod logfile;
 mod logging;
+mod logqueue;
 mod machine;
+mod notify;
+pub mod schema;
+mod secrecy;
 mod signals;
+mod survey;
+mod unlock;
+mod watchdog;
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
@@ -18,17 +32,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::api::Doorkeeper;
-use crate::app::{App, Clock, Foundation};
+use crate::app::{App, Clock, DiskState, Foundation};
 use crate::auth::{Passwords, Tokens};
 use crate::config::Config;
 use crate::crash;
+use crate::domain::chain::SealKey;
 use crate::keeper::{KeeperBinary, Spawner};
 use crate::runtime::{Parts, Runtime, Tree};
-use crate::secrets::Secrets;
-use crate::store::{Store, meta};
-use crate::supervision::{install_panic_hook, tireless};
+use crate::secrets::Secret;
+use crate::store::{Claim, Store, meta};
+use crate::supervision::{replace_panic_hook, tireless};
 
+pub use crate::api::document;
+pub use archive::{backup, restore};
+pub use audit::verify as verify_audit;
 pub use error::BootError;
+pub use keys::{KeyReport, KeyRow, KeyWork, work_on_keys};
+pub use unlock::unlock;
 
 /// How long requests in flight may take when the server stops (reliability.md 2: 30 s).
 const DRAIN: Duration = Duration::from_secs(30);
@@ -36,6 +56,12 @@ const DRAIN: Duration = Duration::from_secs(30);
 /// How often agents are ended before the server gives up on the rest, and the pause between.
 const ROUNDS: u32 = 50;
 const BETWEEN_ROUNDS: Duration = Duration::from_millis(100);
+
+/// Pauses between two goes of tidying: after one that failed or freed too little, and otherwise.
+const TIDY: (Duration, Duration) = (Duration::from_secs(120), Duration::from_secs(3600));
+
+/// The shortest pause between two.
+const TIDY_REST: Duration = Duration::from_secs(5);
 
 /// What becomes of agents when the server stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -60,7 +86,15 @@ pub struct Options {
 /// Why it could not start, or why it had to end.
 pub fn serve(config: Config, options: Options) -> Result<ExitCode, BootError> {
     logging::start(&config.log)?;
-    install_panic_hook();
+    let _last_words = logqueue::Flush;
+    for name in Config::unknown_variables() {
+        tracing::warn!(
+            name,
+            "this variable is no setting; one in a table has two `_` between"
+        );
+    }
+    replace_panic_hook();
+    logfile::keep_file();
     #[cfg(feature = "failpoints")]
     let _points = crate::crash::from_environment();
     actix_web::rt::System::new().block_on(run(config, options))
@@ -73,6 +107,7 @@ pub fn serve(config: Config, options: Options) -> Result<ExitCode, BootError> {
 pub async fn run(config: Config, options: Options) -> Result<ExitCode, BootError> {
     machine::settle_heap();
     machine::raise_open_files();
+    machine::leave_no_core();
     let mut data_dir = lock::DataDir::take(&config.data_dir)?;
     let config = Arc::new(config);
     #[cfg(feature = "failpoints")]
@@ -82,9 +117,13 @@ pub async fn run(config: Config, options: Options) -> Result<ExitCode, BootError
     let bound = listener
         .local_addr()
         .map_err(|e| BootError::bind(config.bind, &e))?;
-    let mut house = House::build(&config).await?;
+    let manager = notify::Manager::from_environment();
+    let asking = actix_web::rt::spawn(manager.clone().ask_for_time());
+    let house = House::build(&config).await;
+    asking.abort();
+    let mut house = house?;
     data_dir.note(bound)?;
-    let ended = house.open(listener, bound, options).await;
+    let ended = house.open(listener, bound, (options, manager)).await;
     house.close().await;
     drop(data_dir);
     ended
@@ -96,6 +135,8 @@ struct House {
     runtime: Runtime,
     tree: Tree,
     store: Store,
+    /// The hold on the database, until it is closed.
+    _claim: Claim,
 }
 
 impl House {
@@ -104,16 +145,13 @@ impl House {
         let held = holding::ask(config, &keeper).await?;
         let keeper_name = keeper.path().file_name().and_then(|name| name.to_str());
         let keeper_name = keeper_name.map(str::to_owned);
-        let database = config.database_path();
-        let store = tokio::task::spawn_blocking(move || Store::open(database))
-            .await
-            .map_err(BootError::fault)?
-            .map_err(|error| BootError::Database(error.to_string()))?;
-        let secrets =
-            Secrets::open(&config.data_dir).map_err(|e| BootError::Keys(e.to_string()))?;
-        let secrets = Arc::new(secrets);
+        let (claim, store) = open_rows(config).await?;
+        let secrets = Arc::new(keys::at_start(config, &store).await?);
         let passwords = Passwords::new();
         accounts::first(&store, &passwords, config).await?;
+        secrecy::of_files(config, &secrets)?;
+        let seal = SealKey::derive(secrets.audit_key().expose());
+        audit::ready(&store, &config.data_dir, seal).await?;
         let epoch = store.write(meta::epoch).await.map_err(BootError::fault)?;
         let parts = Parts {
             store: store.clone(),
@@ -136,7 +174,8 @@ impl House {
         );
         let app = App::new(Foundation {
             store: store.clone(),
-            tokens: Tokens::new(secrets.signing_key().expose()),
+            tokens: Tokens::new(secrets.signing_key().expose())
+                .also(secrets.previous_signing_key().map(Secret::expose)),
             secrets,
             passwords,
             config: Arc::clone(config),
@@ -151,6 +190,7 @@ impl House {
             runtime,
             tree,
             store,
+            _claim: claim,
         })
     }
 
@@ -159,16 +199,23 @@ impl House {
         &mut self,
         listener: TcpListener,
         bound: SocketAddr,
-        options: Options,
+        (options, manager): (Options, notify::Manager),
     ) -> Result<ExitCode, BootError> {
         let mut signals = signals::Signals::listen().map_err(BootError::fault)?;
+        self.app.note_start(bound).await;
+        watchdog::look_at_self(&self.app);
+        watchdog::beat(&self.app, "actors");
+        watchdog::watch(&self.app, manager.clone()).map_err(BootError::fault)?;
         let doorkeeper = Doorkeeper::new(&self.app, bound);
         let server = http::serve(self.app.clone(), doorkeeper, listener)?;
         let handle = server.handle();
         let mut serving = actix_web::rt::spawn(server);
         let app = self.app.clone();
         let tidying = actix_web::rt::spawn(tireless("tidy", move || tidy(app.clone())));
+        let app = self.app.clone();
+        let guard = actix_web::rt::spawn(tireless("disk", move || disk::guard(app.clone())));
         tracing::info!(address = %bound, "ready");
+        manager.say(notify::READY);
         let why = tokio::select! {
             signal = signals.next() => Ended::Signal(signal),
             exit = self.tree.ended() => Ended::Tree(format!("{exit:?}")),
@@ -176,7 +223,9 @@ impl House {
         };
         tracing::info!(reason = %why, "stopping");
         tidying.abort();
+        guard.abort();
         self.app.drain();
+        manager.say(notify::STOPPING);
         let drained = async {
             // Requests in flight see the drain, answer and end; then the listener closes.
             let stop = handle.stop(true);
@@ -220,6 +269,7 @@ impl House {
         if detached.await.is_err() {
             tracing::error!("the supervisor tree did not end in time");
         }
+        self.app.note_stop().await;
         let flushed = tokio::time::timeout(Duration::from_secs(5), self.runtime.flush_log());
         if flushed.await.is_err() {
             tracing::error!("the supervisor's log was not written in time");
@@ -233,16 +283,46 @@ impl House {
     }
 }
 
-/// Forgets what is over, at the start and then every hour.
+/// The database, which no other server has, and which belongs to the data directory.
+async fn open_rows(config: &Config) -> Result<(Claim, Store), BootError> {
+    let database = config.database_url();
+    tracing::info!(%database, "opening");
+    secrecy::of_settings(config)?;
+    let address = database.clone();
+    let claim = tokio::task::spawn_blocking(move || Claim::take(address.expose()))
+        .await
+        .map_err(BootError::fault)?
+        .map_err(|error| secrecy::unopened(&error))?;
+    let store = database::open(database).await?;
+    binding::bind(&store, &config.data_dir, &config.database_url()).await?;
+    Ok((claim, store))
+}
+
+/// Forgets what is over: at the start and then every hour, when the disk gets full, and sooner where
+/// something failed or the disk is still full.
 async fn tidy(app: App) {
-    let mut hours = tokio::time::interval(Duration::from_secs(3600));
     loop {
-        hours.tick().await;
         crash::point("boot.tidy");
-        match app.forget_what_is_over().await {
-            Ok(rows) => tracing::debug!(rows, "what is over is forgotten"),
-            Err(error) => tracing::warn!(%error, "what is over could not be forgotten"),
-        }
+        let swept = app.forget_what_is_over().await;
+        tracing::info!(
+            events = swept.events,
+            sessions = swept.sessions,
+            rested = swept.rested,
+            logs = swept.logs,
+            log_bytes = swept.log_bytes,
+            decisions = swept.decisions,
+            audit = swept.audit,
+            clock_doubted = swept.clock_doubted,
+            failed = swept.failed,
+            duration_ms = u64::try_from(swept.took.as_millis()).unwrap_or(u64::MAX),
+            "what is over is forgotten"
+        );
+        let soon = swept.failed > 0 || app.disk().0 == DiskState::Full;
+        let wait = if soon { TIDY.0 } else { TIDY.1 };
+        // A go amid a full database finds it full again, and asks for the next.
+        tokio::time::sleep(TIDY_REST).await;
+        // Which of the two it was is the same.
+        let _woken = tokio::time::timeout(wait, app.tidying_wanted()).await;
     }
 }
 

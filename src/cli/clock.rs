@@ -23,6 +23,14 @@ pub fn pause(time: Duration) {
     std::thread::sleep(time);
 }
 
+/// The time so long from now, RFC 3339; `None` when it is beyond what can be written.
+#[must_use]
+pub fn from_now(span: Duration) -> Option<String> {
+    let span = time::Duration::try_from(span).ok()?;
+    let at = OffsetDateTime::now_utc().checked_add(span)?;
+    at.format(&Rfc3339).ok()
+}
+
 /// Age of an RFC 3339 time in words of two units at most: `42s`, `3m12s`, `2h05m`, `4d03h`.
 #[must_use]
 pub fn age(since: &str) -> String {

@@ -46,13 +46,25 @@ pub struct Admin {
 /// # Errors
 /// When the address is none.
 pub fn client(url: Option<&str>) -> Result<Client, Failure> {
+    with_token(url, key_of_environment())
+}
+
+/// The same with the stored token alone: what `logout` ends.
+///
+/// # Errors
+/// When the address is none.
+pub fn client_of_login(url: Option<&str>) -> Result<Client, Failure> {
+    with_token(url, None)
+}
+
+fn with_token(url: Option<&str>, key: Option<String>) -> Result<Client, Failure> {
     let stored = stored()?;
     let base = match (url, &stored) {
         (Some(url), _) => url.trim().trim_end_matches('/').to_owned(),
         (None, Some(stored)) => stored.url.clone(),
         (None, None) => DEFAULT_URL.to_owned(),
     };
-    let token = key_of_environment().or_else(|| {
+    let token = key.or_else(|| {
         stored
             .filter(|stored| stored.url == base)
             .map(|stored| stored.token)

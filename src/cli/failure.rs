@@ -199,6 +199,7 @@ fn details(body: &Value) -> Option<String> {
         ("expected", "expected"),
         ("status", "status"),
         ("code", "code"),
+        ("scope", "scope"),
         ("requestId", "request"),
     ] {
         match body.get(key) {
@@ -217,11 +218,25 @@ fn mend_of(code: Option<&str>, exit: Exit, body: &Value) -> Option<String> {
             "check user name and password; the first admin's are in \
                                          DATA_DIR/admin-credentials on the server's machine"
         }
+        (Some("wrong_password"), _) => "type your present password first, then the new one",
+        (Some("own_password"), _) => "`callboard user password` without a name",
+        (Some("agents_alive"), _) => {
+            "`callboard ps` shows them; `callboard stop` or `rm` ends them"
+        }
+        (Some("last_superadmin"), _) => "give somebody else the role superadmin first",
         (Some("bad_host"), _) => {
             "use the address that the server is bound to, or add this name to \
                                   `allowed_hosts` in its settings"
         }
         (_, Exit::SignedOut) => "run `callboard login`, or set CALLBOARD_API_KEY",
+        (Some("login_required"), _) => {
+            "unset CALLBOARD_API_KEY (and AGOR_API_KEY) and run `callboard login`: an API key \
+             cannot do this"
+        }
+        (Some("missing_scope"), _) => {
+            "use a key with that scope (`callboard key create NAME --scope SCOPE`), or \
+             `callboard login`"
+        }
         (Some("agent_busy"), _) => "send it without --no-queue, and it waits its turn",
         (Some("queue_full"), _) => {
             "wait, or cancel waiting tasks with `callboard queue ID cancel TASK`"

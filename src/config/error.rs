@@ -1,8 +1,11 @@
 //! What is wrong with the settings: which key, what was found and what was expected.
 //!
-//! Never shows the value of a key that holds a secret; no setting does.
+//! Never shows the value of a key that may hold a secret (`database`, `kinds`), nor a line of the
+//! file: with a quote too few it may hold one as well.
 
 use std::fmt;
+
+use figment::error::Actual;
 
 /// A refused setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +77,11 @@ impl From<figment::Error> for ConfigError {
         let mut key = error.path.join(".");
         let (code, message, expected) = match &error.kind {
             Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) => {
-                ("bad_config", format!("found {found}"), expected.clone())
+                let found = match may_be_secret(&key) {
+                    true => type_of(found).to_owned(),
+                    false => found.to_string(),
+                };
+                ("bad_config", format!("found {found}"), plainly(expected))
             }
             Kind::UnknownField(field, known) => {
                 if !key.ends_with(field.as_str()) {
@@ -89,15 +96,19 @@ impl From<figment::Error> for ConfigError {
             }
             Kind::UnknownVariant(found, known) => {
                 let known = format!("one of: {}", known.join(", "));
-                ("bad_config", format!("found `{found}`"), known)
+                let found = match may_be_secret(&key) {
+                    true => String::from("found another word"),
+                    false => format!("found `{found}`"),
+                };
+                ("bad_config", found, known)
             }
             Kind::MissingField(field) => (
                 "bad_config",
                 format!("`{field}` is missing"),
                 String::from("a value"),
             ),
-            Kind::Message(_)
-            | Kind::InvalidLength(..)
+            Kind::Message(text) => ("bad_config", first_line(&key, text), String::new()),
+            Kind::InvalidLength(..)
             | Kind::DuplicateField(_)
             | Kind::ISizeOutOfRange(_)
             | Kind::USizeOutOfRange(_)
@@ -111,5 +122,49 @@ impl From<figment::Error> for ConfigError {
             expected,
             source,
         }
+    }
+}
+
+/// What was expected, without the names of types.
+fn plainly(expected: &str) -> String {
+    match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a boolean" => "true or false",
+        "a string" => "a text",
+        other => other,
+    }
+    .to_owned()
+}
+
+fn may_be_secret(key: &str) -> bool {
+    matches!(key.split('.').next(), Some("database" | "kinds"))
+}
+
+/// Behind its first line, which says where, a parser shows the line at fault.
+fn first_line(key: &str, text: &str) -> String {
+    if may_be_secret(key) {
+        return String::from("the value cannot be read");
+    }
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+fn type_of(found: &Actual) -> &'static str {
+    match found {
+        Actual::Bool(_) => "true or false",
+        Actual::Unsigned(_) | Actual::Signed(_) | Actual::Float(_) => "a number",
+        Actual::Char(_) | Actual::Str(_) => "a text",
+        Actual::Bytes(_) | Actual::Seq => "a list",
+        Actual::Map => "a table",
+        Actual::Unit
+        | Actual::Option
+        | Actual::NewtypeStruct
+        | Actual::Enum
+        | Actual::UnitVariant
+        | Actual::NewtypeVariant
+        | Actual::TupleVariant
+        | Actual::StructVariant
+        | Actual::Other(_) => "something else",
     }
 }

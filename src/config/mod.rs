@@ -1,9 +1,13 @@
 //! Typed settings from the built-in defaults, a file, the environment and the command line, read
 //! and validated once.
 //!
-//! Never read again after the start, and never holds a secret.
+//! Never read again after the start, and never prints the one secret that may stand there: the
+//! database's password.
 
+mod database;
 mod error;
+mod keep;
+mod network;
 pub mod quantity;
 mod settings;
 mod validate;
@@ -16,10 +20,13 @@ use std::path::{Path, PathBuf};
 use figment::Figment;
 use figment::providers::{Format, Serialized, Toml};
 
+pub use database::DatabaseUrl;
 pub use error::ConfigError;
+pub use keep::{Disk, Retention, Room};
+pub use network::Network;
 pub use settings::{
     AgentLimits, Agents, Auth, Config, Database, IsolationSetting, KindConfig, Limits,
-    RateLimitSetting, SessionLimitSetting, StallAction, StallSetting,
+    RateLimitSetting, Registration, SecretsSetting, SessionLimitSetting, StallAction, StallSetting,
 };
 
 /// The commented defaults, as they are printed for people.
@@ -39,7 +46,7 @@ pub struct Overrides {
     /// `--log`.
     pub log: Option<String>,
     /// `--database-url`.
-    pub database_url: Option<String>,
+    pub database_url: Option<DatabaseUrl>,
 }
 
 impl Config {
@@ -53,6 +60,12 @@ impl Config {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
         Self::load_from(&overrides, &variables)
+    }
+
+    /// Names of variables of the environment that look like settings and are none.
+    #[must_use]
+    pub fn unknown_variables() -> Vec<String> {
+        variable::unknown(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))
     }
 
     /// [`Config::load`] with the variables of the environment given: `HOME` and `CALLBOARD_*`.
@@ -94,7 +107,13 @@ fn command_line(layers: Figment, overrides: &Overrides) -> Figment {
         ("data_dir", data_dir.map(|dir| dir.display().to_string())),
         ("bind", overrides.bind.map(|bind| bind.to_string())),
         ("log", overrides.log.clone()),
-        ("database.url", overrides.database_url.clone()),
+        (
+            "database.url",
+            overrides
+                .database_url
+                .as_ref()
+                .map(|url| url.expose().to_owned()),
+        ),
     ];
     let layers = texts
         .into_iter()

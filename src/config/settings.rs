@@ -3,6 +3,7 @@
 //! Never a default here: those stand in `config/callboard.toml` alone.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,6 +13,9 @@ use serde::Deserialize;
 use crate::domain::SessionLimits;
 use crate::domain::limit::micro_usd;
 
+use super::database::DatabaseUrl;
+use super::keep::{Disk, Retention};
+use super::network::Network;
 use super::quantity::{read_duration, read_optional_duration, read_optional_size, read_size};
 
 /// All settings, validated. Paths are absolute.
@@ -24,18 +28,28 @@ pub struct Config {
     pub bind: SocketAddr,
     /// Whether a proxy in front ends TLS and sets the Forwarded headers.
     pub behind_proxy: bool,
+    /// Proxies whose word on the client's address is taken.
+    pub trusted_proxies: Vec<Network>,
     /// Host names that requests may carry besides the bound address and localhost.
     pub allowed_hosts: Vec<String>,
     /// Origins whose pages may call the server: `scheme://host[:port]`.
     pub allowed_origins: Vec<String>,
     /// Where rows are kept.
     pub database: Database,
+    /// Keys.
+    pub secrets: SecretsSetting,
     /// Sign-in.
     pub auth: Auth,
     /// Bounds.
     pub limits: Limits,
+    /// The watch over the server's own threads.
+    pub watchdog: Watchdog,
     /// Agent processes.
     pub agents: Agents,
+    /// What is forgotten, and when.
+    pub retention: Retention,
+    /// The room on the disk.
+    pub disk: Disk,
     /// How kinds of agents are started, by the kind's name.
     #[serde(default)]
     pub kinds: BTreeMap<String, KindConfig>,
@@ -47,15 +61,51 @@ pub struct Config {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
-    /// `sqlite:PATH`; absent: `callboard.db` in the data directory.
+    /// `sqlite:PATH` or an address of PostgreSQL; absent: `callboard.db` in the data directory.
     #[serde(default)]
-    pub url: Option<String>,
+    pub url: Option<DatabaseUrl>,
+}
+
+/// Who may register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Registration {
+    /// Everyone who reaches the server.
+    Open,
+    /// Those with an invitation.
+    Invite,
+    /// Nobody.
+    Closed,
+}
+
+impl Registration {
+    /// The word of the file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Invite => "invite",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// Where the master key is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretsSetting {
+    /// A file outside of the data directory whose first line is the key that seals; absent: the
+    /// data directory's own.
+    #[serde(default)]
+    pub master_key_file: Option<PathBuf>,
 }
 
 /// Sign-in.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Auth {
+    /// Who may register.
+    pub registration: Registration,
     /// Whether a password alone signs the admin in.
     pub single_user: bool,
     /// Life of a token.
@@ -64,6 +114,8 @@ pub struct Auth {
     /// Life of a ticket for a WebSocket's address.
     #[serde(deserialize_with = "read_duration")]
     pub ticket_ttl: Duration,
+    /// How API keys begin.
+    pub api_key_prefix: String,
 }
 
 /// Bounds.
@@ -83,6 +135,15 @@ pub struct Limits {
     pub sockets_per_user: usize,
     /// Waiting long polls of one token.
     pub polls_per_token: usize,
+}
+
+/// The watch over the server's own threads.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Watchdog {
+    /// A thread that is late by so much ends the server, so that it is started again; zero: never.
+    #[serde(deserialize_with = "read_duration")]
+    pub exit_after: Duration,
 }
 
 /// How an agent's processes are held together.
@@ -260,7 +321,7 @@ impl Agents {
 }
 
 /// How one kind of agent is started, where it differs from the built-in way.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct KindConfig {
     /// The program instead of the built-in one.
@@ -273,15 +334,35 @@ pub struct KindConfig {
     pub env_from: Vec<String>,
 }
 
+/// Names alone: values and arguments may be secrets.
+impl fmt::Debug for KindConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KindConfig")
+            .field("command", &self.command)
+            .field("args", &self.args.len())
+            .field("env", &self.env.keys())
+            .field("env_from", &self.env_from)
+            .finish()
+    }
+}
+
 impl Config {
-    /// The file of the embedded database: `database.url` without its scheme, or `callboard.db` in
-    /// the data directory.
+    /// What the store opens: `database.url`, or `callboard.db` in the data directory.
     #[must_use]
-    pub fn database_path(&self) -> PathBuf {
+    pub fn database_url(&self) -> DatabaseUrl {
         match &self.database.url {
-            Some(url) => PathBuf::from(url.strip_prefix("sqlite:").unwrap_or(url)),
-            None => self.data_dir.join("callboard.db"),
+            Some(url) => url.clone(),
+            None => {
+                let path = self.data_dir.join("callboard.db");
+                format!("sqlite:{}", path.display()).into()
+            }
         }
+    }
+
+    /// The file of the embedded database; none on PostgreSQL.
+    #[must_use]
+    pub fn database_path(&self) -> Option<PathBuf> {
+        self.database_url().file()
     }
 }
 

@@ -28,6 +28,7 @@ fn the_defaults_are_valid_and_as_documented() {
     let config = Config::load_from(&Overrides::default(), &env(&[])).unwrap();
     assert_eq!(config.data_dir, Path::new("/home/ann/.callboard"));
     assert_eq!(config.bind.to_string(), "127.0.0.1:3030");
+    assert_eq!(config.auth.registration, Registration::Closed);
     assert_eq!(config.auth.token_ttl, Duration::from_secs(7 * 86_400));
     assert_eq!(config.limits.body_bytes, 2 * 1024 * 1024);
     assert_eq!(config.agents.turn_deadline, None);
@@ -36,7 +37,7 @@ fn the_defaults_are_valid_and_as_documented() {
     assert_eq!(config.agents.log_segment_bytes, 64 * 1024 * 1024);
     assert_eq!(
         config.database_path(),
-        Path::new("/home/ann/.callboard/callboard.db")
+        Some("/home/ann/.callboard/callboard.db".into())
     );
 }
 
@@ -61,7 +62,7 @@ fn a_later_layer_wins() {
     assert_eq!(config.bind.port(), 2222);
     assert_eq!(config.limits.max_live_agents, 9);
     assert_eq!(config.agents.turn_deadline, Some(Duration::from_secs(7200)));
-    assert_eq!(config.database_path(), Path::new("/srv/x.db"));
+    assert_eq!(config.database_path(), Some("/srv/x.db".into()));
 
     let overrides = Overrides {
         bind: Some("127.0.0.1:3333".parse().unwrap()),
@@ -97,6 +98,22 @@ fn a_refusal_names_the_key_and_what_was_expected() {
             "[agents]\nrestart_cap = \"1ms\"\n",
             "agents.restart_cap",
             "restart_base",
+        ),
+        (
+            "[disk]\nrefuse_free = \"2 GiB\"\n",
+            "disk.refuse_free",
+            "warn_free",
+        ),
+        ("[disk]\nwarn_free = \"100%\"\n", "disk.warn_free", "5%"),
+        (
+            "[retention]\nevents_age = 5\n",
+            "retention.events_age",
+            "24h",
+        ),
+        (
+            "[retention]\ntasks_age = \"soon\"\n",
+            "retention.tasks_age",
+            "24h",
         ),
         (
             "[agents.limits]\nmemory = \"1 MiB\"\n",
@@ -182,6 +199,20 @@ fn hard_stops_are_those_of_the_settings() {
 }
 
 #[test]
+fn the_proxies_that_are_believed_are_here_unless_others_are_named() {
+    let trusts = |file: &str, address: &str| {
+        let proxies = load(file, &[]).unwrap().trusted_proxies;
+        let address = address.parse().unwrap();
+        proxies.iter().any(|proxy| proxy.contains(address))
+    };
+    assert!(trusts("", "127.0.0.1") && trusts("", "::1") && !trusts("", "10.0.0.1"));
+    let named = "trusted_proxies = [\"10.0.0.0/8\"]\n";
+    assert!(trusts(named, "10.0.0.1") && !trusts(named, "127.0.0.1"));
+    let error = load("trusted_proxies = [\"proxy\"]\n", &[]).unwrap_err();
+    assert!(error.key.starts_with("trusted_proxies"), "{error}");
+}
+
+#[test]
 fn a_variable_at_fault_is_named() {
     let error = load("", &[("CALLBOARD_LIMITS__WAITING_TASKS", "many")]).unwrap_err();
     assert_eq!(error.key, "limits.waiting_tasks");
@@ -202,11 +233,20 @@ fn the_world_is_not_served_without_a_proxy() {
 }
 
 #[test]
-fn another_database_is_refused_without_showing_its_address() {
-    let error = load("[database]\nurl = \"postgres://u:hunter2@h/db\"\n", &[]).unwrap_err();
-    assert_eq!(error.code, "unsupported_database");
-    assert!(error.to_string().contains("not in this build"));
-    assert!(!error.to_string().contains("hunter2"));
+fn a_database_is_taken_or_refused_without_showing_its_password() {
+    let config = load("[database]\nurl = \"postgres://u:hunter2@h/db\"\n", &[]).unwrap();
+    assert!(config.database_url().is_server());
+    assert_eq!(config.database_path(), None);
+    assert!(!format!("{config:?}").contains("hunter2"));
+    for bad in [
+        "postgres://u:hunter2@h",
+        "mysql://u:hunter2@h/db",
+        "sqlite:",
+    ] {
+        let error = load(&format!("[database]\nurl = \"{bad}\"\n"), &[]).unwrap_err();
+        assert_eq!(error.code, "unsupported_database");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
 }
 
 #[test]
@@ -228,4 +268,70 @@ fn kinds_are_found_by_their_one_name() {
     );
     let kinds = config.unwrap().kinds;
     assert_eq!(kinds["shell"].command.as_deref(), Some("/bin/bash"));
+}
+
+#[test]
+fn no_refusal_shows_what_may_be_a_secret() {
+    for file in [
+        "[kinds.shell.env]\nTOKEN = \"hunter2",
+        "[kinds.shell.env]\nTOKEN = hunter2\n",
+        "[kinds.shell]\nenv = \"TOKEN=hunter2\"\n",
+        "[kinds.shell]\nenv = { TOKEN = [\"hunter2\"] }\n",
+        "[kinds.shell]\nargs = \"--token=hunter2\"\n",
+        "kinds = \"hunter2\"\n",
+        "database = \"postgres://u:hunter2@h/d\"\n",
+        "[database]\nurl = \"postgres://u:hunter2@h/d\nx = 1\n",
+    ] {
+        let error = load(file, &[]).unwrap_err();
+        assert!(!error.to_string().contains("hunter2"), "{file}: {error}");
+    }
+    let number = load("[kinds.shell.env]\nPIN = 987654321\n", &[]).unwrap_err();
+    assert!(number.to_string().contains("found a number"), "{number}");
+    let place = load("bind = \"127.0.0.1:1\"\nlog = \"hunter2\n", &[]).unwrap_err();
+    assert!(place.to_string().contains("line 2"), "{place}");
+}
+
+#[test]
+fn variables_of_a_kind_are_texts_and_keep_their_spelling() {
+    let set = [
+        ("CALLBOARD_KINDS__SHELL__ENV__API_TOKEN", "123456789"),
+        ("CALLBOARD_KINDS__SHELL__ENV__Mixed__Name", "true"),
+    ];
+    let config = load("", &set).unwrap();
+    let shell = &config.kinds["shell"];
+    assert_eq!(shell.env["API_TOKEN"], "123456789");
+    assert_eq!(shell.env["Mixed__Name"], "true");
+    // Names are shown, values never.
+    let shown = format!("{config:?}");
+    assert!(
+        shown.contains("API_TOKEN") && !shown.contains("123456789"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn sizes_have_an_end_roots_are_absolute_and_types_are_told_in_words() {
+    for (file, expected) in [
+        (
+            "[limits]\nbody_bytes = \"9999999999 GiB\"\n",
+            "64 KiB to 1 GiB",
+        ),
+        (
+            "[agents]\nlog_segment_bytes = \"9999999999 GiB\"\n",
+            "1024 GiB",
+        ),
+        ("[agents]\nroots = [\"relative\"]\n", "absolute"),
+        (
+            "[limits]\nmax_live_agents = \"many\"\n",
+            "a whole number, 0 or more",
+        ),
+    ] {
+        let error = load(file, &[]).unwrap_err().to_string();
+        assert!(error.contains(expected), "{file}: {error}");
+    }
+    let config = load("[agents]\nroots = [\"/srv\", \"~/work\"]\n", &[]).unwrap();
+    assert_eq!(
+        config.agents.roots,
+        [Path::new("/srv"), Path::new("/home/ann/work")]
+    );
 }

@@ -6,8 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::ConfigError;
+use super::keep::Room;
 use super::settings::{AgentLimits, Agents, Config, KindConfig};
 use crate::domain::Kind;
+
+/// A GiB in bytes.
+const GIB: u64 = 1 << 30;
 
 /// Checks every rule and makes paths absolute; `home` stands for `~`.
 ///
@@ -15,12 +19,17 @@ use crate::domain::Kind;
 /// The first broken rule.
 pub fn validate(mut config: Config, home: Option<&Path>) -> Result<Config, ConfigError> {
     config.data_dir = absolute("data_dir", &config.data_dir, home)?;
+    if let Some(file) = &config.secrets.master_key_file {
+        config.secrets.master_key_file = Some(absolute("secrets.master_key_file", file, home)?);
+    }
     bind(&config)?;
     names(&config)?;
     database(&mut config, home)?;
     counts(&config)?;
     durations(&config)?;
     watches(&config.agents)?;
+    disk(&config)?;
+    watchdog(config.watchdog.exit_after)?;
     agent_limits(&config.agents.limits)?;
     let home = home.unwrap_or(&config.data_dir);
     directories(&mut config.agents, home)?;
@@ -51,6 +60,14 @@ fn names(config: &Config) -> Result<(), ConfigError> {
         let expected = "an origin such as https://board.example.org, without a path";
         rule(plain, "allowed_origins", origin, expected)?;
     }
+    let prefix = &config.auth.api_key_prefix;
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    rule(
+        (3..=32).contains(&prefix.len()) && prefix.bytes().all(word),
+        "auth.api_key_prefix",
+        prefix,
+        "3 to 32 letters, digits or _",
+    )?;
     rule(
         !config.log.trim().is_empty(),
         "log",
@@ -63,23 +80,19 @@ fn database(config: &mut Config, home: Option<&Path>) -> Result<(), ConfigError>
     let Some(url) = config.database.url.clone() else {
         return Ok(());
     };
-    let scheme = url.split(':').next().unwrap_or_default();
-    if matches!(scheme, "postgres" | "postgresql") {
-        let message = "PostgreSQL is not in this build";
-        return Err(
-            ConfigError::bad("database.url", message, "sqlite:PATH").coded("unsupported_database")
-        );
-    }
-    let Some(path) = url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) else {
+    let refused = |message: &str| {
         // The text may hold a password, so it is not shown.
-        let message = "the address cannot be read";
-        return Err(
-            ConfigError::bad("database.url", message, "sqlite:PATH").coded("unsupported_database")
-        );
+        let expected = "sqlite:PATH, or postgres://USER:PASSWORD@HOST:PORT/DATABASE";
+        ConfigError::bad("database.url", message, expected).coded("unsupported_database")
     };
-    let path = path.strip_prefix("//").unwrap_or(path);
-    let path = absolute("database.url", Path::new(path), home)?;
-    config.database.url = Some(format!("sqlite:{}", path.display()));
+    if url.is_server() {
+        return url.check().map_err(refused);
+    }
+    let path = url
+        .file()
+        .ok_or_else(|| refused("the address cannot be read"))?;
+    let path = absolute("database.url", &path, home)?;
+    config.database.url = Some(format!("sqlite:{}", path.display()).into());
     Ok(())
 }
 
@@ -103,15 +116,15 @@ fn counts(config: &Config) -> Result<(), ConfigError> {
     }
     let body = limits.body_bytes;
     rule(
-        body >= 64 * 1024,
+        (64 * 1024..=1 << 30).contains(&body),
         "limits.body_bytes",
         body,
-        "64 KiB or more",
+        "64 KiB to 1 GiB",
     )?;
     let segment = agents.log_segment_bytes;
-    let expected = "64 KiB or more";
+    let expected = "64 KiB to 1024 GiB";
     rule(
-        segment >= 64 * 1024,
+        (64 * 1024..=1024 * GIB).contains(&segment),
         "agents.log_segment_bytes",
         segment,
         expected,
@@ -139,6 +152,29 @@ fn durations(config: &Config) -> Result<(), ConfigError> {
         format!("{cap:?}"),
         expected,
     )
+}
+
+/// What is told before it is refused.
+fn disk(config: &Config) -> Result<(), ConfigError> {
+    let disk = &config.disk;
+    let ordered = match (disk.refuse_free, disk.warn_free) {
+        (Room::Bytes(refuse), Room::Bytes(warn)) => warn == 0 || refuse <= warn,
+        (Room::Percent(refuse), Room::Percent(warn)) => warn == 0 || refuse <= warn,
+        (Room::Bytes(_), Room::Percent(_)) | (Room::Percent(_), Room::Bytes(_)) => true,
+    };
+    let found = format!("{:?}", disk.refuse_free);
+    rule(ordered, "disk.refuse_free", found, "warn_free or less")?;
+    let every = disk.check_every;
+    let found = format!("{every:?}");
+    let kept = every >= Duration::from_millis(100);
+    rule(kept, "disk.check_every", found, "100ms or more")
+}
+
+/// Below this a busy machine would end a healthy server.
+fn watchdog(exit_after: Duration) -> Result<(), ConfigError> {
+    let kept = exit_after.is_zero() || exit_after >= Duration::from_secs(2);
+    let found = format!("{exit_after:?}");
+    rule(kept, "watchdog.exit_after", found, "2s or more, or 0")
 }
 
 /// Waits of rate limits, the looks at stalled turns, and hard stops.
@@ -221,6 +257,9 @@ fn directories(agents: &mut Agents, home: &Path) -> Result<(), ConfigError> {
     let some = !agents.roots.is_empty();
     rule(some, "agents.roots", "none", "at least one directory")?;
     for root in &mut agents.roots {
+        let whole = root.is_absolute() || root.starts_with("~");
+        let expected = "absolute paths, or such that begin with ~";
+        rule(whole, "agents.roots", root.display(), expected)?;
         *root = absolute("agents.roots", root, Some(home))?;
     }
     if let Some(dir) = &mut agents.scenarios_dir {

@@ -17,7 +17,7 @@ pub struct Variable {
     value: String,
 }
 
-/// The variables among these that name a setting: four by their own names, the others by their
+/// The variables among these that name a setting: a few by their own names, the others by their
 /// path with two underscores between the parts.
 pub fn settings(variables: &BTreeMap<String, String>) -> impl Iterator<Item = Variable> {
     variables.iter().filter_map(|(name, value)| {
@@ -29,19 +29,62 @@ pub fn settings(variables: &BTreeMap<String, String>) -> impl Iterator<Item = Va
     })
 }
 
+/// What has such a name and is no setting: the client's, and those of tests and of agents.
+const OTHERS: [&str; 11] = [
+    "ADMIN_PASSWORD",
+    "API_KEY",
+    "CHAOS_",
+    "DETACH_KEYS",
+    "FUZZ_",
+    "INCARNATION",
+    "KEEPER",
+    "REWRITE_",
+    "SOAK_",
+    "TEST_",
+    "URL",
+];
+
+/// The variables that look like settings and are none: mistyped, perhaps.
+pub fn unknown(names: impl Iterator<Item = String>) -> Vec<String> {
+    let strange = |name: &str| {
+        let rest = name.strip_prefix(PREFIX)?;
+        let known = key(rest).is_some() || OTHERS.iter().any(|other| rest.starts_with(other));
+        (!known).then_some(())
+    };
+    names.filter(|name| strange(name).is_some()).collect()
+}
+
 fn key(name: &str) -> Option<String> {
+    if let Some(key) = of_kind(name) {
+        return Some(key);
+    }
     let name = name.to_ascii_lowercase();
     match name.as_str() {
         "data_dir" | "bind" | "log" | "behind_proxy" => Some(name),
         "database_url" => Some("database.url".into()),
+        "master_key_file" => Some("secrets.master_key_file".into()),
         _ if name.contains("__") => Some(name.replace("__", ".")),
         _ => None,
     }
 }
 
+/// `KINDS__NAME__ENV__VARIABLE`: the variable is spelled as it is.
+fn of_kind(name: &str) -> Option<String> {
+    let mut parts = name.splitn(4, "__");
+    let (kinds, kind, env) = (parts.next()?, parts.next()?, parts.next()?);
+    let variable = parts.next()?;
+    let named = kinds.eq_ignore_ascii_case("kinds") && env.eq_ignore_ascii_case("env");
+    named.then(|| format!("kinds.{}.env.{variable}", kind.to_ascii_lowercase()))
+}
+
 /// Keys that are text whatever they look like: a directory `007`, a filter `off`.
 fn is_text(key: &str) -> bool {
-    matches!(key, "data_dir" | "bind" | "log" | "database.url")
+    let variable = key.starts_with("kinds.") && key.contains(".env.");
+    variable
+        || matches!(
+            key,
+            "data_dir" | "bind" | "log" | "database.url" | "secrets.master_key_file"
+        )
 }
 
 impl Provider for Variable {
@@ -58,5 +101,24 @@ impl Provider for Variable {
         let nested = figment::util::nest(&self.key, value);
         let dict = nested.into_dict().unwrap_or_default();
         Ok(Map::from([(Profile::Default, dict)]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_that_sets_nothing_is_found() {
+        let names = [
+            "MAX_LIVE_AGENTS",
+            "LIMITS__MAX_LIVE_AGENTS",
+            "URL",
+            "LOG",
+            "KEEPER",
+        ];
+        let names = names.map(|name| format!("{PREFIX}{name}")).into_iter();
+        let found = unknown(names.chain(["HOME".to_owned()]));
+        assert_eq!(found, ["CALLBOARD_MAX_LIVE_AGENTS"]);
     }
 }

@@ -6,7 +6,7 @@
 use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 
-use super::wire;
+use super::{doc, wire};
 use crate::api::shared::answer::{add_remembered, rule};
 use crate::api::shared::body::bad_field;
 use crate::api::shared::work::has_more;
@@ -17,15 +17,30 @@ use crate::domain::{ApprovalId, Error, Remember};
 /// Rows of a page: default and most.
 const PAGE: (usize, usize) = (50, 200);
 
+/// The routes of this file in the document.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(pending, approve, overrides, forget))]
+pub struct Document;
+
 /// The table of contents.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(web::resource("/api/chat/approvals/pending").get(pending))
-        .service(web::resource("/api/chat/approvals/overrides").get(overrides))
-        .service(web::resource("/api/chat/approvals/overrides/{id}").delete(forget))
-        .service(web::resource("/api/chat/approve").post(approve));
+    config.service(
+        web::scope("/api/chat")
+            .service(web::resource("/approvals/pending").get(pending))
+            .service(web::resource("/approvals/overrides").get(overrides))
+            .service(web::resource("/approvals/overrides/{id}").delete(forget))
+            .service(web::resource("/approve").post(approve)),
+    );
 }
 
+/// Lists the questions of agents that wait for an answer.
+#[utoipa::path(
+    get,
+    path = "/api/chat/approvals/pending",
+    tag = "approvals",
+    responses((status = 200, description = "The questions", body = doc::Pending)),
+    extensions(("x-error-codes" = json!(["@stored"]))),
+)]
 async fn pending(app: web::Data<App>, Who(who): Who) -> Reply {
     let found = app.pending(&who).await?;
     let worded: Vec<Value> = found
@@ -35,6 +50,24 @@ async fn pending(app: web::Data<App>, Who(who): Who) -> Reply {
     Ok(HttpResponse::Ok().json(json!({ "approvals": worded })))
 }
 
+/// Answers a question of an agent.
+///
+/// The first answer stands. What is remembered answers later questions of the same kind.
+#[utoipa::path(
+    post,
+    path = "/api/chat/approve",
+    tag = "approvals",
+    request_body = doc::ApproveBody,
+    responses((status = 200, description = "It is answered", body = doc::Resolved)),
+    extensions(("x-error-codes" = json!([
+        "@drives",
+        "not_found",
+        "already_resolved",
+        "bad_remember",
+        "remember_unsupported",
+        "too_many_overrides",
+    ]))),
+)]
 async fn approve(app: web::Data<App>, Who(who): Who, body: Fields) -> Reply {
     let text = body.required_text(&["requestId"])?;
     let approved = body.flag("approved")?;
@@ -58,6 +91,15 @@ async fn approve(app: web::Data<App>, Who(who): Who, body: Fields) -> Reply {
     Ok(HttpResponse::Ok().json(reply))
 }
 
+/// Lists the answers that are remembered.
+#[utoipa::path(
+    get,
+    path = "/api/chat/approvals/overrides",
+    tag = "approvals",
+    params(doc::OverridesQuery),
+    responses((status = 200, description = "A page of them", body = doc::Overrides)),
+    extensions(("x-error-codes" = json!(["@stored", "bad_field", "not_found"]))),
+)]
 async fn overrides(app: web::Data<App>, Who(who): Who, query: Query) -> Reply {
     let (limit, offset) = (query.limit(PAGE.0, PAGE.1)?, query.offset()?);
     let agent = query.id("agentId")?;
@@ -71,6 +113,14 @@ async fn overrides(app: web::Data<App>, Who(who): Who, query: Query) -> Reply {
     })))
 }
 
+/// Forgets an answer.
+#[utoipa::path(
+    delete,
+    path = "/api/chat/approvals/overrides/{id}",
+    tag = "approvals",
+    responses((status = 200, description = "It is forgotten", body = doc::Deleted)),
+    extensions(("x-error-codes" = json!(["@stored", "forbidden"]))),
+)]
 async fn forget(app: web::Data<App>, Who(who): Who, path: web::Path<String>) -> Reply {
     app.forget(&who, path_id("override", &path)?).await?;
     Ok(HttpResponse::Ok().json(json!({"deleted": true})))

@@ -6,7 +6,9 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
+use super::doc;
 use crate::api::shared::body::bad_field;
+use crate::api::shared::doc::Conditional;
 use crate::api::shared::{Fault, Query, Reply, Who, path_id};
 use crate::app::{App, EventPage, Poll};
 use crate::domain::{After, EventKind, SessionId};
@@ -16,11 +18,42 @@ const PAGE: usize = 200;
 /// Longest wait for a first event, in seconds.
 const MAX_WAIT: u64 = 30;
 
-/// The table of contents.
+/// The routes of this file in the document.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(events))]
+pub struct Document;
+
+/// The table of contents below an agent.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config.service(web::resource("/api/agents/{id}/events").get(events));
+    config.service(web::resource("/events").get(events));
 }
 
+/// Reads an agent's events after a number, and may wait for the first.
+///
+/// The `ETag` of an answer is good for the same query; a query with `wait` never gives 304.
+#[utoipa::path(
+    get,
+    path = "/api/agents/{id}/events",
+    tag = "events",
+    params(doc::EventsQuery, Conditional),
+    responses(
+        (
+            status = 200,
+            description = "Events in the order of their numbers",
+            body = doc::EventsPage,
+            headers(("ETag" = String, description = "For `If-None-Match`")),
+        ),
+        (status = 304, description = "Nothing has changed since the `ETag`"),
+    ),
+    extensions(("x-error-codes" = json!([
+        "@lives",
+        "bad_field",
+        "bad_cursor",
+        "epoch_changed",
+        "too_many_polls",
+        "timeout",
+    ]))),
+)]
 async fn events(
     app: web::Data<App>,
     Who(who): Who,
@@ -31,7 +64,7 @@ async fn events(
     let query = Query::parse(request.query_string());
     let (poll, epoch) = asked(&query)?;
     let waits = !poll.wait.is_zero();
-    let (_, page) = app.events(&who, id, epoch, poll).await?;
+    let page = app.events(&who, id, epoch, poll).await?;
     let tag = tag(app.epoch(), &page);
     if !waits && matches(&request, &tag) {
         return Ok(HttpResponse::NotModified()

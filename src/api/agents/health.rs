@@ -5,6 +5,7 @@
 use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 
+use super::doc;
 use crate::app::{App, Holding, Readiness, Service};
 
 /// How a machine is made to give namespaces.
@@ -20,6 +21,11 @@ const CGROUP: &str = "mount cgroups of version 2 and run the server where it may
 const LIMITS: &str = "in the server's systemd unit: Delegate=yes and DelegateSubgroup=server (systemd \
     254 or newer), on a machine with cgroups of version 2 alone";
 
+/// The routes of this file in the document.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(health, detailed, ready, live))]
+pub struct Document;
+
 /// `GET /health`, `/health/detailed`, `/health/ready`, `/health/live`.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
@@ -33,10 +39,30 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/health/live").get(live).head(live));
 }
 
+/// Says that the server is there.
+#[utoipa::path(
+    method(get, head),
+    path = "/health",
+    tag = "health",
+    security(()),
+    responses((status = 200, description = "It is there", body = doc::Health)),
+    extensions(("x-error-codes" = json!([]))),
+)]
 async fn health(app: web::Data<App>) -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "ok", "timestamp": app.now().rfc3339()}))
 }
 
+/// Tells how the parts of the server are.
+///
+/// A sick part is a word in the answer, never a failure.
+#[utoipa::path(
+    method(get, head),
+    path = "/health/detailed",
+    tag = "health",
+    security(()),
+    responses((status = 200, description = "How the parts are", body = doc::Detailed)),
+    extensions(("x-error-codes" = json!([]))),
+)]
 async fn detailed(app: web::Data<App>) -> HttpResponse {
     let health = app.health().await;
     let mut journal = service(&health.journal);
@@ -53,8 +79,12 @@ async fn detailed(app: web::Data<App>) -> HttpResponse {
         },
         "services": {
             "database": service(&health.database),
+            "writes": service(&health.writes),
             "journal": journal,
+            "threads": service(&health.threads),
+            "files": service(&health.files),
             "supervisor": service(&health.supervisor),
+            "disk": service(&health.disk),
             "keeper": {
                 "status": if health.keeper.is_some() { "healthy" } else { "unhealthy" },
                 "binary": health.keeper,
@@ -80,17 +110,40 @@ fn isolation(holding: &Holding) -> Value {
     })
 }
 
+/// Says whether the server takes work.
+#[utoipa::path(
+    method(get, head),
+    path = "/health/ready",
+    tag = "health",
+    security(()),
+    responses(
+        (status = 200, description = "It does", body = doc::Ready),
+        (status = 503, description = "It does not, and why", body = doc::Unready),
+    ),
+    extensions(("x-error-codes" = json!([]))),
+)]
 async fn ready(app: web::Data<App>) -> HttpResponse {
     let reason = match app.readiness().await {
         Readiness::Ready => return HttpResponse::Ok().json(json!({"ready": true})),
         Readiness::Draining => "draining",
         Readiness::Database => "database",
+        Readiness::Disk => "disk_full",
+        Readiness::Writes => "database_writes",
     };
     HttpResponse::ServiceUnavailable()
         .insert_header(("Retry-After", "1"))
         .json(json!({"ready": false, "reason": reason}))
 }
 
+/// Says that the process lives.
+#[utoipa::path(
+    method(get, head),
+    path = "/health/live",
+    tag = "health",
+    security(()),
+    responses((status = 200, description = "It lives", body = doc::Live)),
+    extensions(("x-error-codes" = json!([]))),
+)]
 async fn live() -> HttpResponse {
     HttpResponse::Ok().json(json!({"live": true}))
 }

@@ -6,6 +6,7 @@
 use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 
+use super::doc;
 use crate::api::shared::{Query, Reply, Who};
 use crate::app::App;
 use crate::domain::program::{Found, SignedIn};
@@ -13,12 +14,27 @@ use crate::domain::program::{Found, SignedIn};
 /// Most names of variables that are looked at.
 const NAMES: usize = 256;
 
+/// The routes of this file in the document.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(status))]
+pub struct Document;
+
 /// The table of contents.
 pub fn routes(config: &mut web::ServiceConfig) {
     config.service(web::resource("/api/models/cli/status").get(status));
 }
 
-/// `?env=NAME,NAME` asks for a session that brings variables of these names.
+/// Tells which agent programs the server's machine has.
+///
+/// `env` asks for a session that brings variables of these names.
+#[utoipa::path(
+    get,
+    path = "/api/models/cli/status",
+    tag = "programs",
+    params(doc::ProgramsQuery),
+    responses((status = 200, description = "The programs", body = doc::Programs)),
+    extensions(("x-error-codes" = json!([]))),
+)]
 async fn status(app: web::Data<App>, Who(_who): Who, query: Query) -> Reply {
     let names = query.text("env").unwrap_or_default().split(',');
     let names: Vec<String> = names.take(NAMES).map(str::to_owned).collect();

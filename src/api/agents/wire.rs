@@ -4,55 +4,84 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
+use crate::api::shared::schema;
 use crate::api::shared::work::options;
 use crate::app::Overview;
 use crate::domain::limit::usd;
 use crate::domain::overrides::may_remember;
 use crate::domain::{
-    Approval, ExitReport, Lifecycle, LimitKind, Matcher, Process, Session, SessionId, TaskId,
-    Timestamp, User,
+    Approval, ExitReport, Invite, Lifecycle, LimitKind, Matcher, Process, Session, SessionId,
+    TaskId, Timestamp, User,
 };
 
-/// An agent (contract/octipus.md 2).
-#[derive(Debug, Serialize)]
+/// An agent.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Agent<'a> {
     id: SessionId,
+    /// The group that it belongs to.
     session_id: SessionId,
+    /// Whose it is.
     user_id: crate::domain::UserId,
+    #[schema(required)]
     name: Option<&'a str>,
+    #[schema(schema_with = schema::kind)]
     agent_type: &'static str,
+    #[schema(required)]
     topic: Option<&'a str>,
+    #[schema(required)]
     model: Option<&'a str>,
+    /// Always null today.
+    #[schema(required)]
     role: Option<&'static str>,
+    /// What it does, in few words.
+    #[schema(schema_with = schema::lifecycle)]
     status: &'static str,
+    /// What it does, exactly.
+    #[schema(schema_with = schema::status)]
     detail: &'static str,
+    /// Whether it takes nothing from its queue.
     paused: bool,
+    /// Its process on the machine.
+    #[schema(required)]
     pid: Option<u32>,
+    /// Which process it is, from 1; 0 before the first.
     incarnation: u64,
     cwd: &'a str,
+    #[schema(schema_with = schema::permission_mode)]
     permission_mode: &'static str,
+    #[schema(required)]
     scenario: Option<&'a str>,
     /// `effort`, `mcpServers`, `forkOf`, `limits`: those that it has.
     #[serde(flatten)]
+    #[schema(value_type = crate::api::shared::doc::Options)]
     options: Map<String, Value>,
     created_at: String,
     updated_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     completed_at: Option<String>,
     duration_ms: i64,
+    /// Always null today.
+    #[schema(required)]
     total_tokens: Option<u64>,
+    /// Turns so far.
     iteration: u64,
+    /// Dollars so far, where the program tells them.
     spent_usd: f64,
+    /// Milliseconds of all turns.
     busy_ms: u64,
+    /// Which limit is used up.
     #[serde(skip_serializing_if = "Option::is_none")]
     limit_reached: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     completion_reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// The number of its last event.
     last_seq: u64,
+    /// How many prompts wait.
     queue_depth: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     current_task_id: Option<TaskId>,
@@ -60,8 +89,12 @@ pub struct Agent<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<crate::api::shared::doc::Exit>)]
     last_exit: Option<Value>,
+    /// Always null today.
+    #[schema(required)]
     parent_agent_id: Option<SessionId>,
+    /// As it was given: an object or null.
     metadata: &'a Value,
 }
 
@@ -109,6 +142,11 @@ pub fn agent(row: &Overview, now: Timestamp) -> Agent<'_> {
         parent_agent_id: None,
         metadata: &session.metadata,
     }
+}
+
+/// Whether what is shown of an agent changes with the clock.
+pub fn at_work(row: &Overview) -> bool {
+    row.session.status.lifecycle(&row.session.facts) == Lifecycle::Running
 }
 
 fn over(status: Lifecycle) -> bool {
@@ -215,5 +253,32 @@ pub fn user(user: &User) -> Value {
         "email": user.email,
         "role": user.role.name(),
         "isAdmin": user.role >= crate::domain::Role::Admin,
+    })
+}
+
+/// A person as their own page and the lists of admins show them.
+pub fn account(user: &User) -> Value {
+    let mut account = self::user(user);
+    if let Some(account) = account.as_object_mut() {
+        account.insert("disabled".into(), user.disabled.into());
+        account.insert("totpEnabled".into(), false.into());
+        account.insert("preferences".into(), json!({}));
+        account.insert("channelBindings".into(), json!([]));
+        account.insert("createdAt".into(), user.created_at.rfc3339().into());
+    }
+    account
+}
+
+/// An invitation as of `now`; never its code.
+pub fn invite(invite: &Invite, now: Timestamp) -> Value {
+    json!({
+        "id": invite.id,
+        "role": invite.role.name(),
+        "status": invite.state(now).name(),
+        "createdBy": invite.created_by,
+        "createdAt": invite.created_at.rfc3339(),
+        "expiresAt": invite.expires_at.rfc3339(),
+        "usedBy": invite.used_by,
+        "usedAt": invite.used_at.map(Timestamp::rfc3339),
     })
 }

@@ -12,15 +12,41 @@ use crate::api::live::dialect::{Channels, Command, Dialect, Mark, Refusal, Reply
 use crate::api::live::gaps::Gap;
 use crate::api::live::serve;
 use crate::api::shared::answer::add_remembered;
+use crate::api::shared::socket::{Handshake, SocketQuery};
 use crate::api::shared::{Fault, Reply, WsVisit};
 use crate::app::{App, Piece, Published};
 use crate::domain::{EventKind, SessionId};
+
+/// The routes of this file in the document.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(connect))]
+pub struct Document;
 
 /// The table of contents.
 pub fn routes(config: &mut web::ServiceConfig) {
     config.service(web::resource("/ws").get(connect));
 }
 
+/// Opens the WebSocket of the agents' door.
+///
+/// Frames are JSON in text. The server says `connected` first; a client says `subscribe`,
+/// `unsubscribe`, `message`, `approve` or `ping`. Refused frames are answered by `error` with
+/// a code; the connection stays. `gap` tells which events do not come, and in `reason` why:
+/// `slow_reader` or `retention`. Behind the close code 1012 a new connection has other rights.
+#[utoipa::path(
+    get,
+    path = "/ws",
+    tag = "sockets",
+    params(SocketQuery, Handshake),
+    security(("bearer" = []), ("key" = []), ("ticket" = []), ("token" = [])),
+    responses((status = 101, description = "The WebSocket")),
+    extensions(("x-error-codes" = json!([
+        "@stored",
+        "bad_handshake",
+        "too_many_connections",
+        "bad_ticket",
+    ]))),
+)]
 async fn connect(
     app: web::Data<App>,
     WsVisit(visit): WsVisit,
@@ -37,7 +63,8 @@ async fn connect(
     let words = Words {
         connected: connected.to_string().into(),
     };
-    serve::accept(&app, visit, words, &request, payload).map_err(Fault)
+    let accepted = serve::accept(&app, visit, words, &request, payload).await;
+    accepted.map_err(Fault)
 }
 
 /// The dialect of `/ws`.
@@ -138,6 +165,7 @@ impl Dialect for Words {
             "type": "gap",
             "agentId": gap.agent,
             "dropped": gap.dropped,
+            "reason": gap.reason.name(),
         });
         if let Some(frame) = frame.as_object_mut() {
             let after = gap.first.saturating_sub(1);

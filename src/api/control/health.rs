@@ -5,13 +5,28 @@
 use actix_web::{HttpResponse, web};
 use serde_json::json;
 
+use super::doc;
 use crate::app::App;
+
+/// The routes of this file in the document.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(health))]
+pub struct Document;
 
 /// The table of contents.
 pub fn routes(config: &mut web::ServiceConfig) {
     config.service(web::resource("/api/health").get(health).head(health));
 }
 
+/// Says that the server is there.
+#[utoipa::path(
+    method(get, head),
+    path = "/api/health",
+    tag = "health",
+    security(()),
+    responses((status = 200, description = "It is there", body = doc::Health)),
+    extensions(("x-error-codes" = json!([]))),
+)]
 async fn health(app: web::Data<App>) -> HttpResponse {
     let mode = if app.config().auth.single_user {
         "single_tenant"

@@ -16,7 +16,7 @@ use crate::domain::{Error, EventKind, Session, SessionId, UserId};
 use super::close::Close;
 use super::dialect::{Dialect, Refusal, Reply};
 use super::follow::Follows;
-use super::gaps::{Gap, Origin};
+use super::gaps::{Gap, Origin, Reason};
 use super::screen::Deferred;
 
 /// Events of a page of replay.
@@ -157,16 +157,44 @@ impl<D: Dialect> Carrier<D> {
         true
     }
 
+    /// Whether an event is for this reader. Its number counts as seen either way.
+    fn takes(&self, event: &Published) -> bool {
+        crash::point("socket.push");
+        let number = match self.agent {
+            Some(_) => event.event.seq,
+            None => event.event.pos,
+        };
+        if self.cursor.fetch_max(number, Ordering::AcqRel) >= number {
+            // It came by before: the reader's cursor was ahead of the publisher.
+            return false;
+        }
+        let follows = &self.follows;
+        if !self.visible(event.owner) {
+            return false;
+        }
+        let wanted = follows.wanted(event.event.agent, self.agent);
+        wanted.meets(follows.dialect.channels(event.event.kind))
+    }
+
+    /// Tells of numbers that retention removed: seq of an agent, pos of a stream over many.
+    fn tell_removed(&self, agent: Option<SessionId>, (first, last): (u64, u64)) {
+        let gap = Gap {
+            agent,
+            first,
+            last,
+            dropped: last.saturating_sub(first).saturating_add(1),
+            reason: Reason::Retention,
+        };
+        let frame = self.follows.dialect.gap(&gap);
+        self.follows.outbox.push(frame, None);
+    }
+
     /// Pushes the frame of an event, behind the bytes of a terminal that came before it. `false`:
     /// the connection is over.
     fn deliver(&self, event: &Published, frame: Option<ByteString>) -> bool {
         let follows = &self.follows;
         let close = follows.dialect.close(event);
-        let origin = Origin {
-            agent: event.event.agent,
-            seq: event.event.seq,
-            pos: event.event.pos,
-        };
+        let origin = origin(event);
         let last = event.event.kind == EventKind::Exit || close.is_some();
         if let Some(behind) = follows.behind.get()
             && (last || behind.waits())
@@ -214,29 +242,36 @@ impl<D: Dialect> Carrier<D> {
     }
 }
 
+fn origin(event: &Published) -> Origin {
+    Origin {
+        agent: event.event.agent,
+        seq: event.event.seq,
+        pos: event.event.pos,
+    }
+}
+
 impl<D: Dialect> Sink for Carrier<D> {
     fn push(&self, event: &Arc<Published>) -> bool {
         if !self.alive() {
             return false;
         }
-        crash::point("socket.push");
-        let number = match self.agent {
-            Some(_) => event.event.seq,
-            None => event.event.pos,
-        };
-        if self.cursor.fetch_max(number, Ordering::AcqRel) >= number {
-            // It came by before: the reader's cursor was ahead of the publisher.
-            return true;
-        }
+        !self.takes(event) || self.deliver(event, self.follows.dialect.frame(event))
+    }
+
+    fn push_all(&self, events: &[Arc<Published>]) -> bool {
         let follows = &self.follows;
-        if !self.visible(event.owner) {
-            return true;
+        // What may have to wait behind a terminal's bytes, or ends the connection, goes one by one.
+        let last = |event: &Arc<Published>| follows.dialect.close(event).is_some();
+        if events.len() < 2 || follows.behind.get().is_some() || events.iter().any(last) {
+            return events.iter().all(|event| self.push(event));
         }
-        let wanted = follows.wanted(event.event.agent, self.agent);
-        if !wanted.meets(follows.dialect.channels(event.event.kind)) {
-            return true;
+        if !self.alive() {
+            return false;
         }
-        self.deliver(event, follows.dialect.frame(event))
+        let taken = events.iter().filter(|event| self.takes(event));
+        let frames = taken.filter_map(|event| Some((follows.dialect.frame(event)?, origin(event))));
+        let frames: Vec<_> = frames.collect();
+        frames.is_empty() || follows.outbox.push_all(frames)
     }
 
     fn speak(&self, piece: &Arc<Piece>) {
@@ -281,14 +316,7 @@ pub(super) async fn replay_agent<D: Dialect>(
             Err(error) => return carrier.fail(&error),
         };
         if let Some(gap) = page.gap {
-            let gap = Gap {
-                agent: Some(session.id),
-                first: gap.from,
-                last: gap.to,
-                dropped: gap.to.saturating_sub(gap.from).saturating_add(1),
-            };
-            let frame = carrier.follows.dialect.gap(&gap);
-            carrier.follows.outbox.push(frame, None);
+            carrier.tell_removed(Some(session.id), (gap.from, gap.to));
         }
         if !carrier.replay(&page.events, &mut opening).await {
             return;
@@ -322,15 +350,21 @@ pub(super) async fn replay_agent<D: Dialect>(
 pub(super) async fn replay_all<D: Dialect>(carrier: Arc<Carrier<D>>, mut pos: u64) {
     let app = carrier.follows.app.clone();
     let who = carrier.follows.who.clone();
+    // What retention removed is told once, not with each page.
+    let mut told = 0;
     loop {
         crash::point("socket.replay_all");
         let latest = app.latest_pos();
         if pos < latest {
-            let events = match app.after_pos(&who, pos, PAGE).await {
-                Ok(events) => events,
+            let (events, removed) = match app.after_pos(&who, pos, PAGE).await {
+                Ok(found) => found,
                 Err(error) if carrier.try_again(&error).await => continue,
                 Err(error) => return carrier.fail(&error),
             };
+            if let Some(last) = removed.filter(|last| *last > told) {
+                carrier.tell_removed(None, (pos.max(told).saturating_add(1), last));
+                told = last;
+            }
             if !carrier.send(&events).await {
                 return;
             }

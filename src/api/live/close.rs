@@ -7,6 +7,9 @@
 pub enum Close {
     /// The token was revoked or has expired: 4001.
     AuthEnded,
+    /// What the person may do has changed; the token stands, and a new connection has the new
+    /// rights: 1012.
+    RightsChanged,
     /// The reader was over the bound for the grace of an overflow: 4008.
     TooSlow,
     /// A frame was larger than the bound: 1009.
@@ -40,6 +43,7 @@ impl Close {
     pub fn code(self) -> u16 {
         match self {
             Self::AuthEnded => 4001,
+            Self::RightsChanged => 1012,
             Self::TooSlow => 4008,
             Self::TooLarge => 1009,
             Self::Protocol => 1002,
@@ -58,6 +62,7 @@ impl Close {
     pub fn text(self) -> &'static str {
         match self {
             Self::AuthEnded => "authentication ended",
+            Self::RightsChanged => "rights changed, connect again",
             Self::TooSlow => "too slow",
             Self::TooLarge => "frame too large",
             Self::Protocol => "protocol error",

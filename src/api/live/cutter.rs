@@ -20,7 +20,7 @@ const PING_EVERY: Duration = Duration::from_secs(30);
 const MISSES: u8 = 2;
 /// How long a close frame may take before the line is cut.
 const CLOSE_GRACE: Duration = Duration::from_secs(1);
-/// The same when the token ended: the socket has to be gone within a second (decisions.md 7).
+/// The same when the token ended or its rights changed: the socket has to be gone within a second (decisions.md 7).
 const AUTH_GRACE: Duration = Duration::from_millis(500);
 
 /// A second descriptor of a connection's socket. The connection owns the only strong reference:
@@ -50,7 +50,9 @@ pub async fn watch(outbox: Arc<Outbox>, line: Weak<Line>, token_ends: Instant, b
         let changed = outbox.changed();
         match outbox.standing() {
             Standing::Over => return end(&line, CLOSE_GRACE).await,
-            Standing::Closing(Close::AuthEnded) => return end(&line, AUTH_GRACE).await,
+            Standing::Closing(Close::AuthEnded | Close::RightsChanged) => {
+                return end(&line, AUTH_GRACE).await;
+            }
             Standing::Closing(_) => return end(&line, CLOSE_GRACE).await,
             Standing::Open(behind_since) => {
                 let slow_at = behind_since.map(|since| since + OVERFLOW_GRACE);

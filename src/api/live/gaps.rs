@@ -9,7 +9,27 @@ use crate::domain::SessionId;
 /// Most agents whose gaps are told one by one.
 const MAX_GAPS: usize = 256;
 
-/// Events that were pushed out before the reader took them.
+/// Why events are missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The reader was too slow.
+    Slow,
+    /// Retention removed them.
+    Retention,
+}
+
+impl Reason {
+    /// The shown word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Slow => "slow_reader",
+            Self::Retention => "retention",
+        }
+    }
+}
+
+/// Events that the reader does not get: they were pushed out before it took them, or are gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
     /// Whose; `None` when too many agents lost some to list them.
@@ -18,8 +38,10 @@ pub struct Gap {
     pub first: u64,
     /// Last missing number.
     pub last: u64,
-    /// How many frames were left out.
+    /// How many frames were left out; of places that retention removed: at most so many.
     pub dropped: u64,
+    /// Why.
+    pub reason: Reason,
 }
 
 /// The place of an event in its agent and in the server.
@@ -56,6 +78,7 @@ impl Lost {
                 first: origin.seq,
                 last: origin.seq,
                 dropped: 1,
+                reason: Reason::Slow,
             };
             self.by_agent.insert(origin.agent, gap);
             return;
@@ -66,6 +89,7 @@ impl Lost {
             first: origin.pos,
             last: origin.pos,
             dropped: 1,
+            reason: Reason::Slow,
         });
     }
 

@@ -3,12 +3,13 @@
 //! Never waits for the reader: what does not fit pushes out the oldest event, which is counted.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use futures_util::FutureExt;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
@@ -48,6 +49,15 @@ struct Inner {
     waker: Option<Waker>,
 }
 
+/// Readers that were closed as too slow, in the life of this process.
+static SLOW: AtomicU64 = AtomicU64::new(0);
+
+/// How many readers were closed because they did not read.
+#[must_use]
+pub fn slow_readers_cut() -> u64 {
+    SLOW.load(Ordering::Relaxed)
+}
+
 impl Outbox {
     /// An empty one.
     #[must_use]
@@ -85,12 +95,18 @@ impl Outbox {
 
     /// Puts a frame behind the others. `false`: the connection is over or about to close.
     pub fn push(&self, body: impl Into<Body>, origin: Option<Origin>) -> bool {
-        self.put(Frame::new(body.into(), origin, false))
+        self.put([Frame::new(body.into(), origin, false)])
+    }
+
+    /// Puts many frames of events behind the others, in order and at once.
+    pub fn push_all(&self, frames: Vec<(ByteString, Origin)>) -> bool {
+        let frames = frames.into_iter();
+        self.put(frames.map(|(text, origin)| Frame::new(text.into(), Some(origin), false)))
     }
 
     /// The same for a frame that is never pushed out. Whoever brings it waits for room first.
     pub fn push_kept(&self, body: impl Into<Body>) -> bool {
-        self.put(Frame::new(body.into(), None, true))
+        self.put([Frame::new(body.into(), None, true)])
     }
 
     /// Puts a piece of a message behind the others. A reader that is behind goes without: it sees
@@ -105,20 +121,15 @@ impl Outbox {
         wake(waker);
     }
 
-    fn put(&self, frame: Frame) -> bool {
+    fn put(&self, frames: impl IntoIterator<Item = Frame>) -> bool {
         let mut inner = self.lock();
         if inner.ends() {
             return false;
         }
-        inner.waiting.push(frame);
-        while inner.waiting.is_over() && inner.waiting.leave_out_piece() {}
-        let overflow = inner.waiting.is_over();
-        while inner.waiting.is_over() {
-            match inner.waiting.drop_oldest() {
-                Some(Some(origin)) => inner.lost.add(origin),
-                Some(None) => {}
-                None => break,
-            }
+        let mut overflow = false;
+        for frame in frames {
+            inner.waiting.push(frame);
+            overflow |= inner.trim();
         }
         let newly = overflow && inner.behind_since.is_none();
         if newly {
@@ -180,6 +191,9 @@ impl Outbox {
         self.change(|inner| {
             if inner.close.is_none() {
                 inner.close = Some(close);
+                if close == Close::TooSlow {
+                    SLOW.fetch_add(1, Ordering::Relaxed);
+                }
                 inner.clear();
             }
         });
@@ -286,6 +300,20 @@ impl Default for Outbox {
 }
 
 impl Inner {
+    /// Drops what is over the bounds. Whether more than pieces had to go.
+    fn trim(&mut self) -> bool {
+        while self.waiting.is_over() && self.waiting.leave_out_piece() {}
+        let overflow = self.waiting.is_over();
+        while self.waiting.is_over() {
+            match self.waiting.drop_oldest() {
+                Some(Some(origin)) => self.lost.add(origin),
+                Some(None) => {}
+                None => break,
+            }
+        }
+        overflow
+    }
+
     fn next(&mut self) -> Option<Next> {
         if self.over || self.close_taken {
             return Some(Next::Over);

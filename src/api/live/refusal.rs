@@ -59,6 +59,9 @@ impl Refusal {
                     more.insert("expected".into(), Value::from(expected.clone()));
                 }
             }
+            Error::MissingScope { scope } => {
+                more.insert("scope".into(), Value::from(scope.name()));
+            }
             Error::EpochChanged { epoch, latest_seq } => {
                 more.insert("epoch".into(), Value::from(epoch.clone()));
                 more.insert("latestSeq".into(), Value::from(*latest_seq));

@@ -10,7 +10,9 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::app::{AnswerRequest, App, Bounds, Connection, Ending, MessageRequest, Visit, WhenBusy};
+use crate::app::{
+    AnswerRequest, App, Bounds, Caller, Connection, Ending, MessageRequest, Visit, WhenBusy,
+};
 use crate::crash;
 use crate::domain::prompt::IdempotencyKey;
 use crate::domain::{Error, Result, SessionId};
@@ -36,8 +38,8 @@ const MAX_CONTENT: usize = 50_000;
 /// Upgrades a request to a connection that speaks `dialect`.
 ///
 /// # Errors
-/// `bad_handshake`, `too_many_connections`, `draining`.
-pub fn accept<D: Dialect>(
+/// `bad_handshake`, `too_many_connections`, `draining`, `token_revoked`.
+pub async fn accept<D: Dialect>(
     app: &App,
     visit: Visit,
     dialect: D,
@@ -53,7 +55,7 @@ pub fn accept<D: Dialect>(
         })?;
     let outbox = Arc::new(Outbox::new());
     let listed: Arc<dyn Connection> = Arc::<Outbox>::clone(&outbox);
-    let registration = app.register(&visit, listed)?;
+    let (registration, visit) = app.register(&visit, listed).await?;
     let dialect = Arc::new(dialect);
     let (commands, waiting) = mpsc::channel(MAX_COMMANDS);
     let keys = Keys::new(Arc::clone(&outbox));
@@ -86,9 +88,10 @@ pub fn accept<D: Dialect>(
     if let Some(Command::Open(opening)) = dialect.opening() {
         let (app, visit) = (app.clone(), session.visit.clone());
         let say = (Arc::clone(&dialect), Arc::clone(&outbox));
-        outbox.serve(typing(app, visit, (opening.agent, keys.clone()), say));
+        let typing = typing(app, visit, (opening.agent, keys.clone()), say);
+        outbox.serve(Caller::carry(typing));
     }
-    outbox.serve(session.run(waiting));
+    outbox.serve(Caller::carry(session.run(waiting)));
     let parts = Parts {
         outbox,
         dialect,
@@ -352,6 +355,7 @@ impl Connection for Outbox {
     fn end(&self, why: Ending) {
         match why {
             Ending::AuthEnded => self.close(Close::AuthEnded),
+            Ending::RightsChanged => self.close(Close::RightsChanged),
             Ending::Draining => self.close(Close::Draining),
         }
     }

@@ -5,12 +5,18 @@
 use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 
+use super::doc;
 use crate::api::shared::{Query, Reply, Who};
 use crate::app::{App, SupervisorRow};
 use crate::domain::Timestamp;
 
 /// Rows of a page: default and most.
 const PAGE: (usize, usize) = (100, 1_000);
+
+/// The routes of this file in the document.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(tree, events))]
+pub struct Document;
 
 /// The table of contents.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -19,10 +25,29 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/api/supervisor/events").get(events));
 }
 
+/// Draws the supervisor tree.
+#[utoipa::path(
+    get,
+    path = "/api/supervisor/tree",
+    tag = "operator",
+    responses((status = 200, description = "The root, with all below it", body = doc::Node)),
+    extensions(("x-error-codes" = json!(["forbidden", "restarting"]))),
+)]
 async fn tree(app: web::Data<App>, Who(who): Who) -> Reply {
     Ok(HttpResponse::Ok().json(app.tree(&who).await?))
 }
 
+/// Lists the decisions of the supervisors.
+#[utoipa::path(
+    get,
+    path = "/api/supervisor/events",
+    tag = "operator",
+    params(doc::DecisionsQuery),
+    responses(
+        (status = 200, description = "A page of them, the oldest first", body = doc::Decisions),
+    ),
+    extensions(("x-error-codes" = json!(["@stored", "forbidden", "bad_field"]))),
+)]
 async fn events(app: web::Data<App>, Who(who): Who, query: Query) -> Reply {
     let most = u64::try_from(i64::MAX).unwrap_or(u64::MAX);
     let after = query.number("after", 0, most)?.unwrap_or_default();

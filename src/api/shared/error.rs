@@ -7,6 +7,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde_json::{Map, Value};
 
 use super::request;
+use crate::app::cover;
 use crate::domain::Error;
 
 /// A failure of the house on its way out.
@@ -23,7 +24,7 @@ impl ResponseError for Fault {
             } => StatusCode::MISDIRECTED_REQUEST,
             Error::Invalid { .. } => StatusCode::BAD_REQUEST,
             Error::Unauthenticated { .. } => StatusCode::UNAUTHORIZED,
-            Error::Forbidden { .. } => StatusCode::FORBIDDEN,
+            Error::Forbidden { .. } | Error::MissingScope { .. } => StatusCode::FORBIDDEN,
             Error::Conflict { .. } => StatusCode::CONFLICT,
             Error::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Error::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -59,6 +60,9 @@ impl ResponseError for Fault {
             Error::EpochChanged { epoch, latest_seq } => {
                 body.insert("epoch".into(), epoch.clone().into());
                 body.insert("latestSeq".into(), (*latest_seq).into());
+            }
+            Error::MissingScope { scope } => {
+                body.insert("scope".into(), scope.name().into());
             }
             Error::Unauthenticated { .. } => {
                 response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
@@ -100,5 +104,8 @@ fn finish(
 ) -> HttpResponse {
     let mut all = body(code, message);
     all.extend(more);
-    response.json(Value::Object(all))
+    let mut all = Value::Object(all);
+    // What somebody sent comes back in the words of a refusal.
+    cover(&mut all);
+    response.json(all)
 }

@@ -1,6 +1,7 @@
-//! The token before everything: without a good one there is no look at a path, an id or a body.
+//! The token before everything: without a good one there is no look at a path, an id or a body; and
+//! an API key goes no further than its scopes.
 //!
-//! Never takes a token from the address except for a WebSocket, where a browser can send no header.
+//! Never takes a token or a key from the address except for a WebSocket, where a browser can send no header.
 
 use std::future::{Ready, ready};
 
@@ -10,22 +11,31 @@ use actix_web::http::{Method, header};
 use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, ResponseError, web};
 
-use super::{Fault, Query};
-use crate::app::{App, Visit};
+use super::{Fault, Query, needs};
+use crate::app::{App, Caller, Visit};
 use crate::domain::{self, Principal};
 
 /// Paths that anyone may GET (decisions.md 7).
-const OPEN: [&str; 5] = [
+const OPEN: [&str; 10] = [
     "/health",
     "/health/detailed",
     "/health/ready",
     "/health/live",
     "/api/health",
+    "/openapi.json",
+    "/docs",
+    "/docs/",
+    "/swagger",
+    "/swagger/",
 ];
+/// Where the paths of the files of pages begin that anyone may GET.
+const PAGES: &str = "/docs/";
 /// Paths that anyone may POST to.
-const OPEN_POST: [&str; 1] = ["/api/auth/login"];
+const OPEN_POST: [&str; 2] = ["/api/auth/login", "/api/auth/register"];
 /// The path of the agents' WebSocket.
 const SOCKET: &str = "/ws";
+/// The path of the figures.
+const FIGURES: &str = "/metrics";
 /// Where the paths of the terminals' WebSockets begin.
 const TERMINALS: &str = "/api/agents/sessions/";
 
@@ -43,30 +53,47 @@ pub async fn token(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    if !open(request.method(), request.path()) {
-        match identify(&request).await {
-            Ok(visit) => {
-                request.extensions_mut().insert(visit);
-            }
-            Err(error) => return Ok(request.into_response(Fault(error).error_response())),
-        }
+    if open(request.method(), request.path()) {
+        return Ok(next.call(request).await?.map_into_boxed_body());
     }
-    Ok(next.call(request).await?.map_into_boxed_body())
+    match admitted(&request).await {
+        Ok(visit) => {
+            let sid = visit.who.sid.clone();
+            request.extensions_mut().insert(visit);
+            let answered = Caller::acting(sid, next.call(request)).await?;
+            Ok(answered.map_into_boxed_body())
+        }
+        Err(error) => Ok(request.into_response(Fault(error).error_response())),
+    }
+}
+
+/// Who asks, once it is known that they may come with what they bring.
+async fn admitted(request: &ServiceRequest) -> domain::Result<Visit> {
+    let Some(app) = request.app_data::<web::Data<App>>() else {
+        return Err(domain::Error::internal("the application is missing"));
+    };
+    let visit = identify(app, request).await?;
+    // As the routes see it: decoded, so that no spelling of a path gets round its row.
+    let (method, path) = (request.method(), request.match_info().as_str());
+    let what = format!("{method} {path}");
+    let admitting = app.admit(&visit.who, needs::needs(method, path), &what);
+    Caller::acting(visit.who.sid.clone(), admitting).await?;
+    Ok(visit)
 }
 
 fn open(method: &Method, path: &str) -> bool {
     match *method {
-        Method::GET | Method::HEAD => OPEN.contains(&path),
+        Method::GET | Method::HEAD => OPEN.contains(&path) || path.starts_with(PAGES),
         Method::POST => OPEN_POST.contains(&path),
         _ => false,
     }
 }
 
-async fn identify(request: &ServiceRequest) -> domain::Result<Visit> {
-    let Some(app) = request.app_data::<web::Data<App>>() else {
-        return Err(domain::Error::internal("the application is missing"));
-    };
+async fn identify(app: &App, request: &ServiceRequest) -> domain::Result<Visit> {
     if let Some(token) = header_token(request)? {
+        if request.method() == Method::GET && request.path() == FIGURES {
+            return app.authenticate_scrape(&token).await;
+        }
         return app.authenticate(&token).await;
     }
     if socket(request) {
@@ -76,12 +103,7 @@ async fn identify(request: &ServiceRequest) -> domain::Result<Visit> {
         }
         let named = ["token", "access_token", "api_key"];
         if let Some(token) = named.into_iter().find_map(|name| query.text(name)) {
-            // A signed token has dots, a ticket has none.
-            return if token.contains('.') {
-                app.authenticate(token).await
-            } else {
-                app.redeem(token).await
-            };
+            return app.authenticate_in_address(token).await;
         }
     }
     Err(missing())
@@ -184,8 +206,10 @@ mod tests {
     fn only_the_listed_paths_are_open() {
         assert!(open(&Method::GET, "/health/ready"));
         assert!(open(&Method::POST, "/api/auth/login"));
+        assert!(open(&Method::POST, "/api/auth/register"));
         for (method, path) in [
             (Method::GET, "/api/auth/login"),
+            (Method::GET, "/api/auth/register"),
             (Method::POST, "/health"),
             (Method::GET, "/health/"),
             (Method::GET, "/HEALTH"),

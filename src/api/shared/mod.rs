@@ -4,12 +4,18 @@
 
 pub mod answer;
 pub mod body;
+pub mod client;
+pub mod doc;
 pub mod error;
 pub mod guard;
 pub mod idempotency;
+pub mod needs;
 pub mod origin;
+pub mod prepared;
 pub mod query;
 pub mod request;
+pub mod schema;
+pub mod socket;
 pub mod work;
 
 use actix_web::HttpResponse;

@@ -10,13 +10,14 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::{StatusCode, header};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse, ResponseError};
+use actix_web::{Error, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 use serde_json::Value;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::error;
+use super::{client, error};
+use crate::app::{App, Caller};
 #[cfg(feature = "failpoints")]
 use crate::crash;
 
@@ -54,7 +55,15 @@ pub async fn envelop(
     let started = Instant::now();
     let method = request.method().clone();
     let target = redacted(request.path(), request.query_string());
-    ID.scope(uuid, async move {
+    let app = request.app_data::<web::Data<App>>();
+    let behind = app.filter(|app| app.config().behind_proxy);
+    let proxies = behind.map_or(&[][..], |app| &app.config().trusted_proxies);
+    let peer = request.peer_addr().map(|peer| peer.ip());
+    let caller = Caller {
+        address: client::address(peer, request.headers(), proxies),
+        request: uuid,
+    };
+    ID.scope(uuid, caller.scope(async move {
         let outcome = AssertUnwindSafe(next.call(request)).catch_unwind().await;
         let answered = match outcome {
             Ok(answered) => answered?,
@@ -70,7 +79,7 @@ pub async fn envelop(
         let ms = started.elapsed().as_millis();
         tracing::debug!(request.id = %id(), %method, path = %target, status, duration_ms = ms, "request");
         Ok(response)
-    })
+    }))
     .await
 }
 
@@ -170,7 +179,7 @@ fn redacted(path: &str, query: &str) -> String {
 mod tests {
     use super::*;
     use actix_web::middleware::from_fn;
-    use actix_web::{App, test, web};
+    use actix_web::{App, test};
 
     #[test]
     async fn tokens_do_not_reach_the_log() {

@@ -10,7 +10,7 @@ pub mod wire;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
-use super::{Fault, Fields, Query, Reply, Who, idempotency, path_id};
+use super::{Fault, Fields, Query, Reply, Who, doc, idempotency, path_id};
 use crate::app::{App, MessageRequest, TaskFilter, WhenBusy};
 use crate::domain::{Error, OnUncertain, SessionId, TaskId};
 
@@ -27,18 +27,46 @@ pub trait Target: FromRequest<Error = Fault> + 'static {
     fn session(&self) -> SessionId;
 }
 
-/// The table of contents below `base`, which names a session; `order` before `{task}`.
-pub fn routes<T: Target>(config: &mut web::ServiceConfig, base: &str) {
-    let at = |tail: &str| web::resource(format!("{base}{tail}"));
+/// The routes of this file in the document.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(message, tasks, task, queue, order, edit, cancel))]
+pub struct Document;
+
+/// The table of contents below a path that names a session; `order` before `{task}`.
+pub fn routes<T: Target>(config: &mut web::ServiceConfig) {
     config
-        .service(at("/message").post(message::<T>))
-        .service(at("/tasks").get(tasks::<T>))
-        .service(at("/tasks/{task}").get(task::<T>))
-        .service(at("/queue").get(queue::<T>))
-        .service(at("/queue/order").put(order::<T>))
-        .service(at("/queue/{task}").patch(edit::<T>).delete(cancel::<T>));
+        .service(web::resource("/message").post(message::<T>))
+        .service(web::resource("/tasks").get(tasks::<T>))
+        .service(web::resource("/tasks/{task}").get(task::<T>))
+        .service(web::resource("/queue").get(queue::<T>))
+        .service(web::resource("/queue/order").put(order::<T>))
+        .service(
+            web::resource("/queue/{task}")
+                .patch(edit::<T>)
+                .delete(cancel::<T>),
+        );
 }
 
+/// Gives a prompt to the agent: it is durable when this answers.
+#[utoipa::path(
+    post,
+    path = "/message",
+    tag = "tasks",
+    params(doc::PromptQuery, doc::Idempotent),
+    request_body = doc::PromptBody,
+    responses(
+        (status = 200, description = "It ended while this waited", body = wire::Task<'static>),
+        (status = 202, description = "It runs or waits", body = wire::Accepted),
+    ),
+    extensions(("x-error-codes" = json!([
+        "@drives",
+        "@prompts",
+        "agent_busy",
+        "too_many_polls",
+        "bad_idempotency_key",
+        "idempotency_key_reused",
+    ]))),
+)]
 async fn message<T: Target>(
     app: web::Data<App>,
     Who(who): Who,
@@ -96,6 +124,15 @@ fn task_id(request: &HttpRequest) -> Result<TaskId, Fault> {
     path_id("task", text)
 }
 
+/// Lists the tasks of the agent, the newest first.
+#[utoipa::path(
+    get,
+    path = "/tasks",
+    tag = "tasks",
+    params(doc::TasksQuery),
+    responses((status = 200, description = "A page of them", body = doc::TaskPage)),
+    extensions(("x-error-codes" = json!(["@stored", "bad_field"]))),
+)]
 async fn tasks<T: Target>(app: web::Data<App>, Who(who): Who, target: T, query: Query) -> Reply {
     let filter = TaskFilter {
         status: query.text("status").map(str::to_owned),
@@ -114,6 +151,17 @@ async fn tasks<T: Target>(app: web::Data<App>, Who(who): Who, target: T, query: 
     })))
 }
 
+/// Shows a task, and may wait for its end.
+///
+/// An ended one that retention has forgotten is 404 `not_found`: never within a day of its end.
+#[utoipa::path(
+    get,
+    path = "/tasks/{task}",
+    tag = "tasks",
+    params(doc::WaitQuery),
+    responses((status = 200, description = "The task", body = wire::Task<'static>)),
+    extensions(("x-error-codes" = json!(["@lives", "bad_field", "too_many_polls"]))),
+)]
 async fn task<T: Target>(
     app: web::Data<App>,
     Who(who): Who,
@@ -127,17 +175,43 @@ async fn task<T: Target>(
     Ok(HttpResponse::Ok().json(wire::task(&view)))
 }
 
+/// Shows what runs and what waits.
+#[utoipa::path(
+    get,
+    path = "/queue",
+    tag = "tasks",
+    responses((status = 200, description = "The queue", body = doc::Queue)),
+    extensions(("x-error-codes" = json!(["@stored"]))),
+)]
 async fn queue<T: Target>(app: web::Data<App>, Who(who): Who, target: T) -> Reply {
     let queue = app.queue(&who, target.session()).await?;
     Ok(HttpResponse::Ok().json(wire::queue(&queue)))
 }
 
+/// Orders what waits.
+#[utoipa::path(
+    put,
+    path = "/queue/order",
+    tag = "tasks",
+    request_body = doc::OrderBody,
+    responses((status = 200, description = "The queue", body = doc::Queue)),
+    extensions(("x-error-codes" = json!(["@drives", "bad_order"]))),
+)]
 async fn order<T: Target>(app: web::Data<App>, Who(who): Who, target: T, body: Fields) -> Reply {
     let order = body.ids("order")?;
     let queue = app.reorder(&who, target.session(), order).await?;
     Ok(HttpResponse::Ok().json(wire::queue(&queue)))
 }
 
+/// Changes the words of a prompt that waits.
+#[utoipa::path(
+    patch,
+    path = "/queue/{task}",
+    tag = "tasks",
+    request_body = doc::TextBody,
+    responses((status = 200, description = "The task", body = wire::Task<'static>)),
+    extensions(("x-error-codes" = json!(["@drives", "invalid_state", "too_large"]))),
+)]
 async fn edit<T: Target>(
     app: web::Data<App>,
     Who(who): Who,
@@ -151,6 +225,14 @@ async fn edit<T: Target>(
     Ok(HttpResponse::Ok().json(wire::task(&view)))
 }
 
+/// Takes a prompt that waits out of the queue.
+#[utoipa::path(
+    delete,
+    path = "/queue/{task}",
+    tag = "tasks",
+    responses((status = 200, description = "It is gone", body = doc::Removed)),
+    extensions(("x-error-codes" = json!(["@drives", "invalid_state"]))),
+)]
 async fn cancel<T: Target>(
     app: web::Data<App>,
     Who(who): Who,

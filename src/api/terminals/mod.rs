@@ -3,12 +3,15 @@
 //!
 //! Never an answer of its own: each handler asks `app` once.
 
+mod doc;
 mod sessions;
 mod socket;
 mod target;
 mod wire;
 
 use actix_web::{guard, web};
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Document;
 
 use crate::api::shared::guard::upgrades;
 use crate::api::shared::work;
@@ -17,25 +20,43 @@ use target::SessionInPath;
 /// Where a session is below.
 const ONE: &str = "/api/agents/sessions/{name}";
 
+/// The routes of this door in the document.
+#[derive(OpenApi)]
+#[openapi(paths(
+    sessions::list,
+    sessions::create,
+    sessions::show,
+    sessions::remove,
+    sessions::reset,
+    sessions::complete,
+    socket::connect_bare,
+    socket::connect_terminal,
+))]
+struct Own;
+
+/// The door in the document.
+pub fn document() -> Document {
+    Own::openapi().nest(ONE, work::Document::openapi())
+}
+
 /// The door's table of contents. The address of a session is its WebSocket when asked for one.
 pub fn routes(config: &mut web::ServiceConfig) {
-    let one = |tail: &str| web::resource(format!("{ONE}{tail}"));
     let socket = guard::fn_guard(|context| upgrades(context.head().headers()));
-    config
-        .service(
-            web::resource("/api/agents/sessions")
-                .get(sessions::list)
-                .post(sessions::create),
-        )
-        .service(
-            one("")
-                .route(web::get().guard(socket).to(socket::connect))
-                .route(web::get().to(sessions::show))
-                .route(web::delete().to(sessions::remove)),
-        )
-        .service(one("/ws").get(socket::connect_bare))
-        .service(one("/terminal").get(socket::connect_bare))
-        .service(one("/reset").post(sessions::reset))
-        .service(one("/complete").post(sessions::complete));
-    work::routes::<SessionInPath>(config, ONE);
+    let all = web::resource("");
+    let one = web::resource("")
+        .route(web::get().guard(socket).to(socket::connect))
+        .route(web::get().to(sessions::show))
+        .route(web::delete().to(sessions::remove));
+    let below = web::scope("/{name}")
+        .service(one)
+        .service(web::resource("/ws").get(socket::connect_bare))
+        .service(web::resource("/terminal").get(socket::connect_terminal))
+        .service(web::resource("/reset").post(sessions::reset))
+        .service(web::resource("/complete").post(sessions::complete))
+        .configure(work::routes::<SessionInPath>);
+    config.service(
+        web::scope("/api/agents/sessions")
+            .service(all.get(sessions::list).post(sessions::create))
+            .service(below),
+    );
 }

@@ -6,7 +6,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
 use super::target::SessionInPath;
-use super::wire;
+use super::{doc, wire};
+use crate::api::shared::doc::Idempotent;
+use crate::api::shared::socket::SocketQuery;
 use crate::api::shared::work::{creation, options};
 use crate::api::shared::{Fault, Fields, Query, Reply, Who, idempotency};
 use crate::app::{AgentFilter, AgentRequest, App, CompletionRequest, Poll};
@@ -20,6 +22,22 @@ const EVENTS: usize = 200;
 /// Names that stand for this machine in `host`.
 const HERE: [&str; 3] = ["local", "localhost", "127.0.0.1"];
 
+/// Lists sessions, the newest first.
+#[utoipa::path(
+    get,
+    path = "/api/agents/sessions",
+    tag = "sessions",
+    params(doc::ListQuery),
+    responses(
+        (
+            status = 200,
+            description = "The sessions",
+            body = Vec<doc::Entry>,
+            headers(("X-Total-Count" = u64, description = "How many there are in all")),
+        ),
+    ),
+    extensions(("x-error-codes" = json!(["@stored", "bad_field", "unknown_agent_kind"]))),
+)]
 pub async fn list(app: web::Data<App>, Who(who): Who, query: Query) -> Reply {
     let filter = AgentFilter {
         kind: query.text("agentType").map(str::to_owned),
@@ -38,6 +56,22 @@ pub async fn list(app: web::Data<App>, Who(who): Who, query: Query) -> Reply {
         .json(entries))
 }
 
+/// Makes a session under a name, starts its process and gives it a first prompt.
+#[utoipa::path(
+    post,
+    path = "/api/agents/sessions",
+    tag = "sessions",
+    params(Idempotent),
+    request_body = doc::SessionBody,
+    responses(
+        (
+            status = 201,
+            description = "The session, and where its first prompt landed",
+            body = doc::EntryMade,
+        ),
+    ),
+    extensions(("x-error-codes" = json!(["@creates", "unknown_machine"]))),
+)]
 pub async fn create(
     app: web::Data<App>,
     Who(who): Who,
@@ -73,6 +107,30 @@ fn requested(request: &HttpRequest, body: &Fields) -> Result<AgentRequest, Fault
     })
 }
 
+/// Shows a session with its last events, or opens its WebSocket.
+///
+/// A request with `Upgrade: websocket` becomes the WebSocket: frames in an envelope of JSON, or
+/// with `format=raw` bare ones. The parameters are for the WebSocket alone. `lagged` tells which
+/// events do not come, and in `reason` why: `slow_reader` or `retention`.
+#[utoipa::path(
+    get,
+    path = "/api/agents/sessions/{name}",
+    tag = "sessions",
+    params(doc::TerminalQuery, SocketQuery),
+    security(("bearer" = []), ("key" = []), ("ticket" = []), ("token" = [])),
+    responses(
+        (status = 101, description = "The WebSocket"),
+        (status = 200, description = "The session", body = doc::Detail),
+    ),
+    extensions(("x-error-codes" = json!([
+        "@lives",
+        "bad_field",
+        "bad_cursor",
+        "bad_handshake",
+        "too_many_connections",
+        "bad_ticket",
+    ]))),
+)]
 pub async fn show(
     app: web::Data<App>,
     Who(who): Who,
@@ -85,10 +143,18 @@ pub async fn show(
         kinds: None,
         wait: std::time::Duration::ZERO,
     };
-    let (_, page) = app.events(&who, session.id, None, ring).await?;
+    let page = app.events(&who, session.id, None, ring).await?;
     Ok(HttpResponse::Ok().json(wire::detail(&app, &who, (&row, &page))))
 }
 
+/// Stops a session and takes it off the lists; its history stays.
+#[utoipa::path(
+    delete,
+    path = "/api/agents/sessions/{name}",
+    tag = "sessions",
+    responses((status = 200, description = "It is gone", body = doc::Killed)),
+    extensions(("x-error-codes" = json!(["@drives", "still_running"]))),
+)]
 pub async fn remove(
     app: web::Data<App>,
     Who(who): Who,
@@ -98,6 +164,19 @@ pub async fn remove(
     Ok(HttpResponse::Ok().json(json!({"killed": true})))
 }
 
+/// Ends the process and starts a fresh one without the conversation.
+#[utoipa::path(
+    post,
+    path = "/api/agents/sessions/{name}/reset",
+    tag = "sessions",
+    responses((status = 200, description = "It is fresh", body = doc::Reset)),
+    extensions(("x-error-codes" = json!([
+        "@drives",
+        "@starts",
+        "reset_cancelled",
+        "still_running",
+    ]))),
+)]
 pub async fn reset(
     app: web::Data<App>,
     Who(who): Who,
@@ -115,6 +194,15 @@ pub async fn reset(
     })))
 }
 
+/// Ends a session with an account of how it went.
+#[utoipa::path(
+    post,
+    path = "/api/agents/sessions/{name}/complete",
+    tag = "sessions",
+    request_body = doc::CompleteBody,
+    responses((status = 200, description = "The account", body = doc::Completed)),
+    extensions(("x-error-codes" = json!(["@drives", "reopened", "still_running"]))),
+)]
 pub async fn complete(
     app: web::Data<App>,
     Who(who): Who,

@@ -7,9 +7,11 @@ mod words;
 
 use actix_web::{HttpRequest, web};
 
+use super::doc::TerminalQuery;
 use super::target::SessionInPath;
 use super::wire;
 use crate::api::live::serve;
+use crate::api::shared::socket::{Handshake, SocketQuery};
 use crate::api::shared::{Fault, Query, Reply, WsVisit};
 use crate::app::App;
 use words::{Format, Words};
@@ -22,10 +24,26 @@ pub async fn connect(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Reply {
-    accept(&app, (visit, session, Format::Envelope), &request, payload)
+    accept(&app, (visit, session, Format::Envelope), &request, payload).await
 }
 
-/// The same at the older paths below it: bare events, or bare bytes of a terminal.
+/// Opens the WebSocket of a session: bare events, or bare bytes of a terminal.
+#[utoipa::path(
+    get,
+    path = "/api/agents/sessions/{name}/ws",
+    tag = "sessions",
+    params(TerminalQuery, SocketQuery, Handshake),
+    security(("bearer" = []), ("key" = []), ("ticket" = []), ("token" = [])),
+    responses((status = 101, description = "The WebSocket")),
+    extensions(("x-error-codes" = json!([
+        "@lives",
+        "bad_field",
+        "bad_cursor",
+        "bad_handshake",
+        "too_many_connections",
+        "bad_ticket",
+    ]))),
+)]
 pub async fn connect_bare(
     app: web::Data<App>,
     visit: WsVisit,
@@ -33,10 +51,37 @@ pub async fn connect_bare(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Reply {
-    accept(&app, (visit, session, Format::Raw), &request, payload)
+    accept(&app, (visit, session, Format::Raw), &request, payload).await
 }
 
-fn accept(
+/// The same, at the address that terminals of older clients know.
+#[utoipa::path(
+    get,
+    path = "/api/agents/sessions/{name}/terminal",
+    tag = "sessions",
+    params(TerminalQuery, SocketQuery, Handshake),
+    security(("bearer" = []), ("key" = []), ("ticket" = []), ("token" = [])),
+    responses((status = 101, description = "The WebSocket")),
+    extensions(("x-error-codes" = json!([
+        "@lives",
+        "bad_field",
+        "bad_cursor",
+        "bad_handshake",
+        "too_many_connections",
+        "bad_ticket",
+    ]))),
+)]
+pub async fn connect_terminal(
+    app: web::Data<App>,
+    visit: WsVisit,
+    session: SessionInPath,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Reply {
+    accept(&app, (visit, session, Format::Raw), &request, payload).await
+}
+
+async fn accept(
     app: &App,
     (WsVisit(visit), SessionInPath(session), format): (WsVisit, SessionInPath, Format),
     request: &HttpRequest,
@@ -47,5 +92,6 @@ fn accept(
     let shown = read::shown(&query, (session.id, terminal), format)?;
     let name = wire::name(&visit.who, &session).into_owned();
     let words = Words::new(name, terminal, shown);
-    serve::accept(app, visit, words, request, payload).map_err(Fault)
+    let accepted = serve::accept(app, visit, words, request, payload).await;
+    accepted.map_err(Fault)
 }

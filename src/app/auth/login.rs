@@ -2,9 +2,10 @@
 //!
 //! Never tells a wrong name from a wrong password, neither in words nor in time.
 
-use crate::app::{App, Visit};
+use super::throttle::Key;
+use crate::app::{App, Caller, Visit};
 use crate::auth::{self, bad_credentials};
-use crate::domain::{Error, Principal, Result, Timestamp, User};
+use crate::domain::{AuditNote, AuditResult, Error, Principal, Result, Timestamp, User};
 use crate::store::tickets::{self, TicketRow};
 use crate::store::tokens::{self, TokenRow};
 use crate::store::users;
@@ -42,26 +43,70 @@ impl App {
     /// Signs somebody in.
     ///
     /// # Errors
-    /// `bad_credentials`, `username_required`, `sign_in_busy`.
+    /// `bad_credentials`, `username_required`, `too_many_attempts`, `sign_in_busy`.
     pub async fn sign_in(&self, credentials: Credentials) -> Result<SignIn> {
+        let typed = credentials.login.clone().unwrap_or_default();
         let user = self.named(credentials.login).await?;
+        // Only the name of an account is kept: what else was typed there may be a password.
+        let named = user.as_ref().map(|user| user.username.clone());
+        let signed_in = self.check_password(typed, user, credentials.password).await;
+        let named = named.unwrap_or_default();
+        let (actor, action, result) = match &signed_in {
+            Ok(signed_in) => {
+                let actor = signed_in.user.id.to_string();
+                (actor, "login.succeeded", AuditResult::Done)
+            }
+            Err(Error::Busy { .. }) => (named, "login.throttled", AuditResult::Denied),
+            Err(Error::Unauthenticated { .. }) => (named, "login.failed", AuditResult::Failed),
+            Err(_) => return signed_in,
+        };
+        self.audit(AuditNote {
+            actor,
+            action,
+            object: String::new(),
+            result,
+        })
+        .await;
+        signed_in
+    }
+
+    async fn check_password(
+        &self,
+        typed: String,
+        user: Option<User>,
+        password: String,
+    ) -> Result<SignIn> {
+        let account = user.as_ref().map(|user| Key::account(user.id).hidden());
+        let keys = [Some(Key::name(&typed)), account, Key::here("address")];
+        let counted = self.count_try(keys.into_iter().flatten().collect()).await?;
+        let user = user.filter(|_| !counted.in_vain);
+        match self.enter(user, password).await {
+            Ok(signed_in) => {
+                self.forget_try(counted).await?;
+                Ok(signed_in)
+            }
+            // It stays counted.
+            Err(error @ Error::Unauthenticated { .. }) => Err(error),
+            Err(error) => {
+                self.take_back(counted).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// A token for who knows the password of `user`.
+    async fn enter(&self, user: Option<User>, password: String) -> Result<SignIn> {
         let stored = user.as_ref().map(|user| user.password_hash.clone());
         let passwords = &self.inner.base.passwords;
-        let password = credentials.password;
-        if !passwords.verify(password.clone(), stored).await? {
-            return Err(bad_credentials());
-        }
-        let Some(user) = user.filter(|user| !user.disabled) else {
+        let right = passwords.verify(password.clone(), stored).await?;
+        let Some(mut user) = user.filter(|user| right && !user.disabled) else {
             return Err(bad_credentials());
         };
-        if auth::needs_rehash(&user.password_hash) {
-            let hash = passwords.hash(password).await?;
-            let id = user.id;
-            self.store()
-                .write(move |conn| users::set_hash(conn, id, &hash))
-                .await?;
+        let checked = user.password_hash.clone();
+        if auth::needs_rehash(&checked) {
+            user.password_hash = passwords.hash(password).await?;
         }
-        self.give_token(user).await
+        self.give_token(user, checked).await
     }
 
     async fn named(&self, login: Option<String>) -> Result<Option<User>> {
@@ -84,18 +129,30 @@ impl App {
         Ok(found)
     }
 
-    async fn give_token(&self, user: User) -> Result<SignIn> {
+    /// Gives a token to a person whose password hash is still the one that was checked, and keeps
+    /// the one that they have now.
+    pub(super) async fn give_token(&self, user: User, checked: String) -> Result<SignIn> {
         let sid = auth::new_sid();
         let ttl = self.config().auth.token_ttl;
-        let issued = self.inner.base.tokens.issue(&user, &sid, ttl)?;
+        let issued = self.inner.base.tokens.issue(&user, &sid, ttl, self.now())?;
         let row = TokenRow {
             sid,
             user: user.id,
             created_at: issued.issued_at,
             expires_at: issued.expires_at,
         };
+        let hash = user.password_hash.clone();
         self.store()
-            .write(move |conn| tokens::insert(conn, &row))
+            .write(move |conn| {
+                let now = users::by_id(conn, row.user)?;
+                if now.is_none_or(|now| now.disabled || now.password_hash != checked) {
+                    return Err(bad_credentials().into());
+                }
+                if hash != checked {
+                    users::set_hash(conn, row.user, &hash)?;
+                }
+                tokens::insert(conn, &row)
+            })
             .await?;
         Ok(SignIn {
             token: issued.token,
@@ -109,13 +166,16 @@ impl App {
     /// # Errors
     /// When the database fails.
     pub async fn sign_out(&self, who: &Principal) -> Result<()> {
-        let (sid, now) = (who.sid.clone(), self.now());
-        self.store()
-            .write(move |conn| tokens::revoke(conn, &sid, now))
-            .await?;
-        self.inner.known.forget(&who.sid);
-        self.inner.connections.end_sid(&who.sid);
-        Ok(())
+        let (app, sid, now) = (self.clone(), who.sid.clone(), self.now());
+        Caller::whole(async move {
+            let row = sid.clone();
+            app.store()
+                .write(move |conn| tokens::revoke(conn, &row, now))
+                .await?;
+            app.end_credential(&sid);
+            Ok(())
+        })
+        .await
     }
 
     /// The account behind a principal.
@@ -130,7 +190,7 @@ impl App {
             .ok_or_else(|| Error::not_found("user", id))
     }
 
-    /// A ticket that opens one WebSocket in the place of the token.
+    /// A ticket that opens one WebSocket in the place of the token or the key, with no more scopes.
     ///
     /// # Errors
     /// When the database fails.
@@ -158,16 +218,25 @@ impl App {
     /// `bad_ticket` when it was used, is over or never was.
     pub async fn redeem(&self, ticket: &str) -> Result<Visit> {
         let (hash, now) = (auth::Ticket::hash(ticket), self.now());
-        let sid = self
+        // A look first: who brings no ticket that was given out does not come as far as the writer.
+        let known = self
             .store()
-            .write(move |conn| tickets::take(conn, &hash, now))
+            .read(move |conn| tickets::known(conn, &hash))
             .await?;
+        let sid = match known {
+            true => {
+                self.store()
+                    .write(move |conn| tickets::take(conn, &hash, now))
+                    .await?
+            }
+            false => None,
+        };
         let Some(sid) = sid else {
             return Err(Error::Unauthenticated {
                 code: "bad_ticket",
                 message: "the ticket was used, is over or never was".into(),
             });
         };
-        self.visit(sid, now).await
+        self.visit(&sid, now).await
     }
 }

@@ -2,10 +2,14 @@
 //!
 //! Never does anything: it only names what can be asked for.
 
+mod access;
+mod archive;
 mod attach;
 mod daemon;
 mod keys;
 mod operate;
+mod people;
+mod secrets;
 mod server;
 mod work;
 
@@ -13,6 +17,10 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+pub use access::{
+    AuditAction, AuditArgs, AuditListArgs, AuditVerifyArgs, KeyAction, KeyArgs, KeyCreateArgs,
+};
+pub use archive::{BackupArgs, RestoreArgs};
 pub use attach::{AttachArgs, CompletionsArgs, ExportArgs};
 pub use daemon::{
     DaemonAction, DaemonArgs, ServerLogArgs, StartArgs, StatusArgs, StopArgs, WhichArgs,
@@ -22,7 +30,11 @@ pub use operate::{
     AgentId, ApproveArgs, EventsArgs, ListArgs, LogsArgs, PauseArgs, QueueAction, QueueArgs,
     WhyArgs,
 };
-pub use server::{DataDirArgs, DemoArgs, DoctorArgs, LoginArgs, ModelArgs, ScriptArgs, ServeArgs};
+pub use people::{CreateUserArgs, InviteArgs, PasswordArgs, UnlockArgs, UserAction, UserArgs};
+pub use secrets::{GiveUpArgs, RekeyArgs, SecretsAction, SecretsArgs, SecretsStatusArgs};
+pub use server::{
+    DataDirArgs, DemoArgs, DoctorArgs, LoginArgs, MigrateArgs, ModelArgs, ScriptArgs, ServeArgs,
+};
 pub use work::{RunArgs, SendArgs};
 
 const AFTER: &str = "\
@@ -81,6 +93,8 @@ pub enum Command {
         after_help = "Examples:\n  callboard whoami\n  callboard whoami --json | jq -r .role"
     )]
     Whoami(JsonArgs),
+    /// Make, list and change accounts, passwords and invitations
+    User(UserArgs),
     /// Start an agent with a prompt and follow it to the end
     Run(RunArgs),
     /// List agents
@@ -126,8 +140,30 @@ pub enum Command {
     Rm(AgentId),
     /// Print the facts behind an agent's status
     Why(WhyArgs),
+    /// Make, list and revoke API keys
+    Key(KeyArgs),
+    /// Print who did what, and check that nobody changed it
+    Audit(AuditArgs),
+    /// Show what the server keeps, and its room on the disk
+    #[command(
+        after_help = "Examples:\n  callboard stats\n  callboard stats --json | jq .disk.freeBytes\n\nAdmins see the figures of the server, everybody else their own."
+    )]
+    Stats(JsonArgs),
+    /// Write what the server keeps into a directory, also while it runs
+    Backup(BackupArgs),
+    /// Make a data directory of a backup
+    Restore(RestoreArgs),
     /// Check this machine and the server
     Doctor(DoctorArgs),
+    /// Bring the server's database to this version's schema
+    Migrate(MigrateArgs),
+    /// Look at the keys that secrets are sealed with, and change them
+    Secrets(SecretsArgs),
+    /// Print the document of the API (OpenAPI 3.1)
+    #[command(
+        after_help = "Examples:\n  callboard openapi > openapi.json\n  callboard openapi | jq -r '.paths | keys[]'"
+    )]
+    Openapi,
     /// Print the completions of a shell
     Completions(CompletionsArgs),
     /// Programs that come with Callboard and run as agents
@@ -197,13 +233,18 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_of_daemon_teach_by_their_own_examples() {
+    fn the_parts_of_a_command_teach_by_their_own_examples() {
         let command = Cli::command();
-        for part in command.find_subcommand("daemon").unwrap().get_subcommands() {
-            let help = part.get_after_help().map(ToString::to_string).unwrap();
-            let name = part.get_name();
-            assert!(help.contains(&format!("callboard daemon {name}")), "{help}");
-            assert!(help.lines().all(|line| line.len() < 80), "{help}");
+        for whole in ["daemon", "key", "audit"] {
+            for part in command.find_subcommand(whole).unwrap().get_subcommands() {
+                let help = part.get_after_help().map(ToString::to_string).unwrap();
+                let name = part.get_name();
+                assert!(
+                    help.contains(&format!("callboard {whole} {name}")),
+                    "{help}"
+                );
+                assert!(help.lines().all(|line| line.len() < 80), "{help}");
+            }
         }
     }
 

@@ -157,3 +157,35 @@ pub struct ModelArgs {
     #[arg(long)]
     pub until_eof: bool,
 }
+
+/// `migrate`.
+#[derive(Debug, Clone, Default, Args)]
+#[command(after_help = "\
+Examples:
+  callboard migrate --check                              what is missing; changes nothing
+  callboard migrate --data-dir /var/lib/callboard
+  callboard migrate --compact                            once for a file of an older version
+  CALLBOARD_DATABASE_URL=postgres://... callboard migrate --json | jq '.migrations[]'
+
+A start of the server does the same; this is for doing it apart, before an upgrade. It refuses
+while a server uses the database, and a database that a newer version has changed. With --check
+it exits with 0 when nothing is missing, else 1. --compact needs room for a second copy of the file.
+The server gives the room of removed rows back by itself, but not in a file that a version without
+that has made: there it begins with one --compact.")]
+pub struct MigrateArgs {
+    /// Where the server keeps its data [default: ~/.callboard]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Settings file of the server
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Only say what is missing
+    #[arg(long)]
+    pub check: bool,
+    /// Then make the database's file as small as what it holds (SQLite)
+    #[arg(long, conflicts_with = "check")]
+    pub compact: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}

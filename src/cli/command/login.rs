@@ -55,7 +55,7 @@ pub fn sign_in(client: &Client, who: &Admin) -> Result<Stored, Failure> {
 
 /// Revokes the token and forgets it.
 pub fn logout(url: Option<&str>) -> Result<Exit, Failure> {
-    let client = credentials::client(url)?;
+    let client = credentials::client_of_login(url)?;
     let told = match client.token() {
         Some(_) => client.send(&Request::post("/api/auth/logout")).map(drop),
         None => Ok(()),
@@ -136,7 +136,11 @@ fn local_admin(data_dir: Option<&Path>) -> Result<Admin, Failure> {
     }
 }
 
-fn first_line_of(file: &Path) -> Result<String, Failure> {
+/// The first line of a file with a password.
+///
+/// # Errors
+/// `Usage` when it cannot be read.
+pub fn first_line_of(file: &Path) -> Result<String, Failure> {
     let text = fs::read_to_string(file).map_err(|error| {
         Failure::new(Exit::Usage, format!("{} cannot be read", file.display()))
             .because(error.to_string())

@@ -4,13 +4,20 @@
 
 pub mod answer;
 mod asked;
+pub mod audit;
 pub mod completions;
+pub mod document;
 pub mod export;
+pub mod key;
 pub mod list;
 pub mod log;
 pub mod login;
+pub mod migrate;
 pub mod queue;
 pub mod run;
+pub mod secrets;
 pub mod send;
+pub mod stats;
 pub mod steer;
+pub mod user;
 pub mod watch;

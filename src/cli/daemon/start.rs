@@ -17,10 +17,13 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::launch::{self, Waited};
 use crate::cli::{clock, credentials, out};
 
+/// How long a server that has taken the directory may stay without a note of itself.
+const NOTED: Duration = Duration::from_secs(2);
+
 /// Starts it. One that runs already is no failure.
 pub fn start(args: &StartArgs, programs: Programs) -> Result<Exit, Failure> {
     let dir = (programs.data_dir)(&args.serve)?;
-    match look(&dir)? {
+    match settled(&dir)? {
         Found::Server(note) => already(&dir, note.pid, args),
         Found::Hidden => Err(hidden(&dir)),
         Found::Nobody | Found::Stale(_) => up(&dir, &args.serve, args),
@@ -44,6 +47,18 @@ pub fn restart(args: &StartArgs, programs: Programs) -> Result<Exit, Failure> {
     up(&dir, &serve, args)
 }
 
+/// Who uses the directory: a server that has just taken it says so in a moment.
+fn settled(dir: &Path) -> Result<Found, Failure> {
+    let until = clock::now() + NOTED;
+    loop {
+        let found = look(dir)?;
+        if found != Found::Hidden || clock::now() >= until {
+            return Ok(found);
+        }
+        clock::pause(launch::LOOK);
+    }
+}
+
 /// It runs, or is about to.
 fn already(dir: &Path, pid: u32, args: &StartArgs) -> Result<Exit, Failure> {
     let until = clock::now() + args.timeout;
@@ -56,7 +71,12 @@ fn already(dir: &Path, pid: u32, args: &StartArgs) -> Result<Exit, Failure> {
             report.print(dir, args.json)?;
             return Ok(Exit::Completed);
         }
-        let gone = !matches!(report.found, Found::Server(note) if note.pid == pid);
+        let gone = match report.found {
+            Found::Server(note) => note.pid != pid,
+            // Another one may just be taking the directory.
+            Found::Hidden => false,
+            Found::Nobody | Found::Stale(_) => true,
+        };
         if gone || clock::now() >= until {
             return Err(Failure::new(
                 Exit::Unreachable,

@@ -4,35 +4,52 @@
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
+use crate::api::shared::schema;
 use crate::app::TaskView;
 use crate::domain::{Placement, Session, SessionId, TaskId, Timestamp};
 
 /// A task, with every door's spelling.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Task<'a> {
     task_id: TaskId,
     id: TaskId,
     agent_id: SessionId,
+    /// The group of the agent.
     session_id: SessionId,
+    /// In few words.
+    #[schema(schema_with = schema::task_status)]
     status: &'static str,
+    /// Exactly.
+    #[schema(schema_with = schema::task_state)]
     state: &'static str,
+    /// The prompt.
     message: &'a str,
+    /// How it ended: a word of `state`.
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<&'static str>,
+    /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
+    /// What the agent answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
+    /// What the program says that it used.
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<&'a Value>,
+    /// Its place among those that wait, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     position: Option<usize>,
+    /// How often it was given to the agent.
     attempt: u32,
+    /// Which process of the agent has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     incarnation: Option<u64>,
+    #[schema(schema_with = schema::on_uncertain)]
     on_uncertain: &'static str,
+    /// As it was sent: an object or null.
     metadata: &'a Value,
     created_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,15 +109,17 @@ pub fn queue(queue: &crate::app::Queue) -> Value {
 
 /// The answer to an accepted prompt: a function of the placement alone, so that a repeated key
 /// gets the same bytes.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Accepted {
     task_id: TaskId,
     id: TaskId,
+    /// `queued` or `running`.
     status: &'static str,
     queued: bool,
     /// The terminals' clients ask whether it went out at once.
     sent: bool,
+    /// Its place among those that wait, from 1; 0 when it does not wait.
     position: u32,
     queue_depth: u32,
 }

@@ -224,6 +224,7 @@ impl Dialect for Words {
             "type": "lagged",
             "session": self.name,
             "dropped": gap.dropped,
+            "reason": gap.reason.name(),
             "after": gap.first.saturating_sub(1),
             "oldestSeq": gap.last.saturating_add(1),
         })

@@ -1,0 +1,78 @@
+//! The file of the log: a file behind stderr that was removed or renamed is made again under its name
+//! within a second.
+//!
+//! Never holds up anybody else: it is looked for by a thread of its own.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How often the file of the log is looked for.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Watches the file behind stderr, if there is one, from a thread of its own: a disk that hangs holds
+/// up nobody else.
+pub fn keep_file() {
+    let Some(path) = file_of_stderr() else {
+        return;
+    };
+    let watch = move || {
+        let Ok(clock) = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+        else {
+            return;
+        };
+        clock.block_on(async {
+            let mut looks = tokio::time::interval(LOOK);
+            loop {
+                looks.tick().await;
+                if let Err(error) = keep(&path) {
+                    tracing::debug!(%error, "the log's file cannot be made again");
+                }
+            }
+        });
+    };
+    let started = std::thread::Builder::new()
+        .name("log-file".to_owned())
+        .spawn(watch);
+    if let Err(error) = started {
+        tracing::warn!(%error, "a log that is removed will not be made again");
+    }
+}
+
+/// The path of stderr, when it is a plain file with a name.
+fn file_of_stderr() -> Option<PathBuf> {
+    let path = std::fs::read_link("/proc/self/fd/2").ok()?;
+    let named = std::fs::metadata(&path).ok()?;
+    let open = std::fs::metadata("/proc/self/fd/2").ok()?;
+    (named.is_file() && same(&named, &open)).then_some(path)
+}
+
+fn same(one: &Metadata, other: &Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Makes the file again when the name means nothing or another file, and writes there from now on.
+fn keep(path: &Path) -> std::io::Result<()> {
+    let open = std::fs::metadata("/proc/self/fd/2")?;
+    if std::fs::metadata(path).is_ok_and(|named| same(&named, &open)) {
+        return Ok(());
+    }
+    let file: File = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        // Whoever may write in the directory shall not choose another file for it.
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(path)?;
+    // `daemon start` sends stdout to the same file.
+    let out = std::fs::metadata("/proc/self/fd/1").is_ok_and(|out| same(&out, &open));
+    nix::unistd::dup2_stderr(&file)?;
+    if out {
+        nix::unistd::dup2_stdout(&file)?;
+    }
+    tracing::info!("the log goes on in a new file: the old one was removed or renamed");
+    Ok(())
+}
