@@ -90,6 +90,8 @@ pub const CRATES: &[(&str, &[&str])] = &[
         &["api", "boot", "fake_model", "benches/core/ceiling"],
     ),
     ("actix_web_actors", &["api/live"]),
+    // Finds every stored secret in a text in one pass.
+    ("aho_corasick", &["secrets"]),
     ("argon2", &["auth"]),
     ("base64", &["*"]),
     ("bytes", &["*"]),
@@ -112,6 +114,9 @@ pub const CRATES: &[(&str, &[&str])] = &[
         "nix",
         &["keeper", "process", "boot", "bin", "cli", "benches/core"],
     ),
+    ("pq_sys", &["store"]),
+    // The text form of the figures at `/metrics`.
+    ("prometheus", &["api/operator"]),
     ("rand", &["*"]),
     ("reqwest", &["cli"]),
     ("serde", &["*"]),
@@ -129,6 +134,8 @@ pub const CRATES: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["boot", "supervision/tests"]),
     // The other side of a terminal; the server's WebSockets are actix's.
     ("tungstenite", &["cli"]),
+    ("utoipa", &["api"]),
+    ("utoipa_swagger_ui", &["api"]),
     ("uuid", &["*"]),
     ("zeroize", &["*"]),
 ];

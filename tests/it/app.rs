@@ -27,6 +27,8 @@ pub struct TestApp {
     child: Option<Child>,
     dir: TempDir,
     config: Option<PathBuf>,
+    /// The address of its database on PostgreSQL; otherwise it has a file of its own.
+    database: Option<String>,
     /// Variables that the next start gets besides.
     pub env: Vec<(&'static str, String)>,
     /// What becomes of the agents when the server is asked to end.
@@ -61,9 +63,24 @@ impl TestApp {
         app
     }
 
+    /// Starts a server with these lines of TOML on a database of PostgreSQL.
+    pub async fn on(database: String, settings: &str) -> Self {
+        let mut app = Self::unstarted(tempfile::tempdir().unwrap(), settings);
+        app.database = Some(database);
+        seed(&app.database()).await;
+        app.boot().await;
+        app
+    }
+
     /// A server with accounts on this directory, not started.
     pub async fn prepared(dir: TempDir, settings: &str) -> Self {
-        seed(dir.path()).await;
+        let app = Self::unstarted(dir, settings);
+        seed(&app.database()).await;
+        app
+    }
+
+    /// A server on a directory as it is, not started.
+    pub fn in_place(dir: TempDir, settings: &str) -> Self {
         Self::unstarted(dir, settings)
     }
 
@@ -82,6 +99,7 @@ impl TestApp {
         });
         let http = reqwest::Client::builder()
             .timeout(Duration::from_secs(60))
+            .redirect(reqwest::redirect::Policy::none())
             .build()
             .unwrap();
         Self {
@@ -89,6 +107,7 @@ impl TestApp {
             log: dir.path().join("test-server.log"),
             dir,
             config,
+            database: None,
             env: Vec::new(),
             agents: Agents::End,
             bind: "127.0.0.1:0".into(),
@@ -135,6 +154,7 @@ impl TestApp {
             .args(["serve", "--bind", &self.bind, "--data-dir"])
             .arg(self.dir.path())
             .env("CALLBOARD_AGENTS__ROOTS", "[\"/\"]")
+            .envs(self.room())
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .env_remove("CALLBOARD_ADMIN_PASSWORD")
             .env("CALLBOARD_LOG", "info,callboard=debug")
@@ -143,10 +163,25 @@ impl TestApp {
         if self.agents == Agents::End {
             command.arg("--stop-agents");
         }
+        if let Some(database) = &self.database {
+            command.env("CALLBOARD_DATABASE_URL", database);
+        }
         if let Some(config) = &self.config {
             command.arg("--config").arg(config);
         }
         command
+    }
+
+    /// The room on this machine's disk is no matter of a test, unless it says so itself.
+    fn room(&self) -> Vec<(&'static str, &'static str)> {
+        let settings = self.config.as_ref();
+        let text = settings.map(|file| std::fs::read_to_string(file).unwrap_or_default());
+        if text.is_some_and(|text| text.contains("[disk]")) {
+            return Vec::new();
+        }
+        ["CALLBOARD_DISK__WARN_FREE", "CALLBOARD_DISK__REFUSE_FREE"]
+            .map(|name| (name, "0"))
+            .to_vec()
     }
 
     fn noted(&self, pid: u32) -> Option<String> {
@@ -154,6 +189,13 @@ impl TestApp {
         let mut lines = text.lines();
         let own = lines.next()? == pid.to_string();
         lines.next().filter(|_| own).map(str::to_owned)
+    }
+
+    /// What the store opens: the setting, or the file.
+    pub fn database(&self) -> String {
+        let file = || self.dir.path().join("callboard.db");
+        let file = || file().to_str().unwrap().to_owned();
+        self.database.clone().unwrap_or_else(file)
     }
 
     pub fn dir(&self) -> &Path {
@@ -173,6 +215,15 @@ impl TestApp {
         match self.log.starts_with(self.dir.path()) {
             true => std::fs::read_to_string(&self.log).unwrap_or_default(),
             false => String::new(),
+        }
+    }
+
+    /// Waits until these words stand in the log: it is written behind what happens.
+    pub async fn told(&self, words: &str) {
+        let started = Instant::now();
+        while !self.log().contains(words) {
+            assert!(started.elapsed() < PATIENCE, "{words}: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
@@ -313,8 +364,8 @@ fn leftovers(dir: &Path) -> Vec<(i32, String)> {
     found
 }
 
-async fn seed(dir: &Path) {
-    let store = Store::open(dir.join("callboard.db")).unwrap();
+async fn seed(database: &str) {
+    let store = Store::open(database).unwrap();
     let hash = Passwords::new().hash(PASSWORD.into()).await.unwrap();
     for (name, role) in [
         ("admin", Role::Superadmin),

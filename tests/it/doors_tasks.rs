@@ -98,7 +98,11 @@ async fn the_first_message_goes_with_the_creation() {
 
 #[tokio::test]
 async fn a_key_makes_one_agent_and_one_task() {
-    let app = TestApp::start().await;
+    one_agent_and_one_task(&TestApp::start().await).await;
+}
+
+/// See the test above.
+pub async fn one_agent_and_one_task(app: &TestApp) {
     let ada = app.sign_in("ada").await;
     let body = json!({"agentType": "script", "name": "once", "message": "hi"});
     let first = keyed(&ada, "/api/agents", "k1", &body).await;

@@ -2,6 +2,7 @@
 //! Never a download: the browser and the package were installed by `cargo xtask test`.
 
 mod chromium;
+mod document;
 mod site;
 
 use base64::Engine;

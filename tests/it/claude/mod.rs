@@ -7,6 +7,7 @@ mod approvals;
 mod crashes;
 mod ends;
 pub mod program;
+mod secrets;
 mod turns;
 
 use std::io::{BufRead, BufReader};

@@ -230,7 +230,10 @@ async fn what_a_lost_keeper_leaves_ends_with_its_cgroup() {
     assert!(!leaf.path().exists(), "its cgroup is removed");
     assert!(stranger.path().exists(), "that of another server stays");
     stranger.remove().unwrap();
-    assert_eq!(sweep(&agent.dir.record().unwrap()).left, Vec::<u32>::new());
+    assert_eq!(
+        sweep(&agent.dir, &agent.dir.record().unwrap()).left,
+        Vec::<u32>::new()
+    );
 }
 
 /// What the ladder cannot do: without namespaces and without a cgroup, a daemon that erased its
@@ -245,7 +248,10 @@ async fn by_its_group_alone_a_lost_keepers_daemon_is_not_found() {
     agent.attach(0).await.until_output("up").await;
     agent.kill_keeper();
     agent.keeper_gone().await;
-    assert_eq!(sweep(&agent.dir.record().unwrap()).left, Vec::<u32>::new());
+    assert_eq!(
+        sweep(&agent.dir, &agent.dir.record().unwrap()).left,
+        Vec::<u32>::new()
+    );
     // A process that was killed may still be on its way out of its directory.
     let mut left = standing_in(yard.path());
     until("the daemon alone", || {

@@ -9,6 +9,7 @@ mod start;
 mod stream;
 mod survive;
 mod trouble;
+mod versions;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -154,7 +155,7 @@ impl Drop for Agent {
             let _gone = handle.signal(libc::SIGKILL);
         }
         if let Some(record) = self.dir.record() {
-            sweep(&record);
+            sweep(&self.dir, &record);
         }
     }
 }

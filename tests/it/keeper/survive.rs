@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use callboard::keeper::{ConnectError, StopPath, connect, stop_past, sweep};
+use callboard::keeper::{
+    ConnectError, Dir, StopPath, Swept, clear_leaves, connect, stop_past, sweep,
+};
 
-use super::{Rig, lives, until};
+use super::kill::{groups, in_group};
+use super::{Agent, Rig, lives, until};
 
 /// The program dies with its keeper; the rest of its tree is found by the mark.
 #[tokio::test]
@@ -41,8 +44,8 @@ async fn a_killed_keeper_leaves_nothing_after_the_sweep() {
     assert_eq!(exit.log_len, link.end());
     let record = agent.dir.record().unwrap();
     assert_eq!(
-        sweep(&record),
-        callboard::keeper::Swept::default(),
+        sweep(&agent.dir, &record),
+        Swept::default(),
         "a second sweep finds nothing"
     );
 }
@@ -54,11 +57,69 @@ async fn a_sweep_touches_no_stranger() {
     let stranger = rig.start(rig.shell("cat")).await;
     let mut record = stranger.dir.record().unwrap();
     record.mark = "00000000000000000000000000000000".to_owned();
-    assert_eq!(sweep(&record).killed, 0);
+    assert_eq!(sweep(&stranger.dir, &record).killed, 0);
     let mut record = stranger.dir.record().unwrap();
     record.boot_id = "an-earlier-boot".to_owned();
-    assert_eq!(sweep(&record).killed, 0);
+    assert_eq!(sweep(&stranger.dir, &record).killed, 0);
     assert!(lives(stranger.pid()));
+}
+
+/// An agent of a session of its own, in a cgroup where there are any.
+async fn grouped(rig: &Rig, session: &str) -> Agent {
+    let mut spec = rig.shell("setsid sleep 300 & echo up; cat");
+    session.clone_into(&mut spec.session);
+    spec.dir = Dir::new(rig.root.path(), session, 1).path().to_path_buf();
+    if let Some(base) = groups() {
+        in_group(&mut spec, &base);
+    }
+    let agent = rig.start(spec).await;
+    agent.attach(0).await.until_output("up").await;
+    agent
+}
+
+/// A copy of the directory names the same processes and the same cgroups, and none of them is its own.
+#[tokio::test]
+async fn a_copy_of_the_directory_ends_nothing_of_the_original() {
+    let rig = Rig::new();
+    let session = uuid::Uuid::new_v4().to_string();
+    let agent = grouped(&rig, &session).await;
+    let beside = tempfile::tempdir().unwrap();
+    let copy = beside.path().join("copy");
+    crate::survive::copy(rig.root.path(), &copy);
+    let copied = Dir::new(&copy, &session, 1);
+    let mut record = copied.record().unwrap();
+    assert!(!copied.alive() && connect(copied.path()).await.is_err());
+    if let Some(base) = groups() {
+        assert_eq!(clear_leaves(&base, &copy), 0);
+    }
+    assert_eq!(sweep(&copied, &record), Swept::default());
+    // As written by a keeper of an earlier version.
+    record.home = None;
+    assert_eq!(sweep(&copied, &record), Swept::default());
+    let outcome = stop_past(&copied, "ada", Duration::ZERO).await;
+    assert_eq!(outcome.path, StopPath::AlreadyGone);
+    assert!(lives(agent.pid()) && lives(agent.keeper_pid()));
+    assert!(agent.dir.exit().is_none());
+    agent.attach(0).await.until_output("up").await;
+}
+
+/// The cgroup of an earlier process has been removed, and a copy of the directory has made one of the
+/// same name for its own.
+#[tokio::test]
+async fn a_cgroup_whose_name_is_used_again_is_left_alone() {
+    let Some(base) = groups() else { return };
+    let (rig, other) = (Rig::new(), Rig::new());
+    let session = uuid::Uuid::new_v4().to_string();
+    let first = grouped(&rig, &session).await;
+    let record = first.dir.record().unwrap();
+    first.kill_keeper();
+    first.keeper_gone().await;
+    sweep(&first.dir, &record);
+    let second = grouped(&other, &session).await;
+    assert_eq!(second.dir.record().unwrap().cgroup, record.cgroup);
+    assert_eq!(sweep(&first.dir, &record), Swept::default());
+    assert_eq!(clear_leaves(&base, rig.root.path()), 0);
+    assert!(lives(second.pid()) && lives(second.keeper_pid()));
 }
 
 /// The end of the thread and of the runtime that started it means nothing to a keeper.
@@ -67,7 +128,7 @@ async fn an_agent_outlives_its_spawner() {
     let rig = Rig::new();
     let spec = rig.shell("echo up; cat");
     let Rig { root, spawner } = rig;
-    let dir = callboard::keeper::Dir::new(root.path(), &spec.session, 1);
+    let dir = Dir::new(root.path(), &spec.session, 1);
     let started = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -87,7 +148,7 @@ async fn an_agent_outlives_its_spawner() {
 #[tokio::test]
 async fn nothing_is_there_before_a_start() {
     let rig = Rig::new();
-    let dir = callboard::keeper::Dir::new(rig.root.path(), "nobody", 1);
+    let dir = Dir::new(rig.root.path(), "nobody", 1);
     assert!(!dir.alive());
     assert!(dir.record().is_none() && dir.exit().is_none());
     assert!(matches!(

@@ -9,7 +9,11 @@ use crate::app::Agents;
 
 #[tokio::test]
 async fn agents_live_on_through_a_restart() {
-    let mut app = TestApp::start().await;
+    agents_live_on(TestApp::start().await).await;
+}
+
+/// See the test above.
+pub async fn agents_live_on(mut app: TestApp) {
     let ada = app.sign_in("ada").await;
     let id = player(
         &app,

@@ -169,7 +169,7 @@ async fn the_largest_prompt_arrives_however_it_is_written() {
 #[tokio::test]
 async fn sessions_are_read_on_after_the_journal_has_panicked() {
     let mut app = TestApp::prepared(tempfile::tempdir().unwrap(), QUICK).await;
-    app.env = vec![("FAILPOINTS", "journal_commit=40*off->1*panic->off".into())];
+    app.env = vec![("FAILPOINTS", "journal_commit=12*off->1*panic->off".into())];
     app.boot().await;
     let ada = app.sign_in("ada").await;
     let turns = json!([[{"flood": {"lines": 40_000, "bytes": 40}}]]);

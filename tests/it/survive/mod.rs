@@ -4,14 +4,16 @@
 mod agent;
 mod away;
 mod chaos;
+mod copies;
 mod deaths;
-mod drain;
+pub mod drain;
 mod edges;
 mod keeper;
 mod panics;
-mod queue;
-mod readers;
-mod server;
+pub mod queue;
+pub mod readers;
+pub mod server;
+mod soak;
 mod stop;
 mod trees;
 
@@ -25,7 +27,7 @@ use serde_json::{Value, json};
 use crate::app::{Caller, TestApp};
 
 /// Longest wait for a thing that takes a while on a busy machine.
-const LONG: Duration = Duration::from_secs(120);
+pub const LONG: Duration = Duration::from_secs(120);
 
 /// Writes a scenario into the app's directory and returns its path.
 fn scenario(app: &TestApp, name: &str, turns: &Value) -> String {
@@ -35,7 +37,7 @@ fn scenario(app: &TestApp, name: &str, turns: &Value) -> String {
 }
 
 /// A script agent that plays these turns, in the app's directory.
-async fn player(app: &TestApp, who: &Caller, turns: &Value) -> String {
+pub async fn player(app: &TestApp, who: &Caller, turns: &Value) -> String {
     let scenario = scenario(app, "play", turns);
     who.agent(&json!({"agentType": "script", "scenario": scenario, "cwd": app.dir()}))
         .await
@@ -50,13 +52,13 @@ async fn shell(app: &TestApp, who: &Caller) -> String {
 }
 
 /// Sends a prompt without waiting for its end; the task's id.
-async fn send(who: &Caller, id: &str, message: &str) -> String {
+pub async fn send(who: &Caller, id: &str, message: &str) -> String {
     let path = format!("/api/agents/{id}/message");
     let sent = who.post_once(&path, &json!({ "message": message })).await;
     sent.ok(202)["taskId"].as_str().unwrap().to_owned()
 }
 
-async fn agent(who: &Caller, id: &str) -> Value {
+pub async fn agent(who: &Caller, id: &str) -> Value {
     who.get(&format!("/api/agents/{id}")).await.ok(200)
 }
 
@@ -68,11 +70,11 @@ async fn task(who: &Caller, id: &str, task: &str) -> Value {
 
 /// Asks until there is an answer; what there is instead is told when the time is over. The one
 /// place where these tests look again: other processes give no signal to wait for.
-async fn answer<T>(ask: impl AsyncFn() -> Result<T, String>) -> T {
+pub async fn answer<T>(ask: impl AsyncFn() -> Result<T, String>) -> T {
     answer_within(LONG, ask).await
 }
 
-async fn answer_within<T>(most: Duration, ask: impl AsyncFn() -> Result<T, String>) -> T {
+pub async fn answer_within<T>(most: Duration, ask: impl AsyncFn() -> Result<T, String>) -> T {
     let end = Instant::now() + most;
     loop {
         match ask().await {
@@ -96,7 +98,7 @@ async fn agent_until(who: &Caller, id: &str, wanted: impl Fn(&Value) -> bool) ->
 }
 
 /// Waits until the task has ended or is held as uncertain, and returns it.
-async fn settled(who: &Caller, id: &str, name: &str) -> Value {
+pub async fn settled(who: &Caller, id: &str, name: &str) -> Value {
     answer(async || {
         let now = task(who, id, name).await;
         let state = now["state"].as_str().unwrap();
@@ -127,12 +129,12 @@ fn ended(state: &str) -> bool {
 }
 
 /// The last number of an agent's journal.
-async fn latest(who: &Caller, id: &str) -> u64 {
+pub async fn latest(who: &Caller, id: &str) -> u64 {
     agent(who, id).await["lastSeq"].as_u64().unwrap_or(0)
 }
 
 /// Waits until the agent has more events than this. Returns within moments of that event.
-async fn beyond(who: &Caller, id: &str, seq: u64) {
+pub async fn beyond(who: &Caller, id: &str, seq: u64) {
     let end = Instant::now() + LONG;
     let mut now = latest(who, id).await;
     while now <= seq {
@@ -145,7 +147,7 @@ async fn beyond(who: &Caller, id: &str, seq: u64) {
 }
 
 /// The whole history, with its numbers checked: 1 to n without a hole, nothing twice.
-async fn whole(who: &Caller, id: &str) -> Vec<Value> {
+pub async fn whole(who: &Caller, id: &str) -> Vec<Value> {
     let all = who.history(id).await;
     for (event, seq) in all.iter().zip(1_u64..) {
         assert_eq!(
@@ -159,7 +161,7 @@ async fn whole(who: &Caller, id: &str) -> Vec<Value> {
 }
 
 /// The numbers of the flood's lines in a history, in the order in which they came.
-fn lines(history: &[Value]) -> Vec<u64> {
+pub fn lines(history: &[Value]) -> Vec<u64> {
     history
         .iter()
         .filter_map(|event| event["data"]["line"].as_u64())
@@ -186,7 +188,7 @@ async fn printed(who: &Caller, id: &str, words: &str) {
 }
 
 /// Checks that these tasks have one start at most per attempt and exactly one end each.
-fn ended_once(history: &[Value], tasks: &[String]) {
+pub fn ended_once(history: &[Value], tasks: &[String]) {
     for task in tasks {
         assert_eq!(count(history, "turn_ended", task), 1, "the end of {task}");
     }
@@ -197,6 +199,13 @@ fn pid_of(agent: &Value) -> i32 {
         .as_i64()
         .and_then(|pid| i32::try_from(pid).ok())
         .expect("it has no pid")
+}
+
+/// Copies a directory with everything in it, as a person does.
+pub fn copy(from: &Path, to: &Path) {
+    let mut words = std::process::Command::new("cp");
+    let copied = words.args(["-r", "-T"]).arg(from).arg(to).status().unwrap();
+    assert!(copied.success(), "cp: {copied}");
 }
 
 fn kill9(pid: i32) {

@@ -34,10 +34,15 @@ const POINTS: [(&str, u32); 21] = [
 
 #[tokio::test]
 async fn a_crash_at_any_point_loses_and_repeats_nothing() {
-    let mut app = TestApp::with(
-        "[agents]\nrestart_base = \"30ms\"\nrestart_cap = \"60ms\"\nshort_life = \"1ms\"\n",
-    )
-    .await;
+    crashes_at_any_point(TestApp::with(QUICK).await).await;
+}
+
+/// What the server needs for it: lives that end quickly.
+pub const QUICK: &str =
+    "[agents]\nrestart_base = \"30ms\"\nrestart_cap = \"60ms\"\nshort_life = \"1ms\"\n";
+
+/// See the test above.
+pub async fn crashes_at_any_point(mut app: TestApp) {
     let turns = json!([[{"say": "{{message}}"}], [{"say": "{{message}}"}, {"crash": {"exit": 4}}],
         [{"say": "{{message}}"}]]);
     let ada = app.sign_in("ada").await;

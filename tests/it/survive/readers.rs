@@ -20,7 +20,11 @@ type News = watch::Receiver<(Caller, Option<u64>)>;
 
 #[tokio::test]
 async fn every_reader_sees_the_same_events() {
-    let mut app = TestApp::start().await;
+    readers_agree(TestApp::start().await).await;
+}
+
+/// See the test above.
+pub async fn readers_agree(mut app: TestApp) {
     let ada = app.sign_in("ada").await;
     let id = player(
         &app,
@@ -65,7 +69,7 @@ async fn every_reader_sees_the_same_events() {
 
 /// The rows say the same as the readers.
 async fn compare_rows(app: &TestApp, history: &[Value]) {
-    let store = Store::open(app.dir().join("callboard.db")).unwrap();
+    let store = Store::open(app.database()).unwrap();
     let first = &history[0];
     let id = serde_json::from_value(first["agentId"].clone()).unwrap();
     let count = history.len() + 1_000;

@@ -7,8 +7,12 @@ use super::*;
 
 #[tokio::test]
 async fn a_flood_goes_on_without_a_server() {
+    flood_without_a_server(TestApp::start().await).await;
+}
+
+/// See the test above.
+pub async fn flood_without_a_server(mut app: TestApp) {
     const LINES: u64 = 100_000;
-    let mut app = TestApp::start().await;
     let ada = app.sign_in("ada").await;
     let turns = json!([[{"flood": {"lines": LINES, "bytes": 40}}, {"say": "done"}]]);
     let id = player(&app, &ada, &turns).await;

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::*;
 
-const QUICK: &str = "[agents]\nstop_grace = \"1s\"\n";
+const QUICK: &str = "[agents]\nstop_grace = \"1s\"\n[disk]\nwarn_free = 0\nrefuse_free = 0\n";
 /// Set in the copy of the test that has mounts of its own: where it may mount.
 const INSIDE: &str = "CALLBOARD_TEST_OWN_MOUNTS";
 
@@ -95,7 +95,10 @@ fn fill(file: &Path) {
 #[tokio::test]
 async fn a_stop_goes_past_a_session_that_hangs() {
     let mut app = TestApp::prepared(tempfile::tempdir().unwrap(), QUICK).await;
-    app.env = vec![("FAILPOINTS", "session_wedge=1*sleep(15000)".into())];
+    app.env = vec![
+        ("FAILPOINTS", "session_wedge=1*sleep(15000)".into()),
+        ("CALLBOARD_WATCHDOG__EXIT_AFTER", "0".into()),
+    ];
     app.boot().await;
     let ada = app.sign_in("ada").await;
     let id = player(&app, &ada, &json!([[{"hang": true}]])).await;

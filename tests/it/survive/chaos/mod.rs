@@ -1,55 +1,89 @@
-//! Random kills of server, agent and keeper, and panics at random points of a running server, with
-//! the same checks after each.
+//! Random kills of server, agent and keeper, panics at random points of a running server, and faults
+//! of the machine below it, on both databases, with the same checks after each.
 //! Never a different plan for the same seed; a run differs from it by the machine's timing alone.
 //!
 //! `CALLBOARD_CHAOS_CYCLES` or `CALLBOARD_CHAOS_MINUTES`, `CALLBOARD_CHAOS_SEED` and
 //! `CALLBOARD_CHAOS_LINES` set its size; `CALLBOARD_CHAOS_PLAN` prints the plan and runs nothing.
 
+mod machine;
 mod plan;
 
 use serde_json::json;
 
 use super::panics::arm;
 use super::*;
+use machine::{Machine, told_in_logs};
 use plan::{Cycle, Plan, Victim};
+
+/// The seed of what CI runs.
+const SEED: u64 = 20_260_101;
 
 /// How long it goes on.
 #[derive(Clone, Copy)]
 enum Until {
     Cycles(u64),
-    Minutes(u64),
+    Seconds(u64),
 }
 
 #[tokio::test]
 async fn chaos_of_a_few_cycles() {
-    chaos(Until::Cycles(30), 20_260_101, 2_000).await;
+    let name = concat!(module_path!(), "::chaos_of_a_few_cycles");
+    if let Some(machine) = Machine::embedded(name).await {
+        chaos(machine, Until::Cycles(30), SEED, 2_000).await;
+    }
+}
+
+#[tokio::test]
+async fn chaos_of_half_a_minute_on_postgresql() {
+    chaos(Machine::postgresql().await, Until::Seconds(30), SEED, 2_000).await;
 }
 
 #[tokio::test]
 #[ignore = "long: run by cargo xtask chaos"]
 async fn chaos_as_asked() {
+    let Some((until, seed, lines)) = asked() else {
+        return;
+    };
+    let name = concat!(module_path!(), "::chaos_as_asked");
+    if let Some(machine) = Machine::embedded(name).await {
+        chaos(machine, until, seed, lines).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "long: run by cargo xtask chaos"]
+async fn chaos_as_asked_on_postgresql() {
+    if let Some((until, seed, lines)) = asked() {
+        chaos(Machine::postgresql().await, until, seed, lines).await;
+    }
+}
+
+/// What the variables say: how long, the seed, the lines of a turn; `None` when the plan is all that
+/// was asked for, after it was printed.
+fn asked() -> Option<(Until, u64, u64)> {
     let number = |name: &str| {
         let text = std::env::var(format!("CALLBOARD_CHAOS_{name}")).ok()?;
         Some(text.parse::<u64>().expect("a number"))
     };
-    let cycles = number("CYCLES").map(Until::Cycles);
-    let until = cycles.or(number("MINUTES").map(Until::Minutes));
+    let minutes = number("MINUTES").map(|minutes| Until::Seconds(60 * minutes));
+    let until = number("CYCLES").map(Until::Cycles).or(minutes);
     let until = until.unwrap_or(Until::Cycles(30));
     let (seed, lines) = (
         number("SEED").unwrap_or(1),
         number("LINES").unwrap_or(2_000),
     );
     if number("PLAN").is_none() {
-        return chaos(until, seed, lines).await;
+        return Some((until, seed, lines));
     }
     let shown = match until {
         Until::Cycles(cycles) => usize::try_from(cycles).unwrap(),
-        Until::Minutes(_) => 1_000,
+        Until::Seconds(_) => 1_000,
     };
     for (number, cycle) in Plan::new(seed, lines).take(shown).enumerate() {
         println!("{number}: {cycle:?}");
     }
     println!("digest of these: {:016x}", Plan::digest(seed, lines, shown));
+    None
 }
 
 /// Pieces that the lines of a turn come in.
@@ -62,6 +96,7 @@ struct Past {
     tasks: usize,
     marks: Vec<String>,
     ends: [u64; 4],
+    faults: u64,
 }
 
 /// A turn of so many lines, with pauses: a program writes faster than anybody can kill it.
@@ -74,11 +109,12 @@ fn turn(lines: u64) -> Value {
     json!(steps)
 }
 
-async fn chaos(until: Until, seed: u64, lines: u64) {
-    let mut app = TestApp::with(
-        "[agents]\nrestart_base = \"20ms\"\nrestart_cap = \"40ms\"\nshort_life = \"1ms\"\n",
-    )
-    .await;
+/// A crashed agent comes back at once, and what the disk is short of is only told when it is full.
+const SETTINGS: &str = "[agents]\nrestart_base = \"20ms\"\nrestart_cap = \"40ms\"\n\
+                        short_life = \"1ms\"\n[disk]\nwarn_free = 0\nrefuse_free = 0\n";
+
+async fn chaos(machine: Machine, until: Until, seed: u64, lines: u64) {
+    let mut app = machine.app(SETTINGS).await;
     let signed = app.sign_in("ada").await.patient();
     let id = player(&app, &signed, &json!([turn(lines)])).await;
     eprintln!(
@@ -89,7 +125,7 @@ async fn chaos(until: Until, seed: u64, lines: u64) {
     for cycle in Plan::new(seed, lines) {
         let over = match until {
             Until::Cycles(most) => cycles >= most,
-            Until::Minutes(most) => begun.elapsed() >= Duration::from_secs(60 * most),
+            Until::Seconds(most) => begun.elapsed() >= Duration::from_secs(most),
         };
         if over {
             break;
@@ -107,7 +143,8 @@ async fn chaos(until: Until, seed: u64, lines: u64) {
         past.tasks += tasks.len();
         let moment = past.cursor + cycle.moment;
         beyond(&ada, &id, moment.saturating_sub(10)).await;
-        strike(&mut app, &ada, &id, (&cycle, &mut past)).await;
+        let struck = (&machine, &cycle, &mut past);
+        strike(&mut app, &ada, &id, struck).await;
         let ada = signed.at(&app);
         let mut ends = vec![];
         let mut answers = Dice(cycle.answers);
@@ -121,17 +158,26 @@ async fn chaos(until: Until, seed: u64, lines: u64) {
     let [completed, failed, interrupted, sent_again] = past.ends;
     eprintln!(
         "chaos: {cycles} cycles, {} tasks: {completed} completed, {failed} failed, {interrupted} \
-         interrupted, {sent_again} sent again; {} panics; {} events",
+         interrupted, {sent_again} sent again; {} faults, {} panics; {} events",
         past.tasks,
-        app.log().matches("\"panic\":").count(),
+        past.faults,
+        told_in_logs(&app, "\"panic\":"),
         past.cursor
     );
     assert!(completed > 0, "nothing was ever completed");
-    assert!(cycles < 30 || interrupted > 0, "nothing was ever hit");
+    assert!(
+        cycles < 30 || interrupted + sent_again > 0,
+        "nothing was ever hit"
+    );
 }
 
 /// Strikes whoever's turn it is.
-async fn strike(app: &mut TestApp, who: &Caller, id: &str, (cycle, past): (&Cycle, &mut Past)) {
+async fn strike(
+    app: &mut TestApp,
+    who: &Caller,
+    id: &str,
+    (machine, cycle, past): (&Machine, &Cycle, &mut Past),
+) {
     let up = agent_until(who, id, |now| now["pid"].is_number()).await;
     let dir = keeper_dir(app, id);
     let text = std::fs::read_to_string(dir.join("record")).unwrap_or_default();
@@ -150,6 +196,10 @@ async fn strike(app: &mut TestApp, who: &Caller, id: &str, (cycle, past): (&Cycl
         Victim::Keeper => {
             kill9(recorded(&dir, "keeper_pid"));
             past.marks.extend(mark.map(str::to_owned));
+        }
+        Victim::Machine(fault, ms) => {
+            machine.strikes(app, fault, Duration::from_millis(ms)).await;
+            past.faults += 1;
         }
         Victim::Point(..) | Victim::Nobody => {}
     }

@@ -18,9 +18,42 @@ pub enum Victim {
     Keeper,
     /// Whoever passes this point for the so many-th time, by a panic.
     Point(&'static str, u64),
+    /// The machine below them, for so many milliseconds.
+    Machine(Fault, u64),
     /// Nobody.
     Nobody,
 }
+
+/// What a machine does to a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// The database is locked by somebody else (SQLite), or is ended and started (PostgreSQL).
+    Database,
+    /// The same, and PostgreSQL ends as by a crash.
+    DatabaseCrash,
+    /// Not a byte more fits on the disk.
+    Disk,
+    /// No more files may be opened.
+    Files,
+    /// The wall clock jumps by an hour, or back to what it was.
+    Clock,
+    /// The log's file is gone.
+    Log,
+}
+
+impl Fault {
+    const ALL: [Self; 6] = [
+        Self::Database,
+        Self::DatabaseCrash,
+        Self::Disk,
+        Self::Files,
+        Self::Clock,
+        Self::Log,
+    ];
+}
+
+/// Longest fault in milliseconds: longer than a write waits for a lock.
+const LONGEST_FAULT: u64 = 6_000;
 
 /// One cycle.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -87,6 +120,17 @@ impl Plan {
         }
         Victim::Point(point, passes)
     }
+
+    /// Most faults are short: the longest ones only show that nothing gives up.
+    fn machine(&mut self) -> Victim {
+        let count = u64::try_from(Fault::ALL.len()).unwrap();
+        let at = usize::try_from(self.dice.below(count)).unwrap();
+        let most = match self.dice.below(8) {
+            0 => LONGEST_FAULT,
+            _ => LONGEST_FAULT / 10,
+        };
+        Victim::Machine(Fault::ALL[at], self.dice.below(most))
+    }
 }
 
 impl Iterator for Plan {
@@ -95,16 +139,17 @@ impl Iterator for Plan {
     fn next(&mut self) -> Option<Cycle> {
         let prompts = 1 + self.dice.below(2);
         let moment = self.dice.below(self.lines);
-        let victim = match self.dice.below(10) {
+        let victim = match self.dice.below(16) {
             0 | 1 => Victim::Server,
             2 | 3 => Victim::Agent,
             4 => Victim::Keeper,
-            5..9 => {
+            5..10 => {
                 let count = u64::try_from(self.points.len()).unwrap();
                 let at = usize::try_from(self.dice.below(count)).unwrap();
                 let passes = self.dice.below(4);
                 self.point(self.points[at], passes)
             }
+            10..15 => self.machine(),
             _ => Victim::Nobody,
         };
         if victim == Victim::Server {
@@ -137,6 +182,10 @@ fn the_same_seed_gives_the_same_plan() {
             all.iter().any(|cycle| cycle.victim == victim),
             "never {victim:?}"
         );
+    }
+    for fault in Fault::ALL {
+        let of = |cycle: &Cycle| matches!(cycle.victim, Victim::Machine(one, _) if one == fault);
+        assert!(all.iter().any(of), "never {fault:?}");
     }
     let points = Plan::new(7, 2_000).points;
     assert!(points.len() > 50, "{points:?}");

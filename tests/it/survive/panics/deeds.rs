@@ -85,7 +85,8 @@ impl House {
     /// A reader meets the panic that the rebuilding begins with.
     async fn rebuilds(&self, pair: &Pair, order: [&str; 2]) {
         for id in order {
-            self.get(&format!("/api/agents/{id}/events?after=0")).await;
+            self.get(&format!("/api/agents/{id}/events?after=latest"))
+                .await;
         }
         self.turns(pair).await;
     }

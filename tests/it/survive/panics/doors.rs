@@ -2,7 +2,6 @@
 //! Never a connection that is lost where an answer could be given.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -62,39 +61,14 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Routes as the sources name them: method and pattern.
-fn routes() -> BTreeSet<(String, String)> {
-    let mut open = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api")];
+/// Routes as the document names them: method and pattern.
+async fn routes(who: &Caller) -> BTreeSet<(String, String)> {
+    let document = who.get("/openapi.json").await.ok(200);
     let mut routes = BTreeSet::new();
-    while let Some(at) = open.pop() {
-        if at.is_dir() {
-            open.extend(std::fs::read_dir(&at).unwrap().map(|e| e.unwrap().path()));
-            continue;
-        }
-        let text = std::fs::read_to_string(&at).unwrap();
-        let text = text.split("#[cfg(test)]").next().unwrap();
-        let full = text.split("resource(\"").skip(1).map(|rest| (rest, ""));
-        let (agent, session) = ("/api/agents/{id}", "/api/agents/sessions/{name}");
-        let terminals = at.components().any(|part| part.as_os_str() == "terminals");
-        let own = if terminals { session } else { agent };
-        let tails = text.split("(one(\"").skip(1).map(|rest| (rest, own));
-        // What stands below both.
-        let both = text.split("(at(\"").skip(1);
-        let both = both.flat_map(|rest| [(rest, agent), (rest, session)]);
-        for (rest, start) in full.chain(tails).chain(both) {
-            let (pattern, rest) = rest.split_once('"').unwrap();
-            let rest = rest
-                .split("service(")
-                .next()
-                .unwrap()
-                .split(';')
-                .next()
-                .unwrap();
-            for method in ["get", "post", "put", "patch", "delete", "head"] {
-                let named = [format!(".{method}("), format!("web::{method}()")];
-                if named.iter().any(|name| rest.contains(name)) {
-                    routes.insert((method.to_uppercase(), format!("{start}{pattern}")));
-                }
+    for (pattern, item) in document["paths"].as_object().unwrap() {
+        for method in ["get", "post", "put", "patch", "delete", "head"] {
+            if item.get(method).is_some() {
+                routes.insert((method.to_uppercase(), pattern.clone()));
             }
         }
     }
@@ -104,8 +78,8 @@ fn routes() -> BTreeSet<(String, String)> {
 #[tokio::test]
 async fn a_request_whose_handler_panics_is_answered() {
     let house = House::new().await;
-    let routes = routes();
-    assert!(routes.len() > 30, "{routes:?}");
+    let routes = routes(&house.admin).await;
+    assert!(routes.len() > 70, "{routes:?}");
     let id = house.sibling.as_str();
     let task = send(&house.ada, id, "true").await;
     let pid = house.pid(id).await;
@@ -126,7 +100,7 @@ async fn a_request_whose_handler_panics_is_answered() {
             assert_eq!(body["requestId"].as_str().map(str::len), Some(32), "{body}");
             assert!(!text.contains("failpoint"), "it says too much: {text}");
         }
-        assert!(house.said(&format!("{method} {pattern}")));
+        house.says(&format!("{method} {pattern}")).await;
     }
     let (status, text) = line.ask("GET", "/health/ready", &Value::Null).await;
     assert_eq!(status, 200, "{text}");
@@ -220,7 +194,7 @@ async fn a_socket_is_closed_or_goes_on_and_harms_nobody() {
         let opened = tokio::spawn(async move { opening.ws().await }).await;
         if seen == Seen::Refused {
             assert!(opened.is_err(), "{point}: it was opened");
-            assert!(house.said(point));
+            house.says(point).await;
             continue;
         }
         let mut ws = opened.unwrap();
@@ -252,7 +226,7 @@ async fn a_socket_is_closed_or_goes_on_and_harms_nobody() {
         match seen {
             Seen::Close if point == "socket.push" => {
                 // One of the two is struck, whichever comes first; the other goes on.
-                assert!(house.said(point));
+                house.says(point).await;
             }
             Seen::Close => assert_eq!(ws.closed().await, Some(1011), "{point}"),
             Seen::Cut => assert_eq!(ws.closed().await, None, "{point}"),

@@ -228,6 +228,11 @@ impl House {
         self.app.log().contains(&format!("failpoint {point} panic"))
     }
 
+    /// Waits until it does.
+    pub async fn says(&self, point: &str) {
+        self.app.told(&format!("failpoint {point} panic")).await;
+    }
+
     /// The node of a path in the supervisor tree.
     pub async fn node(&self, path: &str) -> Option<Value> {
         let mut node = self.admin.get("/api/supervisor/tree").await.ok(200);

@@ -87,12 +87,8 @@ async fn a_root_that_gives_up_ends_the_server_and_no_agent() {
         house.arm(&[format!("{point}=panic")]).await;
         let code = house.ended(&id).await;
         assert_eq!(code, Some(1), "{}", house.app.log());
-        let said = format!("failpoint {point} panic");
-        let log = house.app.log();
-        assert!(
-            log.contains(&said) && log.contains("the supervisor tree ended"),
-            "{log}"
-        );
+        house.says(point).await;
+        house.app.told("the supervisor tree ended").await;
         assert!(lives(pid), "{point}: the agent ended with its server");
         house.app.agents = Agents::End;
         house.app.boot().await;
@@ -119,7 +115,7 @@ async fn a_panic_while_the_server_ends_does_not_keep_it() {
         house.arm(&[format!("{point}=1*panic")]).await;
         let code = house.app.stop().await;
         assert!(matches!(code, Some(0 | 1)), "{point}: {code:?}");
-        assert!(house.said(point), "{point} was not passed");
+        house.says(point).await;
         house.app.agents = Agents::End;
         house.app.boot().await;
         house.ada = house.ada.at(&house.app);

@@ -1,0 +1,37 @@
+//! An agent that takes more memory than it may.
+
+use super::*;
+
+#[tokio::test]
+async fn an_agent_beyond_its_memory_ends_and_the_server_stays() {
+    let app = TestApp::with("[agents.limits]\nmemory = \"64 MiB\"\n").await;
+    let by = health(&app).await["isolation"]["limits"].clone();
+    let (ada, admin) = (app.sign_in("ada").await, app.sign_in("admin").await);
+    let made = json!({
+        "agentType": "shell", "cwd": app.dir(), "permissionMode": "bypassPermissions",
+    });
+    let id = ada.ready_agent(&made).await;
+    let other = player(&app, &ada, &json!([[{"say": "done"}]])).await;
+    // The shell's own process takes the memory, so that it is the shell that ends.
+    let greedy = "x=$(head -c 400000000 /dev/zero | tr '\\0' x); echo ${#x}; exit 3";
+    post(&ada, &id, greedy).await.ok(202);
+    let path = format!("/api/agents/{id}");
+    let exit = soon(async || {
+        let now = ada.get(&path).await.ok(200);
+        match now["lastExit"].is_null() {
+            false => Ok(now["lastExit"].clone()),
+            true => Err(now.to_string()),
+        }
+    })
+    .await;
+    match by == "cgroup" {
+        // The kernel ends it.
+        true => assert_eq!((&exit["oom"], &exit["signal"]), (&json!(true), &json!(9))),
+        // The allocation is refused, and bash ends by itself: before the end of its line, which is 3.
+        false => assert!(exit["exitCode"] != 0 && exit["exitCode"] != 3, "{exit}"),
+    }
+    assert_eq!(ada.turn(&other, "go").await["outcome"], "completed");
+    until_well(&app).await;
+    assert_eq!(figure(&admin, "callboard_zombies").await, 0.0);
+    assert_eq!(restarts(&admin).await, [""; 0], "{}", app.log());
+}

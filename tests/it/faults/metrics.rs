@@ -1,0 +1,88 @@
+//! The figures, who may read them, and that each is explained.
+
+use std::collections::BTreeSet;
+
+use super::*;
+
+#[tokio::test]
+async fn figures_are_for_admins_and_tell_no_names() {
+    let app = TestApp::start().await;
+    let (ada, admin) = (app.sign_in("ada").await, app.sign_in("admin").await);
+    ada.get("/metrics").await.fails(403, "forbidden");
+    let id = player(&app, &ada, &json!([[{"say": "done"}], [{"hang": true}]])).await;
+    ada.turn(&id, "one").await;
+    let busy = send(&ada, &id, "two").await;
+    until_task(&ada, &id, &busy, "running").await;
+    send(&ada, &id, "three").await;
+    let _socket = ada.ws().await;
+
+    let reply = admin.get("/metrics").await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    let kind = reply.headers["content-type"].to_str().unwrap();
+    assert!(kind.starts_with("text/plain; version=0.0.4"), "{kind}");
+    for secret in [id.as_str(), "ada", app.dir().to_str().unwrap()] {
+        assert!(!reply.text.contains(secret), "{secret}: {}", reply.text);
+    }
+    for (name, expected) in [
+        ("callboard_up", 1.0),
+        ("callboard_agents{status=\"busy\"}", 1.0),
+        ("callboard_agents_live", 1.0),
+        ("callboard_sessions_awake", 1.0),
+        ("callboard_keepers", 1.0),
+        ("callboard_zombies", 0.0),
+        ("callboard_queue_tasks", 1.0),
+        ("callboard_sockets", 1.0),
+        ("callboard_supervisor_escalations_total", 0.0),
+        ("callboard_slow_readers_cut_total", 0.0),
+        ("process_max_fds", file_limit(&app)),
+    ] {
+        assert_eq!(
+            figure(&admin, name).await,
+            expected,
+            "{name}\n{}",
+            reply.text
+        );
+    }
+    for name in [
+        "callboard_database_wait_seconds_count{for=\"writer\"}",
+        "callboard_database_wait_seconds_count{for=\"reader\"}",
+        "callboard_journal_last_commit_seconds",
+        "process_resident_memory_bytes",
+        "process_open_fds",
+        "process_start_time_seconds",
+    ] {
+        assert!(figure(&admin, name).await > 0.0, "{name}\n{}", reply.text);
+    }
+}
+
+#[tokio::test]
+async fn every_figure_is_in_the_book_and_no_other() {
+    let app = TestApp::start().await;
+    let admin = app.sign_in("admin").await;
+    let text = admin.get("/metrics").await.text;
+    let mut shown = BTreeSet::new();
+    for line in text.lines().filter_map(|line| line.strip_prefix("# HELP ")) {
+        let (name, help) = line.split_once(' ').unwrap();
+        assert!(help.len() > 10 && help.ends_with('.'), "{line}");
+        shown.insert(name.to_owned());
+    }
+    let book = include_str!("../../../docs/metrics.md");
+    let rows = book.lines().filter_map(|line| line.strip_prefix("| `"));
+    let written: BTreeSet<String> = rows
+        .map(|row| row.split(['`', '{']).next().unwrap().to_owned())
+        .collect();
+    let unknown: Vec<_> = shown.difference(&written).collect();
+    assert!(unknown.is_empty(), "not in docs/metrics.md: {unknown:?}");
+    // These have no sample until something happens.
+    let later = BTreeSet::from([
+        "callboard_actor_restarts_total".to_owned(),
+        "callboard_agents".to_owned(),
+        "callboard_database_errors_total".to_owned(),
+        "callboard_process_events_total".to_owned(),
+    ]);
+    let missing: Vec<_> = written.difference(&shown).cloned().collect();
+    assert!(
+        missing.iter().all(|name| later.contains(name)),
+        "in docs/metrics.md and not shown: {missing:?}"
+    );
+}
