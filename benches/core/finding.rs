@@ -22,6 +22,8 @@ pub enum Target {
 pub struct Finding {
     /// The row and what of it.
     pub what: String,
+    /// The database that it was found on.
+    pub database: &'static str,
     /// A ratio (`unit` is `x`), or a figure.
     pub value: f64,
     /// Of the value.
@@ -39,6 +41,7 @@ impl Finding {
     pub fn ratio(what: &str, pair: &Pair, unit: &'static str, target: Target) -> Self {
         Self {
             what: what.to_owned(),
+            database: "",
             value: pair.ratio,
             unit: "x",
             target,
@@ -51,12 +54,19 @@ impl Finding {
     pub fn figure(what: &str, value: f64, unit: &'static str, target: Target) -> Self {
         Self {
             what: what.to_owned(),
+            database: "",
             value,
             unit,
             target,
             sides: None,
             note: String::new(),
         }
+    }
+
+    /// On this database.
+    pub fn on(mut self, database: &'static str) -> Self {
+        self.database = database;
+        self
     }
 
     /// Under this name.
@@ -82,7 +92,8 @@ impl Finding {
 
     /// One line with everything.
     pub fn line(&self) -> String {
-        let mut line = format!("    {}: {}", self.what, amount(self.value, self.unit));
+        let mut line = format!("    {}, {}: ", self.what, self.database);
+        line.push_str(&amount(self.value, self.unit));
         if let Some((ceiling, ours, unit)) = self.sides {
             line.push_str(&format!(" ({} of {} {unit})", plain(ours), plain(ceiling)));
         }
@@ -128,13 +139,14 @@ fn plain(value: f64) -> String {
 /// All findings as a Markdown table.
 pub fn table(found: &[Finding]) -> Vec<String> {
     let mut lines = vec![
-        "| what | measured | target | |".to_owned(),
-        "|---|---|---|---|".to_owned(),
+        "| what | database | measured | target | |".to_owned(),
+        "|---|---|---|---|---|".to_owned(),
     ];
     lines.extend(found.iter().map(|finding| {
         let value = amount(finding.value, finding.unit);
         let (aim, verdict) = (finding.aim(), finding.verdict());
-        format!("| {} | {value} | {aim} | {verdict} |", finding.what)
+        let (what, database) = (&finding.what, finding.database);
+        format!("| {what} | {database} | {value} | {aim} | {verdict} |")
     }));
     lines
 }
@@ -145,6 +157,7 @@ pub fn json(found: &[Finding]) -> Value {
         let side = |pick: fn((f64, f64, &'static str)) -> f64| finding.sides.map(pick);
         json!({
             "what": finding.what,
+            "database": finding.database,
             "value": finding.value,
             "unit": finding.unit,
             "target": finding.aim(),

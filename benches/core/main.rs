@@ -5,8 +5,11 @@
 
 mod agent;
 mod ceiling;
+mod database;
 mod finding;
+mod fleet;
 mod http;
+mod room;
 mod rows;
 mod seed;
 mod server;
@@ -18,7 +21,9 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use database::{Database, Kind};
 use finding::Finding;
+use rows::Run;
 
 /// Any failure; a benchmark tells it and goes on with the next row.
 pub type Res<T> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -29,6 +34,8 @@ const USAGE: &str = include_str!("usage.txt");
 #[derive(Debug, Default)]
 struct Asked {
     only: Vec<String>,
+    /// All, when it is empty.
+    databases: Vec<Kind>,
     quick: bool,
     json: Option<PathBuf>,
     help: bool,
@@ -62,23 +69,26 @@ fn bench(words: &[String]) -> Res<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let mut found: Vec<Finding> = Vec::new();
-    let mut failed = Vec::new();
-    for row in rows::ALL {
-        if !asked.only.is_empty() && !asked.only.iter().any(|name| name == row) {
-            continue;
-        }
-        say(&format!("==> {row}"));
-        match runtime.block_on(rows::run(row, asked.quick)) {
-            Ok(findings) => {
-                for finding in &findings {
-                    say(&finding.line());
-                }
-                found.extend(findings);
+    let databases = match asked.databases.as_slice() {
+        [] => Kind::ALL.as_slice(),
+        some => some,
+    };
+    let (mut found, mut failed) = (Vec::new(), Vec::new());
+    for (place, kind) in databases.iter().enumerate() {
+        match Database::start(*kind) {
+            Ok(database) => {
+                let run = Run {
+                    database: &database,
+                    quick: asked.quick,
+                    first: place == 0,
+                };
+                let more = runtime.block_on(measure(&asked, *kind, &run));
+                found.extend(more.0);
+                failed.extend(more.1);
             }
             Err(error) => {
-                say(&format!("    failed: {error}"));
-                failed.push(*row);
+                say(&format!("{} cannot be measured: {error}", kind.name()));
+                failed.push(kind.name().to_owned());
             }
         }
     }
@@ -92,8 +102,35 @@ fn bench(words: &[String]) -> Res<()> {
     if failed.is_empty() {
         Ok(())
     } else {
-        Err(format!("these rows failed: {}", failed.join(", ")).into())
+        Err(format!("these failed: {}", failed.join(", ")).into())
     }
+}
+
+/// The rows on one database: what they found, and which of them failed.
+async fn measure(asked: &Asked, kind: Kind, run: &Run<'_>) -> (Vec<Finding>, Vec<String>) {
+    let (mut found, mut failed) = (Vec::new(), Vec::new());
+    for row in rows::ALL {
+        let unasked = !asked.only.is_empty() && !asked.only.iter().any(|name| name == row);
+        if unasked || (!run.first && rows::ONCE.contains(row)) {
+            continue;
+        }
+        let title = format!("{row}, {}", kind.name());
+        say(&format!("==> {title}"));
+        match rows::run(row, run).await {
+            Ok(findings) => {
+                for finding in findings {
+                    let finding = finding.on(kind.name());
+                    say(&finding.line());
+                    found.push(finding);
+                }
+            }
+            Err(error) => {
+                say(&format!("    failed: {error}"));
+                failed.push(title);
+            }
+        }
+    }
+    (found, failed)
 }
 
 fn read(words: &[String]) -> Res<Asked> {
@@ -107,6 +144,14 @@ fn read(words: &[String]) -> Res<Asked> {
                     return Err(format!("there is no row `{name}`; see --help").into());
                 }
                 asked.only.push(name.clone());
+            }
+            "--database" => {
+                let name = words.next().ok_or("`--database` needs a name")?;
+                let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
+                let kind = kind.ok_or("`--database` is sqlite or postgresql")?;
+                if !asked.databases.contains(&kind) {
+                    asked.databases.push(kind);
+                }
             }
             "--quick" => asked.quick = true,
             "--json" => {

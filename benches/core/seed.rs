@@ -1,8 +1,6 @@
-//! Fills a data directory before a server opens it: an admin, sessions, events.
+//! Fills a database before a server opens it: an admin, sessions, events.
 //!
 //! Never while a server runs on it.
-
-use std::path::Path;
 
 use callboard::auth::Passwords;
 use callboard::domain::{
@@ -13,16 +11,17 @@ use callboard::store::{self, Store};
 use serde_json::json;
 
 use super::Res;
+use super::database::Place;
 
 /// The admin's password.
 pub const PASSWORD: &str = "a password for benchmarks alone";
 /// Sessions in one transaction.
 const CHUNK: usize = 1_000;
 
-/// An admin and so many sessions with so many events each; the first one has `first` events.
-/// Returns the first session.
-pub async fn fill(dir: &Path, sessions: usize, each: u64, first: u64) -> Res<SessionId> {
-    let store = Store::open(dir.join("callboard.db"))?;
+/// An admin and so many sessions with so many events each; the first one has `first` events. Returns
+/// the first session.
+pub async fn fill(place: &Place, sessions: usize, each: u64, first: u64) -> Res<SessionId> {
+    let store = Store::open(place.database())?;
     let owner = admin(&store).await?;
     let rows: Vec<Session> = (0..sessions.max(1)).map(|n| session(owner, n)).collect();
     let one = rows.first().map(|row| row.id).ok_or("no session")?;
@@ -56,12 +55,14 @@ pub async fn fill(dir: &Path, sessions: usize, each: u64, first: u64) -> Res<Ses
         written.await?;
     }
     store.close();
+    drop(store);
+    place.settle()?;
     Ok(one)
 }
 
 /// An admin alone.
-pub async fn empty(dir: &Path) -> Res<()> {
-    let store = Store::open(dir.join("callboard.db"))?;
+pub async fn empty(place: &Place) -> Res<()> {
+    let store = Store::open(place.database())?;
     admin(&store).await?;
     store.close();
     Ok(())
@@ -87,7 +88,9 @@ async fn admin(store: &Store) -> Res<UserId> {
 fn session(owner: UserId, n: usize) -> Session {
     let id = SessionId::generate();
     let facts = Facts::default();
-    let at = Timestamp(1_700_000_000_000 + i64::try_from(n).unwrap_or_default());
+    // Young, so that retention has nothing to do.
+    let hour_ago = time::OffsetDateTime::now_utc().unix_timestamp() - 3_600;
+    let at = Timestamp(hour_ago * 1_000 + i64::try_from(n).unwrap_or_default());
     Session {
         id,
         owner,

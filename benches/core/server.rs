@@ -9,21 +9,22 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
+use callboard::keeper::{Dir, stop_past};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, SysconfVar, sysconf};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::time::Instant;
 
 use super::Res;
+use super::database::Place;
 use super::http::{Line, get, post};
 use super::seed::PASSWORD;
 use super::stats::real;
 
 /// The server's program.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_callboard");
-/// Longest wait for a start or an end.
+/// Longest wait for a start.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running server.
@@ -36,13 +37,6 @@ pub struct Server {
     pub token: String,
 }
 
-/// A directory for data, outside of any home.
-pub fn data_dir() -> Res<TempDir> {
-    Ok(tempfile::Builder::new()
-        .prefix("callboard-bench-")
-        .tempdir()?)
-}
-
 /// A program to start.
 #[expect(
     clippy::disallowed_methods,
@@ -53,9 +47,12 @@ pub fn command(program: &Path) -> Command {
 }
 
 impl Server {
-    /// Starts it on a seeded directory; `settings` are lines of its configuration file.
-    pub async fn start(dir: &Path, settings: &str) -> Res<Self> {
-        let mut server = Self::spawn(dir, settings)?;
+    /// Longest wait for an end: with its agents, which may be a thousand.
+    pub const END: Duration = Duration::from_secs(120);
+
+    /// Starts it on a seeded place; `settings` are lines of its configuration file.
+    pub async fn start(place: &Place, settings: &str) -> Res<Self> {
+        let mut server = Self::spawn(place, settings)?;
         server.ready().await?;
         let login = json!({"username": "admin", "password": PASSWORD});
         let reply = server.ask(&post("/api/auth/login", None, &login)).await?;
@@ -65,7 +62,8 @@ impl Server {
     }
 
     /// Starts the process and does not wait.
-    pub fn spawn(dir: &Path, settings: &str) -> Res<Self> {
+    pub fn spawn(place: &Place, settings: &str) -> Res<Self> {
+        let dir = place.path();
         let config = dir.join("bench.toml");
         fs::write(&config, settings)?;
         let free = std::net::TcpListener::bind("127.0.0.1:0")?;
@@ -77,7 +75,7 @@ impl Server {
             .arg(dir)
             .arg("--config")
             .arg(&config)
-            .env_remove("CALLBOARD_DATABASE_URL")
+            .env("CALLBOARD_DATABASE_URL", place.database())
             .env_remove("CALLBOARD_LOG")
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -197,14 +195,27 @@ impl Server {
             return Ok(());
         };
         terminate(&child);
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + Self::END;
+        let mut late = false;
         while child.try_wait()?.is_none() {
             if Instant::now() > end {
                 child.kill()?;
                 child.wait()?;
-                return Err("the server did not end in time".into());
+                late = true;
+                break;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // What the server gave up on.
+        for (_session, _incarnation, keeper) in
+            Dir::all(&self.dir.join("keepers")).unwrap_or_default()
+        {
+            if keeper.alive() {
+                stop_past(&keeper, "bench", Duration::ZERO).await;
+            }
+        }
+        if late {
+            return Err("the server did not end in time".into());
         }
         Ok(())
     }
@@ -287,23 +298,22 @@ pub fn processor(pid: u32) -> Res<f64> {
 
 /// A figure of `/proc/PID/status` in KiB: `VmRSS`, `RssAnon`.
 pub fn kib(pid: u32, name: &str) -> Res<f64> {
-    sum_kib(&format!("/proc/{pid}/status"), &[name])
+    Ok(real(sum_kib(&format!("/proc/{pid}/status"), &[name])?))
 }
 
 /// Private memory of a process in KiB: what goes away with it.
-pub fn private_kib(pid: u32) -> Res<f64> {
+pub fn private_kib(pid: u32) -> Res<u64> {
     let names = ["Private_Clean", "Private_Dirty"];
     sum_kib(&format!("/proc/{pid}/smaps_rollup"), &names)
 }
 
-fn sum_kib(file: &str, names: &[&str]) -> Res<f64> {
+fn sum_kib(file: &str, names: &[&str]) -> Res<u64> {
     let text = fs::read_to_string(file)?;
     let lines = text.lines().filter_map(|line| line.split_once(':'));
-    let kib = lines
-        .filter(|(name, _)| names.contains(name))
+    let figures = lines.filter(|(name, _)| names.contains(name));
+    Ok(figures
         .filter_map(|(_, rest)| rest.split_whitespace().next()?.parse::<u64>().ok())
-        .sum();
-    Ok(real(kib))
+        .sum())
 }
 
 /// As many descriptors as the machine allows: a thousand sockets need them.

@@ -10,14 +10,18 @@ use super::step::{Failed, Step, root, say};
 /// The pinned checker of licences, sources and bans.
 const DENY: &str = "0.20.2";
 
+/// The pinned asker of requests that are made from openapi.json.
+const SCHEMATHESIS: &str = "4.32.5";
+
 /// Programs that tests run, and the Debian packages that hold them.
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 9] = [
     ("bash", "bash"),
     ("chromium", "chromium"),
     ("git", "git"),
     ("mount", "mount"),
     ("perl", "perl"),
     ("ps", "procps"),
+    ("python3", "python3"),
     ("setpriv", "util-linux"),
     ("unshare", "util-linux"),
 ];
@@ -34,11 +38,14 @@ const CLAUDE: (&str, &str) = ("@anthropic-ai/claude-code", "2.1.330");
 
 /// Makes sure of the programs. As root on Debian the missing ones are installed.
 pub fn programs() -> Result<(), Failed> {
-    let missing: Vec<&str> = PROGRAMS
+    let mut missing: Vec<&str> = PROGRAMS
         .iter()
         .filter(|(program, _)| find(program).is_none())
         .map(|(_, package)| *package)
         .collect();
+    if !postgres() {
+        missing.push("postgresql");
+    }
     if missing.is_empty() {
         return Ok(());
     }
@@ -171,6 +178,54 @@ pub fn deny() -> Result<PathBuf, Failed> {
     Ok(program)
 }
 
+/// The asker, in an environment of Python's own in `.cache/schemathesis`.
+pub fn schemathesis() -> Result<PathBuf, Failed> {
+    let place = root().join(".cache/schemathesis");
+    let program = place.join("bin/st");
+    if version(&program).is_some_and(|version| version.trim_end().ends_with(SCHEMATHESIS)) {
+        return Ok(program);
+    }
+    let python = find("python3").ok_or_else(|| Failed::step("python3 is missing"))?;
+    if !has_environments(&python) {
+        let mend = "apt-get install -y python3-venv";
+        if find("apt-get").is_none() || !is_root() {
+            let text =
+                format!("python3 makes no environments; install that (Debian, as root: {mend})");
+            return Err(Failed::step(text));
+        }
+        say("    installing python3-venv");
+        apt(&["update", "-q"])?;
+        apt(&[
+            "install",
+            "-y",
+            "-q",
+            "--no-install-recommends",
+            "python3-venv",
+        ])?;
+    }
+    say(&format!(
+        "    installing schemathesis {SCHEMATHESIS} into .cache/schemathesis"
+    ));
+    Step::program("python3", &python)
+        .args(&["-m", "venv", "--clear"].map(String::from))
+        .arg(&place)
+        .run()?;
+    Step::program("pip", &place.join("bin/pip"))
+        .args(&["install", "-q", "--disable-pip-version-check"].map(String::from))
+        .arg("--constraint")
+        .arg(root().join("xtask/schemathesis.txt"))
+        .arg(format!("schemathesis=={SCHEMATHESIS}"))
+        .run()?;
+    Ok(program)
+}
+
+/// Whether this Python makes environments with pip: Debian packs that apart.
+fn has_environments(python: &Path) -> bool {
+    let probe =
+        Step::program("python3", python).args(&["-c", "import ensurepip, venv"].map(String::from));
+    probe.output().is_some()
+}
+
 fn version(program: &Path) -> Option<String> {
     Step::program("version", program).arg("--version").output()
 }
@@ -188,6 +243,18 @@ fn is_root() -> bool {
         .arg("-u")
         .output()
         .is_some_and(|id| id.trim() == "0")
+}
+
+/// Whether the tests can start a PostgreSQL of their own: its programs are in PATH, or where Debian
+/// puts them, which is where the tests look too (`src/store/tests/postmaster.rs`).
+fn postgres() -> bool {
+    let versions = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten();
+    let mut debian = versions
+        .flatten()
+        .map(|version| version.path().join("bin/initdb"));
+    find("initdb").is_some() || debian.any(|program| program.is_file())
 }
 
 fn find(program: &str) -> Option<PathBuf> {

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// Why a recipe stopped.
@@ -52,7 +52,12 @@ pub struct Step {
     title: String,
     command: Command,
     quiet: bool,
+    /// Longest time that it may take; without one as long as it likes, as a demo does.
+    bound: Option<Duration>,
 }
+
+/// How often a running step is looked at.
+const LOOK: Duration = Duration::from_millis(100);
 
 impl Step {
     /// The cargo that runs us, with these arguments.
@@ -72,6 +77,7 @@ impl Step {
             title: title.to_owned(),
             command,
             quiet: false,
+            bound: None,
         }
     }
 
@@ -90,6 +96,12 @@ impl Step {
         self
     }
 
+    /// The longest that it may take; then it is ended, and has failed.
+    pub fn within(mut self, bound: Duration) -> Self {
+        self.bound = Some(bound);
+        self
+    }
+
     /// Without a line about its time at the end.
     pub fn quietly(mut self) -> Self {
         self.quiet = true;
@@ -100,10 +112,25 @@ impl Step {
     pub fn run(mut self) -> Result<(), Failed> {
         say(&format!("==> {}: {}", self.title, shown(&self.command)));
         let began = now();
-        let status = self
-            .command
-            .status()
-            .map_err(|error| Failed::step(format!("{} cannot be run: {error}", self.title)))?;
+        let broken = |error| Failed::step(format!("{} cannot be run: {error}", self.title));
+        let mut child = self.command.spawn().map_err(broken)?;
+        let status = loop {
+            if let Some(status) = child.try_wait().map_err(broken)? {
+                break status;
+            }
+            let past = now().saturating_duration_since(began);
+            if let Some(bound) = self.bound.filter(|bound| past >= *bound) {
+                // It may have ended at this moment.
+                let _killed = child.kill();
+                child.wait().map_err(broken)?;
+                let most = bound.as_secs();
+                return Err(Failed::step(format!(
+                    "{} took longer than {most} s",
+                    self.title
+                )));
+            }
+            std::thread::park_timeout(LOOK);
+        };
         if !status.success() {
             let text = format!("{} failed: {status}", self.title);
             return Err(Failed::Step(text, code(status)));
@@ -112,6 +139,17 @@ impl Step {
             say(&format!("    {}: {:.1} s", self.title, seconds(began)));
         }
         Ok(())
+    }
+
+    /// Starts it, with this file as its standard error, and does not wait.
+    pub fn start(mut self, log: std::fs::File) -> Result<Child, Failed> {
+        let title = self.title;
+        self.command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .map_err(|error| Failed::step(format!("{title} cannot be run: {error}")))
     }
 
     /// Runs it and returns what it printed; `None` when it cannot be run or fails.

@@ -1,9 +1,9 @@
-//! `cargo xtask test`: format, lints, documentation, dependencies, tests.
+//! `cargo xtask test`: format, lints, documentation, dependencies, the document of the API, tests.
 //!
 //! Never another order: what is quick to fail comes first, and cargo's test lines come last.
 
-use super::means;
-use super::step::{Failed, Step, now, say};
+use super::step::{Failed, Step, now, say, target_dir};
+use super::{document, means};
 
 /// Runs all of it.
 pub fn all() -> Result<(), Failed> {
@@ -44,20 +44,19 @@ pub fn all() -> Result<(), Failed> {
     Step::program("dependencies", &deny)
         .args(&["--all-features", "check", "bans", "licenses", "sources"].map(String::from))
         .run()?;
+    let tests = [
+        "test",
+        "--locked",
+        "--workspace",
+        "--features",
+        "failpoints",
+    ];
+    // The tests' own build has the programs.
+    Step::cargo("build", &tests).arg("--no-run").run()?;
+    document::against(&target_dir()?.join("debug/callboard"), None)?;
     let minutes = now().saturating_duration_since(began).as_secs_f64() / 60.0;
     say(&format!(
         "    so far: {minutes:.1} min; the tests come last"
     ));
-    Step::cargo(
-        "tests",
-        &[
-            "test",
-            "--locked",
-            "--workspace",
-            "--features",
-            "failpoints",
-        ],
-    )
-    .quietly()
-    .run()
+    Step::cargo("tests", &tests).quietly().run()
 }

@@ -1,10 +1,10 @@
 //! The bare ceilings: what the transport alone can do, each a process of its own.
 //!
-//! Never more than a ceiling needs: no rows, no tokens, no numbers.
+//! Never more than a ceiling needs: no tokens, no checks, no numbers of its own.
 
 mod bytes;
 mod relay;
-pub mod sqlite;
+pub mod rows;
 
 pub use bytes::Same;
 
@@ -24,7 +24,7 @@ pub fn run(words: &[String]) -> Res<()> {
         ["broadcast", file] => relay::broadcast(Path::new(file)),
         ["hub", socket] => relay::hub(Path::new(socket)),
         ["pipe", socket, lines, period] => relay::pipe(Path::new(socket), lines, period),
-        ["open", file] => sqlite::open(Path::new(file)),
+        ["open", database] => rows::open(database),
         _ => Err(format!("there is no ceiling {words:?}").into()),
     }
 }

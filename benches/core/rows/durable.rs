@@ -1,16 +1,16 @@
-//! A flood of one agent to the journal, beside SQLite that writes the same rows.
+//! A flood of one agent to the journal, beside the bare database that writes the same rows.
 //!
 //! Never counts an event that cannot be read again afterwards.
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::settings;
+use super::{Run, settings};
 use crate::Res;
-use crate::ceiling::sqlite;
+use crate::ceiling::rows;
 use crate::finding::{Finding, Target};
 use crate::seed;
-use crate::server::{Server, data_dir};
+use crate::server::Server;
 use crate::stats::{in_turns, real, real_len};
 
 /// Bytes of a line's text.
@@ -19,12 +19,12 @@ const WIDTH: usize = 200;
 const AIM: f64 = 50_000.0;
 
 /// One agent, whole pipeline: its pipe, the keeper's log, the codec, the journal's commits.
-pub async fn run(quick: bool) -> Res<Vec<Finding>> {
-    let lines: u64 = if quick { 20_000 } else { 100_000 };
-    let (dir, other) = (data_dir()?, data_dir()?);
-    seed::empty(dir.path()).await?;
-    seed::empty(other.path()).await?;
-    let server = Server::start(dir.path(), &settings("")).await?;
+pub async fn run(run: &Run<'_>) -> Res<Vec<Finding>> {
+    let lines: u64 = if run.quick { 20_000 } else { 100_000 };
+    let (place, other) = (run.database.place()?, run.database.place()?);
+    seed::empty(&place).await?;
+    seed::empty(&other).await?;
+    let server = Server::start(&place, &settings("")).await?;
     let turns = json!([[{"flood": {"lines": lines, "bytes": WIDTH}}]]);
     let id = server.player("flood", &turns).await?;
 
@@ -32,17 +32,16 @@ pub async fn run(quick: bool) -> Res<Vec<Finding>> {
     let page = format!("/api/agents/{id}/events?after=20&limit=1");
     let one = server.get(&page).await?;
     let data = one.pointer("/events/0/data").ok_or("no event")?.to_string();
-    let file = other.path().join("callboard.db");
-    let mut conn = sqlite::connect(&file)?;
+    let mut conn = rows::connect(&other.database())?;
     let (mut last, mut turns) = (0, 1);
-    let rounds = if quick { 2 } else { 5 };
-    let rows = usize::try_from(lines)?;
+    let rounds = if run.quick { 2 } else { 5 };
+    let count = usize::try_from(lines)?;
     let pair = in_turns(
         rounds,
         async || {
             let begun = Instant::now();
             let from = last;
-            last = sqlite::write(&mut conn, (&id, &data), from, rows)?;
+            last = rows::write(&mut conn, (&id, &data), from, count)?;
             let written = real(u64::try_from(last - from)?);
             Ok(written / begun.elapsed().as_secs_f64())
         },
@@ -56,6 +55,7 @@ pub async fn run(quick: bool) -> Res<Vec<Finding>> {
     .await?;
     let lost = missing(&server, &id, lines, turns).await?;
     server.stop().await?;
+    drop(conn);
     let share = pair.ours / AIM;
     Ok(vec![
         Finding::ratio(

@@ -12,11 +12,11 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use super::settings;
+use super::{Run, settings};
 use crate::Res;
 use crate::finding::{Finding, Target};
 use crate::seed;
-use crate::server::{Bare, Server, data_dir, processor};
+use crate::server::{Bare, Server, processor};
 use crate::socket::Socket;
 use crate::stats::{in_turns, real};
 
@@ -28,33 +28,33 @@ const EVENT: &[u8] = b"{\"type\":\"agent.message\",\"event\":\"assistant_message
 const GAP: &[u8] = b"{\"after";
 
 /// Both sizes.
-pub async fn run(quick: bool) -> Res<Vec<Finding>> {
-    let sizes: &[u64] = if quick { &[100] } else { &[100, 1_000] };
+pub async fn run(run: &Run<'_>) -> Res<Vec<Finding>> {
+    let sizes: &[u64] = if run.quick { &[100] } else { &[100, 1_000] };
     let mut found = Vec::new();
     for size in sizes {
-        found.push(to(*size, quick).await?);
+        found.push(to(*size, run).await?);
     }
     Ok(found)
 }
 
-async fn to(clients: u64, quick: bool) -> Res<Finding> {
-    let dir = data_dir()?;
-    seed::empty(dir.path()).await?;
-    let server = Server::start(dir.path(), &settings("")).await?;
+async fn to(clients: u64, run: &Run<'_>) -> Res<Finding> {
+    let place = run.database.place()?;
+    seed::empty(&place).await?;
+    let server = Server::start(&place, &settings("")).await?;
     let turns = json!([[{"flood": {"lines": BURST, "bytes": 200}}]]);
     let id = server.player("burst", &turns).await?;
     let follow = json!({"type": "subscribe", "channels": ["*"], "agentId": id}).to_string();
 
     // The bare one sends a frame of ours.
     let frame = sample(&server, &id, &follow).await?;
-    let file = dir.path().join("frame");
+    let file = place.path().join("frame");
     std::fs::write(&file, &frame)?;
     let mut bare = Bare::start(&["broadcast", &file.to_string_lossy()])?;
     let mut orders = bare.orders.take().ok_or("no orders")?;
 
     let ours = Crowd::gather(clients, &server.address, (&server.token, Some(&follow))).await?;
     let theirs = Crowd::gather(clients, &bare.address, ("", None)).await?;
-    let bursts = match (quick, clients) {
+    let bursts = match (run.quick, clients) {
         (true, _) => 5,
         (false, 100) => 25,
         (false, _) => 9,

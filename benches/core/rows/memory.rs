@@ -9,37 +9,40 @@ use callboard::keeper::Dir;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::settings;
+use super::{Run, settings};
 use crate::Res;
 use crate::finding::{Finding, Target};
 use crate::http::{get, load};
 use crate::seed;
-use crate::server::{Server, data_dir, kib, private_kib};
-use crate::stats::{median, real_len};
+use crate::server::{Server, kib, private_kib};
+use crate::stats::{median, real, real_len};
 
 /// A session gives its actors back so soon here.
 const LINGER: &str = "agents.linger = \"1s\"";
 
 /// All of them.
-pub async fn run(quick: bool) -> Res<Vec<Finding>> {
-    let sessions = if quick { 1_000 } else { 10_000 };
-    let woken = if quick { 200 } else { 1_000 };
+pub async fn run(run: &Run<'_>) -> Res<Vec<Finding>> {
+    let sessions = if run.quick { 1_000 } else { 10_000 };
+    let woken = if run.quick { 200 } else { 1_000 };
     let mut found = Vec::new();
 
-    let empty = data_dir()?;
-    seed::empty(empty.path()).await?;
-    let server = Server::start(empty.path(), &settings(LINGER)).await?;
+    let empty = run.database.place()?;
+    seed::empty(&empty).await?;
+    let server = Server::start(&empty, &settings(LINGER)).await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let idle = kib(server.pid(), "VmRSS")?;
     let aim = Target::AtMost(25.0 * 1024.0);
     found.push(Finding::figure("server idle, resident", idle, "KiB", aim));
     let bare = listed(&server).await?;
-    found.extend(keepers(&server, if quick { 3 } else { 10 }).await?);
+    if run.first {
+        // A keeper has no database.
+        found.extend(keepers(&server, if run.quick { 3 } else { 10 }).await?);
+    }
     server.stop().await?;
 
-    let full = data_dir()?;
-    seed::fill(full.path(), sessions, 2, 2).await?;
-    let server = Server::start(full.path(), &settings(LINGER)).await?;
+    let full = run.database.place()?;
+    seed::fill(&full, sessions, 2, 2).await?;
+    let server = Server::start(&full, &settings(LINGER)).await?;
     let rows = (listed(&server).await? - bare) / real_len(sessions);
     let aim = Target::AtMost(20.0);
     let name = "a passive session that was never awake, private";
@@ -119,7 +122,7 @@ async fn keepers(server: &Server, count: usize) -> Res<Vec<Finding>> {
         let session: SessionId = id.parse()?;
         let keeper = Dir::new(&root, session, 1).keeper();
         let pid = keeper.ok_or("an agent without a keeper")?.0;
-        let own = private_kib(pid)?;
+        let own = real(private_kib(pid)?);
         alone.push(own);
         both.push(own + inits(pid)?);
     }
@@ -141,7 +144,7 @@ fn inits(keeper: u32) -> Res<f64> {
     for child in children.split_whitespace() {
         let name = std::fs::read_to_string(format!("/proc/{child}/comm"))?;
         if name.trim() == "callboard-init" {
-            sum += private_kib(child.parse()?)?;
+            sum += real(private_kib(child.parse()?)?);
         }
     }
     Ok(sum)

@@ -2,6 +2,7 @@
 //!
 //! Never one that leaves a process or a file behind.
 
+mod attach;
 mod durable;
 mod fanout;
 mod latency;
@@ -12,6 +13,7 @@ mod slow;
 mod start;
 
 use super::Res;
+use super::database::Database;
 use super::finding::Finding;
 
 /// All rows in the order in which they run; `usage.txt` says what each is.
@@ -20,20 +22,33 @@ pub const ALL: &[&str] = &[
     "slow",
 ];
 
+/// Those that say nothing about the database: they run on the first one alone.
+pub const ONCE: &[&str] = &["start", "slow"];
+
+/// How to run them.
+pub struct Run<'a> {
+    /// On this one.
+    pub database: &'a Database,
+    /// With fewer and shorter rounds, without the largest sizes.
+    pub quick: bool,
+    /// Whether it is the first database of the run.
+    pub first: bool,
+}
+
 /// Runs one.
-pub async fn run(name: &str, quick: bool) -> Res<Vec<Finding>> {
+pub async fn run(name: &str, run: &Run<'_>) -> Res<Vec<Finding>> {
     match name {
-        "floor" => requests::floor(quick).await,
-        "list" => requests::list(quick).await,
-        "poll" => requests::poll(quick).await,
-        "growth" => requests::growth(quick).await,
-        "fanout" => fanout::run(quick).await,
-        "durable" => durable::run(quick).await,
-        "start" => start::run(quick).await,
-        "latency" => latency::run(quick).await,
-        "ready" => ready::run(quick).await,
-        "memory" => memory::run(quick).await,
-        "slow" => slow::run(quick).await,
+        "floor" => requests::floor(run).await,
+        "list" => requests::list(run).await,
+        "poll" => requests::poll(run).await,
+        "growth" => requests::growth(run).await,
+        "fanout" => fanout::run(run).await,
+        "durable" => durable::run(run).await,
+        "start" => start::run(run).await,
+        "latency" => latency::run(run).await,
+        "ready" => ready::run(run).await,
+        "memory" => memory::run(run).await,
+        "slow" => slow::run(run).await,
         _ => Err(format!("there is no row `{name}`").into()),
     }
 }
@@ -42,6 +57,6 @@ pub async fn run(name: &str, quick: bool) -> Res<Vec<Finding>> {
 fn settings(more: &str) -> String {
     format!(
         "agents.roots = [\"/\"]\n{more}\n[limits]\nsockets_per_user = 5000\n\
-         max_live_agents = 1000\n"
+         max_live_agents = 1100\n"
     )
 }

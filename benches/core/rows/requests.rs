@@ -4,13 +4,13 @@
 
 use std::time::Duration;
 
-use super::settings;
+use super::{Run, settings};
 use crate::Res;
 use crate::ceiling::Same;
 use crate::finding::{Finding, Target};
 use crate::http::{Line, get, load};
 use crate::seed;
-use crate::server::{Bare, Server, data_dir, processor};
+use crate::server::{Bare, Server, processor};
 use crate::stats::{in_turns, median, real_len};
 
 /// Kept connections of a load.
@@ -22,17 +22,17 @@ const AIM: Target = Target::AtLeast(0.6);
 const LIST: &str = "/api/agents?limit=50";
 
 /// What a request costs before its work: nothing asked, who asks, one entry of a list.
-pub async fn floor(quick: bool) -> Res<Vec<Finding>> {
-    let dir = data_dir()?;
-    seed::fill(dir.path(), 100, 2, 2).await?;
-    let server = Server::start(dir.path(), &settings("")).await?;
+pub async fn floor(run: &Run<'_>) -> Res<Vec<Finding>> {
+    let place = run.database.place()?;
+    seed::fill(&place, 100, 2, 2).await?;
+    let server = Server::start(&place, &settings("")).await?;
     let mut found = Vec::new();
     for (path, what) in [
         ("/health/live", "an answer without token and rows"),
         ("/api/auth/me", "an answer with token and one row"),
         ("/api/agents?limit=1", "a list of one of 100 sessions"),
     ] {
-        let mut finding = beside(&server, path, quick).await?.named(what);
+        let mut finding = beside(&server, path, run.quick).await?.named(what);
         finding.target = Target::None;
         found.push(finding);
     }
@@ -41,27 +41,27 @@ pub async fn floor(quick: bool) -> Res<Vec<Finding>> {
 }
 
 /// 50 of 100 sessions.
-pub async fn list(quick: bool) -> Res<Vec<Finding>> {
-    let dir = data_dir()?;
-    seed::fill(dir.path(), 100, 2, 2).await?;
-    let server = Server::start(dir.path(), &settings("")).await?;
-    let found = beside(&server, LIST, quick).await;
+pub async fn list(run: &Run<'_>) -> Res<Vec<Finding>> {
+    let place = run.database.place()?;
+    seed::fill(&place, 100, 2, 2).await?;
+    let server = Server::start(&place, &settings("")).await?;
+    let found = beside(&server, LIST, run.quick).await;
     server.stop().await?;
     Ok(vec![found?.named("list 50 of 100 sessions")])
 }
 
 /// 10 new events.
-pub async fn poll(quick: bool) -> Res<Vec<Finding>> {
-    let dir = data_dir()?;
-    let id = seed::fill(dir.path(), 100, 2, EVENTS).await?;
-    let server = Server::start(dir.path(), &settings("")).await?;
+pub async fn poll(run: &Run<'_>) -> Res<Vec<Finding>> {
+    let place = run.database.place()?;
+    let id = seed::fill(&place, 100, 2, EVENTS).await?;
+    let server = Server::start(&place, &settings("")).await?;
     let path = format!("/api/agents/{id}/events?after={}", EVENTS - 10);
     let page = server.get(&path).await?;
     let count = page.get("events").and_then(|events| events.as_array());
     if count.map(Vec::len) != Some(10) {
         return Err(format!("no page of 10 events: {page}").into());
     }
-    let found = beside(&server, &path, quick).await;
+    let found = beside(&server, &path, run.quick).await;
     server.stop().await?;
     Ok(vec![found?.named("cursor poll, 10 events of 200 bytes")])
 }
@@ -114,13 +114,13 @@ async fn loaded(address: &str, pid: u32, request: &[u8], time: Duration) -> Res<
 }
 
 /// 100,000 sessions beside 100: one client, one request at a time.
-pub async fn growth(quick: bool) -> Res<Vec<Finding>> {
-    let many = if quick { 10_000 } else { 100_000 };
-    let (small, large) = (data_dir()?, data_dir()?);
-    let few_id = seed::fill(small.path(), 100, 2, EVENTS).await?;
-    let many_id = seed::fill(large.path(), many, 2, EVENTS).await?;
-    let few = Server::start(small.path(), &settings("")).await?;
-    let full = Server::start(large.path(), &settings("")).await?;
+pub async fn growth(run: &Run<'_>) -> Res<Vec<Finding>> {
+    let many = if run.quick { 10_000 } else { 100_000 };
+    let (small, large) = (run.database.place()?, run.database.place()?);
+    let few_id = seed::fill(&small, 100, 2, EVENTS).await?;
+    let many_id = seed::fill(&large, many, 2, EVENTS).await?;
+    let few = Server::start(&small, &settings("")).await?;
+    let full = Server::start(&large, &settings("")).await?;
     let after = EVENTS - 10;
     let mut found = Vec::new();
     for (what, few_path, many_path) in [
@@ -131,13 +131,13 @@ pub async fn growth(quick: bool) -> Res<Vec<Finding>> {
             format!("/api/agents/{many_id}/events?after={after}"),
         ),
     ] {
-        let time = Duration::from_secs(if quick { 1 } else { 2 });
+        let time = Duration::from_secs(if run.quick { 1 } else { 2 });
         let (few_ask, many_ask) = (
             get(&few_path, Some(&few.token)),
             get(&many_path, Some(&full.token)),
         );
         let pair = in_turns(
-            if quick { 3 } else { 7 },
+            if run.quick { 3 } else { 7 },
             async || Ok(load(&few.address, &few_ask, 1, time).await?.p50),
             async || Ok(load(&full.address, &many_ask, 1, time).await?.p50),
         )

@@ -7,11 +7,11 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::settings;
+use super::{Run, settings};
 use crate::Res;
 use crate::finding::{Finding, Target};
 use crate::seed;
-use crate::server::{Server, data_dir, kib};
+use crate::server::{Server, kib};
 use crate::socket::Socket;
 use crate::stats::{in_turns, real_len};
 
@@ -24,11 +24,11 @@ const CALM: usize = 20;
 const LINE: &[u8] = b"{\"type\":\"agent.message\",\"event\":\"assistant_message\"";
 
 /// Peaks of the server's private memory, with and without them.
-pub async fn run(quick: bool) -> Res<Vec<Finding>> {
-    let lines = if quick { 20_000 } else { 60_000 };
-    let dir = data_dir()?;
-    seed::empty(dir.path()).await?;
-    let server = Server::start(dir.path(), &settings("")).await?;
+pub async fn run(run: &Run<'_>) -> Res<Vec<Finding>> {
+    let lines = if run.quick { 20_000 } else { 60_000 };
+    let place = run.database.place()?;
+    seed::empty(&place).await?;
+    let server = Server::start(&place, &settings("")).await?;
     let turns = json!([[{"flood": {"lines": lines, "bytes": 200}}]]);
     let id = server.player("flood", &turns).await?;
     let script = json!([[{"flood": {"lines": CALM, "bytes": 200}}, {"sleep_ms": 100}]]);
@@ -38,7 +38,7 @@ pub async fn run(quick: bool) -> Res<Vec<Finding>> {
     server.turn(&id, "warm up").await?;
     let mut gaps = 0_usize;
     let pair = in_turns(
-        if quick { 1 } else { 3 },
+        if run.quick { 1 } else { 3 },
         async || peak(&server, server.turn(&id, "alone")).await,
         async || {
             let mut stalled = Vec::new();

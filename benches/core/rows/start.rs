@@ -9,12 +9,12 @@ use std::process::Stdio;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::settings;
+use super::{Run, settings};
 use crate::Res;
 use crate::finding::{Finding, Target};
 use crate::http::{Line, post};
 use crate::seed;
-use crate::server::{PROGRAM, Server, command, data_dir};
+use crate::server::{PROGRAM, Server, command};
 use crate::socket::{Socket, has};
 use crate::stats::{in_turns, median, real_len};
 
@@ -22,14 +22,14 @@ use crate::stats::{in_turns, median, real_len};
 const CLIENTS: usize = 4;
 
 /// Agents of one round, made over HTTP, until each says that it is ready.
-pub async fn run(quick: bool) -> Res<Vec<Finding>> {
-    let agents = if quick { 12 } else { 40 };
-    let dir = data_dir()?;
-    seed::empty(dir.path()).await?;
-    let server = Server::start(dir.path(), &settings("")).await?;
+pub async fn run(run: &Run<'_>) -> Res<Vec<Finding>> {
+    let agents = if run.quick { 12 } else { 40 };
+    let place = run.database.place()?;
+    seed::empty(&place).await?;
+    let server = Server::start(&place, &settings("")).await?;
     let mut plain = Vec::new();
     let pair = in_turns(
-        if quick { 2 } else { 5 },
+        if run.quick { 2 } else { 5 },
         async || {
             plain.push(spawned(agents * 4, Path::new("/bin/true"), &[])?);
             spawned(
