@@ -20,7 +20,7 @@ pub use ws::Ws;
 /// Password of every account that the harness makes.
 pub const PASSWORD: &str = "correct horse battery";
 /// Longest wait for anything in a test.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running server with the accounts `admin`, `ada`, `bob` (members) and `eve` (viewer).
 pub struct TestApp {

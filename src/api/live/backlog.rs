@@ -110,6 +110,18 @@ impl Backlog {
         self.frames.len() > MAX_FRAMES || self.bytes > MAX_BYTES
     }
 
+    /// Whether all of these fit; pieces of messages give way to them.
+    pub(super) fn makes_room(&mut self, more: &[Frame]) -> bool {
+        let bytes: usize = more.iter().map(Frame::len).sum();
+        loop {
+            let fits = self.frames.len().saturating_add(more.len()) <= MAX_FRAMES
+                && self.bytes.saturating_add(bytes) <= MAX_BYTES;
+            if fits || !self.leave_out_piece() {
+                return fits;
+            }
+        }
+    }
+
     /// Drops the oldest piece of a message. Whether there was one.
     pub(super) fn leave_out_piece(&mut self) -> bool {
         let place = self.frames.iter().position(Frame::is_piece);
@@ -136,11 +148,6 @@ impl Backlog {
     pub(super) fn reply_is_first(&self) -> bool {
         let first = self.frames.front();
         first.is_some_and(|frame| frame.origin.is_none() && !frame.is_piece())
-    }
-
-    /// Whether nothing waits.
-    pub(super) fn is_empty(&self) -> bool {
-        self.frames.is_empty()
     }
 
     /// Whether a replay may go on.

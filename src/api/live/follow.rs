@@ -4,7 +4,7 @@
 //! carried either by its own subscription or by the one over all, and the hand-over needs a cursor.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::app::{App, Bounds};
@@ -202,6 +202,7 @@ impl<D: Dialect> Follows<D> {
             life,
             cursor: AtomicU64::new(0),
             refused: AtomicU32::new(0),
+            behind: AtomicBool::new(false),
         })
     }
 

@@ -1,6 +1,9 @@
 //! What waits to go out on one connection: bounded, shared by every producer, read by the body.
 //!
-//! Never waits for the reader: what does not fit pushes out the oldest event, which is counted.
+//! Never waits for the reader: what does not fit comes later, or pushes out the oldest event, which
+//! is counted (`outbox/room.rs`).
+
+mod room;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -9,7 +12,6 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use bytestring::ByteString;
 use futures_util::FutureExt;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
@@ -25,6 +27,7 @@ pub const OVERFLOW_GRACE: Duration = Duration::from_secs(10);
 
 pub use super::backlog::{MAX_BYTES, MAX_FRAMES};
 pub use super::frame::{Body, Next, Standing};
+pub use room::Offered;
 
 /// The outbox of one connection.
 pub struct Outbox {
@@ -96,12 +99,6 @@ impl Outbox {
     /// Puts a frame behind the others. `false`: the connection is over or about to close.
     pub fn push(&self, body: impl Into<Body>, origin: Option<Origin>) -> bool {
         self.put([Frame::new(body.into(), origin, false)])
-    }
-
-    /// Puts many frames of events behind the others, in order and at once.
-    pub fn push_all(&self, frames: Vec<(ByteString, Origin)>) -> bool {
-        let frames = frames.into_iter();
-        self.put(frames.map(|(text, origin)| Frame::new(text.into(), Some(origin), false)))
     }
 
     /// The same for a frame that is never pushed out. Whoever brings it waits for room first.
@@ -262,24 +259,6 @@ impl Outbox {
         !matches!(self.standing(), Standing::Open(_))
     }
 
-    /// Waits until a ring's worth of frames fits. `false`: the connection is over.
-    pub async fn wait_room(&self) -> bool {
-        loop {
-            let mut notified = std::pin::pin!(self.room.notified());
-            notified.as_mut().enable();
-            {
-                let inner = self.lock();
-                if inner.ends() {
-                    return false;
-                }
-                if inner.waiting.has_room() {
-                    return true;
-                }
-            }
-            notified.await;
-        }
-    }
-
     fn change(&self, change: impl FnOnce(&mut Inner)) {
         let mut inner = self.lock();
         change(&mut inner);
@@ -334,7 +313,7 @@ impl Inner {
             return Some(Next::Gap(gap));
         }
         let frame = self.waiting.pop();
-        if self.waiting.is_empty() {
+        if self.waiting.has_room() {
             self.behind_since = None;
         }
         match (frame, self.farewell) {

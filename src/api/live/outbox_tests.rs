@@ -7,6 +7,7 @@ use bytestring::ByteString;
 use proptest::prelude::*;
 use uuid::Uuid;
 
+use super::room::PATIENCE;
 use super::*;
 use crate::app::Rendered;
 use crate::domain::{EventKind, SessionId, UserId};
@@ -251,7 +252,7 @@ fn gaps_of_very_many_agents_become_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn being_behind_is_remembered_until_the_reader_has_all() {
+async fn being_behind_is_remembered_until_there_is_room() {
     let outbox = Outbox::new();
     for seq in 1..=257 {
         event(&outbox, 1, seq, 1);
@@ -261,8 +262,68 @@ async fn being_behind_is_remembered_until_the_reader_has_all() {
     tokio::time::advance(Duration::from_secs(3)).await;
     event(&outbox, 1, 258, 1);
     assert_eq!(outbox.standing(), Standing::Open(Some(since)));
-    while take(&outbox).is_some() {}
+    // Its gap is the first of these.
+    for _ in 0..200 {
+        take(&outbox);
+    }
+    assert_eq!(outbox.standing(), Standing::Open(Some(since)));
+    take(&outbox);
     assert_eq!(outbox.standing(), Standing::Open(None));
+}
+
+fn commit(seqs: std::ops::RangeInclusive<u64>) -> Vec<(ByteString, Origin)> {
+    let origin = |seq| Origin {
+        agent: agent(1),
+        seq,
+        pos: seq * 10,
+    };
+    seqs.map(|seq| (ByteString::from(format!("1 {seq} x")), origin(seq)))
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_does_not_fit_is_no_gap_for_a_reader_that_reads() {
+    let outbox = Outbox::new();
+    let mut reader = Reader::default();
+    assert_eq!(outbox.offer(commit(1..=200)), Offered::Taken);
+    // Pieces of messages give way to it.
+    outbox.speak(&piece(2, 0, 4));
+    assert_eq!(outbox.offer(commit(201..=256)), Offered::Taken);
+    let since = Instant::now();
+    assert_eq!(outbox.offer(commit(257..=900)), Offered::Later);
+    assert_eq!(outbox.standing(), Standing::Open(Some(since)));
+    // Whoever brings it pages on.
+    for seq in 257..=900 {
+        tokio::time::advance(Duration::from_millis(20)).await;
+        while let Some(next) = take(&outbox) {
+            reader.read(next);
+        }
+        assert!(outbox.wait_room_briefly().await);
+        assert!(event(&outbox, 1, seq, 1));
+    }
+    while let Some(next) = take(&outbox) {
+        reader.read(next);
+    }
+    assert_eq!(reader.known[&1], 900);
+    assert_eq!(outbox.standing(), Standing::Open(None));
+    outbox.finish();
+    assert_eq!(outbox.offer(commit(901..=901)), Offered::Over);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_it_full_loses_the_oldest_and_is_told() {
+    let outbox = Outbox::new();
+    assert_eq!(outbox.offer(commit(1..=256)), Offered::Taken);
+    assert_eq!(outbox.offer(commit(257..=257)), Offered::Later);
+    let since = Instant::now();
+    assert!(outbox.wait_room_briefly().await);
+    assert_eq!(since.elapsed(), PATIENCE);
+    assert_eq!(outbox.offer(commit(257..=300)), Offered::Taken);
+    let Some(Next::Gap(gap)) = take(&outbox) else {
+        panic!("no gap");
+    };
+    assert_eq!((gap.first, gap.last, gap.dropped), (1, 44, 44));
+    assert_eq!(outbox.standing(), Standing::Open(Some(since)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,7 +14,7 @@ const SETTINGS: &str = "[agents]\nstop_grace = \"1s\"\ninterrupt_grace = \"300ms
 
 /// Asks until there is an answer, for as long as a panic may be felt.
 pub async fn answer<T>(ask: impl AsyncFn() -> Result<T, String>) -> T {
-    answer_within(Duration::from_secs(30), ask).await
+    answer_within(LONG, ask).await
 }
 
 /// Sets these points in a running server, `name=action` each, and no others.
@@ -228,6 +228,18 @@ impl House {
         self.app.log().contains(&format!("failpoint {point} panic"))
     }
 
+    /// Whether it comes to that shortly.
+    pub async fn said_soon(&self, point: &str) -> bool {
+        let end = Instant::now() + Duration::from_secs(1);
+        while !self.said(point) {
+            if Instant::now() >= end {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        true
+    }
+
     /// Waits until it does.
     pub async fn says(&self, point: &str) {
         self.app.told(&format!("failpoint {point} panic")).await;
@@ -260,15 +272,19 @@ impl House {
         .await;
     }
 
-    /// Waits until the supervisor's log tells of a later generation.
+    /// Waits until the supervisor's log tells of a later generation, or of a first one of a subtree
+    /// that was put to sleep and woken behind the strike.
     pub async fn rose(&self, strike: &Strike) {
         answer(async || {
             let path = format!("/api/supervisor/events?after={}&limit=1000", strike.id);
             let page = self.admin.get(&path).await.ok(200);
+            let parent = strike.path.rsplit_once('/').unwrap().0;
+            let mut anew = false;
             let rose = page["events"].as_array().unwrap().iter().any(|line| {
+                anew |= line["path"] == *parent && line["event"] == "ended";
                 line["path"] == *strike.path
                     && line["event"] == "child_started"
-                    && line["generation"].as_u64() > Some(strike.generation)
+                    && (anew || line["generation"].as_u64() > Some(strike.generation))
             });
             rose.then_some(())
                 .ok_or_else(|| format!("{strike:?}: {page}"))
