@@ -25,8 +25,9 @@ async fn readers_that_do_not_read_cost_little_and_are_cut() {
     let (ada, admin) = (app.sign_in("ada").await, app.sign_in("admin").await);
     let id = ada.agent(&flood(&app, 60_000, 200)).await;
     // The same flood with nobody watching shows what the flood itself takes; the second one,
-    // because the first also grows what stays.
+    // because the first also grows what stays, and the first reader what the database keeps at hand.
     ada.turn_long(&id).await;
+    ada.history(&id).await;
     let alone = peak(&app, ada.turn_long(&id)).await;
 
     const SOCKETS: usize = 8;

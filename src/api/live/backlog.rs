@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::frame::{Body, Next};
 use super::gaps::Origin;
 use crate::app::Piece;
+use crate::domain::SessionId;
 
 /// Most frames that wait (decisions.md 5).
 pub const MAX_FRAMES: usize = 256;
@@ -136,6 +137,14 @@ impl Backlog {
         let reply = || self.frames.iter().position(|frame| !frame.kept);
         let frame = self.remove(event.or_else(reply)?)?;
         Some(frame.origin)
+    }
+
+    /// Drops the oldest event of an agent, or of any.
+    pub(super) fn drop_event(&mut self, agent: Option<SessionId>) -> Option<Origin> {
+        let of = |origin: &Origin| agent.is_none_or(|agent| agent == origin.agent);
+        let mut frames = self.frames.iter();
+        let place = frames.position(|frame| frame.origin.as_ref().is_some_and(of))?;
+        self.remove(place)?.origin
     }
 
     fn remove(&mut self, place: usize) -> Option<Frame> {

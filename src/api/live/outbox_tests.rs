@@ -298,7 +298,7 @@ async fn a_commit_that_does_not_fit_is_no_gap_for_a_reader_that_reads() {
         while let Some(next) = take(&outbox) {
             reader.read(next);
         }
-        assert!(outbox.wait_room_briefly().await);
+        assert_eq!(outbox.wait_room_briefly().await, Some(true));
         assert!(event(&outbox, 1, seq, 1));
     }
     while let Some(next) = take(&outbox) {
@@ -306,8 +306,17 @@ async fn a_commit_that_does_not_fit_is_no_gap_for_a_reader_that_reads() {
     }
     assert_eq!(reader.known[&1], 900);
     assert_eq!(outbox.standing(), Standing::Open(None));
+    // It stops reading in the middle of its way.
+    for seq in 901..=957 {
+        assert!(event(&outbox, 1, seq, 1));
+    }
+    let since = Instant::now();
+    assert_eq!(outbox.wait_room_briefly().await, None);
+    assert_eq!(since.elapsed(), PATIENCE);
+    assert_eq!(outbox.standing(), Standing::Open(Some(since)));
     outbox.finish();
-    assert_eq!(outbox.offer(commit(901..=901)), Offered::Over);
+    assert_eq!(outbox.wait_room_briefly().await, Some(false));
+    assert_eq!(outbox.offer(commit(958..=958)), Offered::Over);
 }
 
 #[tokio::test(start_paused = true)]
@@ -316,14 +325,28 @@ async fn who_leaves_it_full_loses_the_oldest_and_is_told() {
     assert_eq!(outbox.offer(commit(1..=256)), Offered::Taken);
     assert_eq!(outbox.offer(commit(257..=257)), Offered::Later);
     let since = Instant::now();
-    assert!(outbox.wait_room_briefly().await);
+    assert_eq!(outbox.wait_room_briefly().await, None);
     assert_eq!(since.elapsed(), PATIENCE);
-    assert_eq!(outbox.offer(commit(257..=300)), Offered::Taken);
+    assert!(event(&outbox, 2, 1, 1));
+    // What was never put there joins what waits in front of it; another agent's stays.
+    outbox.skip(Some(agent(1)), 257..=1_000);
+    outbox.skip(Some(agent(1)), 1_001..=1_000);
+    assert_eq!(outbox.offer(commit(1_001..=1_300)), Offered::Taken);
+    assert_eq!(outbox.standing(), Standing::Open(Some(since)));
+    let mut reader = Reader::default();
+    while let Some(next) = take(&outbox) {
+        reader.read(next);
+    }
+    assert_eq!((reader.known[&1], reader.known[&2]), (1_300, 1));
+    assert_eq!(outbox.standing(), Standing::Open(None));
+    outbox.skip(None, 5..=9);
     let Some(Next::Gap(gap)) = take(&outbox) else {
         panic!("no gap");
     };
-    assert_eq!((gap.first, gap.last, gap.dropped), (1, 44, 44));
-    assert_eq!(outbox.standing(), Standing::Open(Some(since)));
+    assert_eq!(
+        (gap.agent, gap.first, gap.last, gap.dropped),
+        (None, 5, 9, 5)
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::cluster::{Cluster, End};
 use crate::app::{Caller, TestApp, answer};
-use crate::survive::{answer_within, beyond, ended_once, lines, player, settled, whole};
+use crate::survive::{answer_within, beyond, ended_once, lines, player, settled, with_ends};
 
 const LINES: u64 = 60_000;
 /// Within this time after PostgreSQL is back, so is everything.
@@ -36,7 +36,7 @@ async fn a_restart_under_a_flood_loses_and_doubles_nothing() {
         let done = settled(&ada.patient(), &id, task).await;
         assert_eq!(done["state"], "completed", "{done}");
     }
-    let history = whole(&ada, &id).await;
+    let history = with_ends(&ada, &id, &tasks).await;
     assert_eq!(lines(&history), (1..=LINES).collect::<Vec<_>>());
     ended_once(&history, &tasks);
     assert_eq!(

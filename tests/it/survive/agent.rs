@@ -41,8 +41,9 @@ async fn a_killed_agent_is_restarted_and_its_task_is_not_sent_again() {
     let after = agent(&ada, &id).await;
     assert_ne!(after["pid"], before["pid"]);
     assert_eq!(after["incarnation"], 2);
-    let history = whole(&ada, &id).await;
-    ended_once(&history, &[first.clone(), second]);
+    let tasks = [first.clone(), second];
+    let history = with_ends(&ada, &id, &tasks).await;
+    ended_once(&history, &tasks);
     assert_eq!(count(&history, "turn_started", &first), 1);
     let exit = history
         .iter()
@@ -73,7 +74,7 @@ async fn five_short_lives_are_a_crash_loop_that_a_message_ends() {
     let done = settled(&ada, &id, &last).await;
     assert_eq!(done["state"], "completed", "{done}");
     tasks.push(last);
-    ended_once(&whole(&ada, &id).await, &tasks);
+    ended_once(&with_ends(&ada, &id, &tasks).await, &tasks);
 }
 
 #[tokio::test]
@@ -109,5 +110,6 @@ async fn a_killed_shell_is_fresh_at_the_next_message() {
     let next = ada.turn(&id, "echo \"[$MINE]\"").await;
     assert_eq!(next["text"].as_str().map(str::trim), Some("[]"), "{next}");
     assert_ne!(agent(&ada, &id).await["pid"], busy["pid"]);
-    ended_once(&whole(&ada, &id).await, &[task]);
+    let tasks = [task];
+    ended_once(&with_ends(&ada, &id, &tasks).await, &tasks);
 }

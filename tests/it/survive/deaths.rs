@@ -255,7 +255,7 @@ async fn a_turn_ends_at_its_deadline_and_what_waits_goes_on() {
     died(&app, &ada, &id, ("limit", line)).await;
     let now = agent(&ada, &id).await;
     assert_eq!(now["incarnation"], 2, "the first one listened: {now}");
-    ended_once(&whole(&ada, &id).await, &tasks);
+    ended_once(&with_ends(&ada, &id, &tasks).await, &tasks);
 }
 
 #[tokio::test]

@@ -68,7 +68,8 @@ async fn a_question_behind_an_interrupt_harms_nobody() {
     let done = settled(&ada, &id, &task).await;
     assert_eq!(done["state"], "stopped", "{done}");
     assert_eq!(ada.turn(&id, "more").await["state"], "completed");
-    ended_once(&whole(&ada, &id).await, &[task]);
+    let tasks = [task];
+    ended_once(&with_ends(&ada, &id, &tasks).await, &tasks);
 }
 
 #[tokio::test]
@@ -190,7 +191,8 @@ async fn sessions_are_read_on_after_the_journal_has_panicked() {
     let done = settled(&ada, &id, &task).await;
     assert_eq!(done["state"], "completed", "{done}");
     assert_eq!(agent(&ada, &id).await["pid"], before["pid"]);
-    let history = whole(&ada, &id).await;
+    let tasks = [task];
+    let history = with_ends(&ada, &id, &tasks).await;
     assert_eq!(lines(&history), (1..=40_000).collect::<Vec<_>>());
-    ended_once(&history, &[task]);
+    ended_once(&history, &tasks);
 }

@@ -37,14 +37,15 @@ async fn a_lost_keeper_takes_its_tree_along_and_keeps_what_it_logged() {
     );
     let next = ada.turn(&id, "still there").await;
     assert_eq!(next["state"], "completed", "{next}");
-    let history = whole(&ada, &id).await;
+    let tasks = [lost];
+    let history = with_ends(&ada, &id, &tasks).await;
     assert_eq!(lines(&history), (1..=3_000).collect::<Vec<_>>());
     let exit = history
         .iter()
         .find(|event| event["type"] == "exit")
         .unwrap();
     assert_eq!(exit["data"]["reason"], "keeper_lost", "{exit}");
-    ended_once(&history, &[lost]);
+    ended_once(&history, &tasks);
 }
 
 #[tokio::test]

@@ -160,6 +160,21 @@ pub async fn whole(who: &Caller, id: &str) -> Vec<Value> {
     all
 }
 
+/// The same, once it tells the end of these tasks: rows may be read a moment before the feed shows
+/// what was committed with them.
+pub async fn with_ends(who: &Caller, id: &str, tasks: &[String]) -> Vec<Value> {
+    answer(async || {
+        let history = whole(who, id).await;
+        let open = tasks
+            .iter()
+            .find(|task| count(&history, "turn_ended", task) == 0);
+        open.map_or(Ok(history.clone()), |task| {
+            Err(format!("without the end of {task}"))
+        })
+    })
+    .await
+}
+
 /// The numbers of the flood's lines in a history, in the order in which they came.
 pub fn lines(history: &[Value]) -> Vec<u64> {
     history

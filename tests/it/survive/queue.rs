@@ -129,7 +129,7 @@ async fn check(who: &Caller, id: &str, tasks: &[String], point: (&str, u32)) {
         .await
         .ok(200);
     assert_eq!(list["total"], 3, "{point:?}: {list}");
-    let history = whole(who, id).await;
+    let history = with_ends(who, id, tasks).await;
     ended_once(&history, tasks);
     let said = |event: &&Value| event["type"] == "user_message";
     let mut prompts: Vec<&str> = history

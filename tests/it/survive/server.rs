@@ -33,9 +33,10 @@ pub async fn flood_without_a_server(mut app: TestApp) {
         (&after["pid"], &after["incarnation"]),
         (&before["pid"], &before["incarnation"])
     );
-    let history = whole(&ada, &id).await;
+    let tasks = [task];
+    let history = with_ends(&ada, &id, &tasks).await;
     assert_eq!(lines(&history), (1..=LINES).collect::<Vec<_>>());
-    ended_once(&history, &[task]);
+    ended_once(&history, &tasks);
 }
 
 #[tokio::test]
@@ -77,7 +78,8 @@ async fn a_shell_command_goes_on_without_a_server() {
         printed.len(),
         text.len()
     );
-    ended_once(&whole(&ada, &id).await, &[task]);
+    let tasks = [task];
+    ended_once(&with_ends(&ada, &id, &tasks).await, &tasks);
     let next = ada.turn(&id, "echo still $((40 + 2))").await;
     assert_eq!(
         next["text"].as_str().map(str::trim),

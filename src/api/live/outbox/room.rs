@@ -1,8 +1,9 @@
 //! Room in an outbox: what a publisher's events do when they do not fit, and how a replay waits.
 //!
 //! Never a gap for a reader that reads: it pages on from its cursor until it is level again. Only
-//! who leaves the outbox full for a while loses the oldest events.
+//! who leaves the outbox full for a while loses events, and is told.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytestring::ByteString;
@@ -10,7 +11,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::super::backlog::Frame;
 use super::super::gaps::Origin;
-use super::{Inner, Outbox};
+use super::{Inner, Outbox, wake};
+use crate::domain::SessionId;
 
 /// How long an outbox may stay full before its reader counts as slow and events are pushed out.
 /// Well below the grace after which it is closed.
@@ -40,12 +42,8 @@ impl Outbox {
                 return Offered::Over;
             }
             if !inner.waiting.makes_room(&frames) && !inner.is_slow() {
-                let newly = inner.behind_since.is_none();
-                inner.behind_since.get_or_insert_with(Instant::now);
                 drop(inner);
-                if newly {
-                    self.changed.notify_one();
-                }
+                self.full_since();
                 return Offered::Later;
             }
         }
@@ -73,16 +71,43 @@ impl Outbox {
         }
     }
 
-    /// The same for a reader that was live and pages on: not for longer than its reader may leave
-    /// the outbox full. What is put then pushes out what is oldest.
-    pub async fn wait_room_briefly(&self) -> bool {
-        let behind_since = self.lock().behind_since;
-        let Some(since) = behind_since else {
-            return self.wait_room().await;
-        };
-        timeout_at(since + PATIENCE, self.wait_room())
-            .await
-            .unwrap_or_else(|_full| !self.standing_over())
+    /// The same for a reader that was live and pages on, which may not leave the outbox full for
+    /// long. `None`: it did.
+    pub async fn wait_room_briefly(&self) -> Option<bool> {
+        if self.lock().waiting.has_room() {
+            return Some(!self.standing_over());
+        }
+        let end = self.full_since() + PATIENCE;
+        let room = timeout_at(end, self.wait_room()).await;
+        room.ok().or_else(|| self.standing_over().then_some(false))
+    }
+
+    /// Leaves out what a reader that leaves the outbox full has not been given yet: these numbers,
+    /// and the events that wait in front of them. `agent`: seq of this one, otherwise pos of all.
+    pub fn skip(&self, agent: Option<SessionId>, numbers: RangeInclusive<u64>) {
+        let mut inner = self.lock();
+        if inner.ends() {
+            return;
+        }
+        while let Some(origin) = inner.waiting.drop_event(agent) {
+            inner.lost.add(origin);
+        }
+        inner.lost.skip(agent, numbers);
+        let waker = inner.waker.take();
+        drop(inner);
+        wake(waker);
+    }
+
+    /// Since when it is full; from now on, when it was not.
+    fn full_since(&self) -> Instant {
+        let mut inner = self.lock();
+        let before = inner.behind_since;
+        let since = *inner.behind_since.get_or_insert_with(Instant::now);
+        drop(inner);
+        if before.is_none() {
+            self.changed.notify_one();
+        }
+        since
     }
 }
 

@@ -126,7 +126,8 @@ async fn a_prompt_that_was_taken_before_the_panic_is_not_taken_again() {
     house.ends(id, &task, "completed").await;
     let all = house.get(&format!("/api/agents/{id}/tasks")).await;
     assert_eq!(all["total"], 1, "{all}");
-    ended_once(&whole(&house.ada, id).await, &[task]);
+    let tasks = [task];
+    ended_once(&with_ends(&house.ada, id, &tasks).await, &tasks);
 }
 
 #[tokio::test]

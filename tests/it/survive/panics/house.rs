@@ -323,8 +323,8 @@ impl House {
     /// Every prompt ended once, and no number is missing or there twice.
     pub async fn close(&self, pair: &Pair) {
         for id in [&pair.player, &pair.shell] {
-            let history = whole(&self.ada, id).await;
             let own = pair.of(id);
+            let history = with_ends(&self.ada, id, &own).await;
             ended_once(&history, &own);
             let all = self.get(&format!("/api/agents/{id}/tasks?limit=1")).await;
             assert_eq!(all["total"], own.len(), "more tasks than were sent");
