@@ -23,7 +23,7 @@ use super::context::{Readers, Shared};
 use super::facade::Attach;
 use super::hub::Hub;
 use super::journal::{Append, Committed, Journal};
-use super::published::{Published, Sink, offer, offer_all, speak};
+use super::published::{Published, Sink, offer_all, speak};
 use super::redaction;
 use super::ring::{RING_EVENTS, Ring};
 use super::streams::Streams;
@@ -329,12 +329,11 @@ impl Handler<Follow> for Feed {
         let Some(missed) = ring.after(follow.after.min(latest)) else {
             return Ok(Attach::Behind);
         };
-        for event in missed {
-            if !offer(&follow.sink, event) {
-                return Ok(Attach::Live { latest });
-            }
-        }
+        let missed: Vec<_> = missed.cloned().collect();
         drop(ring);
+        if !missed.is_empty() && !offer_all(&follow.sink, &missed) {
+            return Ok(Attach::Live { latest });
+        }
         if self
             .streams
             .so_far()

@@ -16,7 +16,7 @@ use crate::supervision::{Exit, Lifeline, Stop};
 
 use super::context::Shared;
 use super::facade::Attach;
-use super::published::{Published, Sink, offer, offer_all, speak};
+use super::published::{Published, Sink, offer_all, speak};
 use super::streams::{Piece, Speaker, Streams};
 
 /// Events that a reader may be behind and still be replayed from memory.
@@ -154,16 +154,13 @@ impl Handler<Follow> for Hub {
         if follow.after < self.floor {
             return Ok(Attach::Behind);
         }
-        let missed = self
-            .recent
-            .iter()
-            .filter(|event| event.event.pos > follow.after);
-        for event in missed {
-            if !offer(&follow.sink, event) {
-                return Ok(Attach::Live {
-                    latest: self.latest,
-                });
-            }
+        let recent = self.recent.iter();
+        let missed = recent.filter(|event| event.event.pos > follow.after);
+        let missed: Vec<_> = missed.cloned().collect();
+        if !missed.is_empty() && !offer_all(&follow.sink, &missed) {
+            return Ok(Attach::Live {
+                latest: self.latest,
+            });
         }
         if self
             .streams

@@ -75,12 +75,7 @@ pub trait Sink: Send + Sync {
     fn broken(&self);
 }
 
-/// Pushes an event to one of many readers: a panic over it ends that one alone.
-pub(super) fn offer(sink: &Arc<dyn Sink>, event: &Arc<Published>) -> bool {
-    alone(sink, || sink.push(event))
-}
-
-/// The same with all events of a commit.
+/// Pushes the events of a commit to one of many readers: a panic over them ends that one alone.
 pub(super) fn offer_all(sink: &Arc<dyn Sink>, events: &[Arc<Published>]) -> bool {
     alone(sink, || sink.push_all(events))
 }

@@ -1,4 +1,4 @@
-//! Readers of `/ws` that do not read: bounded, told of their gap, closed, cut.
+//! Readers of `/ws` that do not read: bounded, level again when they come back, closed, cut.
 
 use std::time::{Duration, Instant};
 
@@ -86,7 +86,7 @@ async fn settled(app: &TestApp, ada: &Caller, id: &str, lines: u64) {
 }
 
 #[tokio::test]
-async fn a_reader_that_comes_back_hears_exactly_what_it_missed() {
+async fn a_reader_that_comes_back_in_time_misses_nothing() {
     let app = TestApp::start().await;
     let ada = app.sign_in("ada").await;
     let id = ada.agent(&flood(&app, 40_000, 200)).await;
@@ -102,36 +102,16 @@ async fn a_reader_that_comes_back_hears_exactly_what_it_missed() {
     .ok(202);
     // Not reading while the flood runs, for less than the grace.
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let (mut seq, mut gaps, mut missed) = (from, 0, 0);
+    let mut seq = from;
     loop {
         let frame = ws.next().await;
-        if frame["type"] == "gap" {
-            assert_eq!(frame["agentId"], *id);
-            assert_eq!(frame["after"], seq, "{frame}");
-            let next = frame["oldestSeq"].as_u64().unwrap();
-            assert_eq!(frame["dropped"], next - seq - 1, "{frame}");
-            missed += next - seq - 1;
-            seq = next - 1;
-            gaps += 1;
-        } else {
-            seq += 1;
-            assert_eq!(frame["seq"], seq, "{frame}");
-            if frame["event"] == "turn_ended" {
-                break;
-            }
+        seq += 1;
+        assert_eq!(frame["seq"], seq, "{frame}");
+        if frame["event"] == "turn_ended" {
+            break;
         }
     }
-    println!("{gaps} gap frames for {missed} events");
-    assert!(
-        gaps > 0,
-        "the reader was never behind: the flood is too small"
-    );
-    // The promise: what was missed can be read again.
-    let page = ada
-        .get(&format!("/api/agents/{id}/events?after={from}&limit=5"))
-        .await
-        .ok(200);
-    assert_eq!(page["events"][0]["seq"], from + 1);
+    assert!(seq > from + 40_000);
 }
 
 #[tokio::test]

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use super::frame::{Body, Next};
 use super::gaps::Origin;
 use crate::app::Piece;
-use crate::domain::SessionId;
 
 /// Most frames that wait (decisions.md 5).
 pub const MAX_FRAMES: usize = 256;
@@ -111,16 +110,24 @@ impl Backlog {
         self.frames.len() > MAX_FRAMES || self.bytes > MAX_BYTES
     }
 
-    /// Whether all of these fit; pieces of messages give way to them.
+    /// Whether all of these fit; pieces of messages give way when that makes them fit.
     pub(super) fn makes_room(&mut self, more: &[Frame]) -> bool {
-        let bytes: usize = more.iter().map(Frame::len).sum();
-        loop {
-            let fits = self.frames.len().saturating_add(more.len()) <= MAX_FRAMES
-                && self.bytes.saturating_add(bytes) <= MAX_BYTES;
-            if fits || !self.leave_out_piece() {
-                return fits;
+        let own: usize = more.iter().map(Frame::len).sum();
+        let stays = self.frames.iter().filter(|frame| !frame.is_piece());
+        let (count, bytes) = stays.fold((more.len(), own), |(count, bytes), frame| {
+            (count.saturating_add(1), bytes.saturating_add(frame.len()))
+        });
+        if count > MAX_FRAMES || bytes > MAX_BYTES {
+            return false;
+        }
+        while self.frames.len().saturating_add(more.len()) > MAX_FRAMES
+            || self.bytes.saturating_add(own) > MAX_BYTES
+        {
+            if !self.leave_out_piece() {
+                return false;
             }
         }
+        true
     }
 
     /// Drops the oldest piece of a message. Whether there was one.
@@ -137,14 +144,6 @@ impl Backlog {
         let reply = || self.frames.iter().position(|frame| !frame.kept);
         let frame = self.remove(event.or_else(reply)?)?;
         Some(frame.origin)
-    }
-
-    /// Drops the oldest event of an agent, or of any.
-    pub(super) fn drop_event(&mut self, agent: Option<SessionId>) -> Option<Origin> {
-        let of = |origin: &Origin| agent.is_none_or(|agent| agent == origin.agent);
-        let mut frames = self.frames.iter();
-        let place = frames.position(|frame| frame.origin.as_ref().is_some_and(of))?;
-        self.remove(place)?.origin
     }
 
     fn remove(&mut self, place: usize) -> Option<Frame> {

@@ -3,7 +3,6 @@
 //! Never grows with the number of agents: beyond a bound their gaps become one of the stream.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 
 use crate::domain::SessionId;
 
@@ -39,8 +38,7 @@ pub struct Gap {
     pub first: u64,
     /// Last missing number.
     pub last: u64,
-    /// How many frames were left out; of numbers that were skipped, or that retention removed: at
-    /// most so many.
+    /// How many frames were left out; of places that retention removed: at most so many.
     pub dropped: u64,
     /// Why.
     pub reason: Reason,
@@ -93,32 +91,6 @@ impl Lost {
             dropped: 1,
             reason: Reason::Slow,
         });
-    }
-
-    /// Adds numbers that were never put into the outbox: seq of an agent, or pos of all.
-    pub(super) fn skip(&mut self, agent: Option<SessionId>, numbers: RangeInclusive<u64>) {
-        let (first, last) = numbers.into_inner();
-        if first > last {
-            return;
-        }
-        let dropped = last.saturating_sub(first).saturating_add(1);
-        let all = Gap {
-            agent,
-            first,
-            last,
-            dropped,
-            reason: Reason::Slow,
-        };
-        let known = match agent {
-            Some(agent) => self
-                .by_agent
-                .entry(agent)
-                .or_insert(Gap { dropped: 0, ..all }),
-            None => self.many.get_or_insert(Gap { dropped: 0, ..all }),
-        };
-        known.first = known.first.min(first);
-        known.last = known.last.max(last);
-        known.dropped = known.dropped.saturating_add(dropped);
     }
 
     pub(super) fn take(&mut self) -> Option<Gap> {

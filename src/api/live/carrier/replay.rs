@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::app::{Attach, Published, Sink};
 use crate::crash;
-use crate::domain::{After, Error, Result, Session, SessionId};
+use crate::domain::{Error, Result, Session, SessionId};
 
 use super::super::dialect::Dialect;
 use super::super::gaps::{Gap, Reason};
@@ -42,17 +42,6 @@ fn parts(events: &[Arc<Published>]) -> Vec<&[Arc<Published>]> {
     }
 }
 
-/// Whether the next frame may go out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Room {
-    /// It may.
-    Free,
-    /// It may not: a reader that was live leaves the outbox full.
-    Full,
-    /// There is nobody to send to any more.
-    Over,
-}
-
 impl<D: Dialect> Carrier<D> {
     /// Waits while the publisher pushes. `true`: it went away, follow again from the cursor.
     async fn lost_publisher(&self) -> bool {
@@ -70,38 +59,23 @@ impl<D: Dialect> Carrier<D> {
         }
     }
 
-    /// Waits until a page fits.
-    async fn room(&self) -> Room {
+    /// Waits until a page fits; `false` when there is nobody to send to any more.
+    async fn room(&self) -> bool {
         let outbox = &self.follows.outbox;
         let room = match self.behind.load(Ordering::Acquire) {
-            true => outbox.wait_room_briefly().await,
-            false => Some(outbox.wait_room().await),
+            true => self.alive() && outbox.wait_room_behind().await,
+            false => self.alive() && outbox.wait_room().await,
         };
-        match room {
-            None => Room::Full,
-            Some(true) if self.alive() => Room::Free,
-            Some(_) => Room::Over,
-        }
+        room && self.alive()
     }
 
-    /// Sends a page; anything but `Free` came before its end.
-    async fn send(&self, events: &[Arc<Published>]) -> Room {
+    async fn send(&self, events: &[Arc<Published>]) -> bool {
         for event in events {
-            match self.room().await {
-                Room::Free if self.push(event) => {}
-                Room::Free | Room::Over => return Room::Over,
-                Room::Full => return Room::Full,
+            if !self.room().await || !self.push(event) {
+                return false;
             }
         }
-        Room::Free
-    }
-
-    /// Leaves out everything that it was not given, up to this number, and goes on there.
-    fn skip(&self, number: u64, latest: u64) -> u64 {
-        let last = self.cursor.load(Ordering::Acquire).max(number);
-        let first = last.saturating_add(1);
-        self.follows.outbox.skip(self.agent, first..=latest);
-        latest.max(last)
+        true
     }
 
     /// What comes of going live behind this number: the number to page on from, some time later.
@@ -147,7 +121,7 @@ impl<D: Dialect> Carrier<D> {
 
     /// A page of the replay that a connection to one agent opens with, in one frame where the
     /// dialect has one for it.
-    async fn replay(&self, events: &[Arc<Published>], opening: &mut bool) -> Room {
+    async fn replay(&self, events: &[Arc<Published>], opening: &mut bool) -> bool {
         if !std::mem::take(opening) {
             return self.send(events).await;
         }
@@ -156,16 +130,14 @@ impl<D: Dialect> Carrier<D> {
             let Some(frame) = self.follows.dialect.replay(part) else {
                 return self.send(events).await;
             };
-            match self.room().await {
-                Room::Free if self.follows.outbox.push_kept(frame) => {}
-                Room::Free | Room::Over => return Room::Over,
-                Room::Full => return Room::Full,
+            if !self.room().await || !self.follows.outbox.push_kept(frame) {
+                return false;
             }
             if let Some(last) = part.last() {
                 self.cursor.fetch_max(last.event.seq, Ordering::AcqRel);
             }
         }
-        Room::Free
+        true
     }
 
     /// Tells of numbers that retention removed: seq of an agent, pos of a stream over many.
@@ -182,8 +154,7 @@ impl<D: Dialect> Carrier<D> {
     }
 }
 
-/// Pages until the ring takes over; each frame waits for room, so a replay never overflows. A reader
-/// that was live before and leaves the outbox full goes on at the end.
+/// Pages until the ring takes over; each frame waits for room, so a replay never overflows.
 pub(in super::super) async fn replay_agent<D: Dialect>(
     carrier: Arc<Carrier<D>>,
     session: Session,
@@ -193,36 +164,24 @@ pub(in super::super) async fn replay_agent<D: Dialect>(
     let mut opening = true;
     loop {
         crash::point("socket.replay_agent");
-        let room = carrier.room().await;
-        if room == Room::Full {
-            match app.bounds(&session, After::Latest).await {
-                Ok(bounds) => seq = carrier.skip(seq, bounds.latest),
-                Err(error) if carrier.try_again(&error).await => continue,
-                Err(error) => return carrier.fail(&error),
-            }
-        } else {
-            let page = match app.after(&session, seq, PAGE).await {
-                Ok(page) => page,
-                Err(error) if carrier.try_again(&error).await => continue,
-                Err(error) => return carrier.fail(&error),
-            };
-            if let Some(gap) = page.gap {
-                carrier.tell_removed(Some(session.id), (gap.from, gap.to));
-            }
-            match carrier.replay(&page.events, &mut opening).await {
-                Room::Free => seq = page.next.max(seq),
-                Room::Full => continue,
-                Room::Over => return,
-            }
-            if page.more {
-                continue;
-            }
-            opening = false;
-            match carrier.room().await {
-                Room::Free => {}
-                Room::Full => continue,
-                Room::Over => return,
-            }
+        let page = match app.after(&session, seq, PAGE).await {
+            Ok(page) => page,
+            Err(error) if carrier.try_again(&error).await => continue,
+            Err(error) => return carrier.fail(&error),
+        };
+        if let Some(gap) = page.gap {
+            carrier.tell_removed(Some(session.id), (gap.from, gap.to));
+        }
+        if !carrier.replay(&page.events, &mut opening).await {
+            return;
+        }
+        seq = page.next.max(seq);
+        if page.more {
+            continue;
+        }
+        opening = false;
+        if !carrier.room().await {
+            return;
         }
         carrier.cursor.fetch_max(seq, Ordering::AcqRel);
         let sink: Arc<dyn Sink> = carrier.clone();
@@ -245,10 +204,7 @@ pub(in super::super) async fn replay_all<D: Dialect>(carrier: Arc<Carrier<D>>, m
     loop {
         crash::point("socket.replay_all");
         let latest = app.latest_pos();
-        let room = carrier.room().await;
-        if room == Room::Full {
-            pos = carrier.skip(pos, latest);
-        } else if pos < latest {
+        if pos < latest {
             let (events, removed) = match app.after_pos(&who, pos, PAGE).await {
                 Ok(found) => found,
                 Err(error) if carrier.try_again(&error).await => continue,
@@ -258,10 +214,8 @@ pub(in super::super) async fn replay_all<D: Dialect>(carrier: Arc<Carrier<D>>, m
                 carrier.tell_removed(None, (pos.max(told).saturating_add(1), last));
                 told = last;
             }
-            match carrier.send(&events).await {
-                Room::Free => {}
-                Room::Full => continue,
-                Room::Over => return,
+            if !carrier.send(&events).await {
+                return;
             }
             let last = events.last().map_or(pos, |event| event.event.pos);
             if events.len() >= PAGE {
@@ -271,12 +225,8 @@ pub(in super::super) async fn replay_all<D: Dialect>(carrier: Arc<Carrier<D>>, m
             // A page that is not full has shown all that was committed before it was read.
             pos = last.max(latest);
         }
-        if room != Room::Full {
-            match carrier.room().await {
-                Room::Free => {}
-                Room::Full => continue,
-                Room::Over => return,
-            }
+        if !carrier.room().await {
+            return;
         }
         carrier.cursor.fetch_max(pos, Ordering::AcqRel);
         let sink: Arc<dyn Sink> = carrier.clone();
