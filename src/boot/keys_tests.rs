@@ -1,8 +1,8 @@
 //! A change of the master key, cut at every step. Never a running server.
 
 use super::*;
-use crate::domain::SessionId;
-use crate::secrets::{env_aad, snapshot_aad};
+use crate::domain::{SessionId, TaskId};
+use crate::secrets::{env_aad, said_aad, snapshot_aad};
 use crate::store::fixture::{owned, session, sqlite};
 use crate::store::sessions;
 
@@ -49,7 +49,12 @@ fn active(secrets: &Secrets) -> KeyId {
 fn the_places_of_the_store_are_bound_as_they_are_sealed() {
     let id = SessionId::generate();
     let names: Vec<&str> = PLACES.iter().map(|place| place.name).collect();
-    assert_eq!(names, ["sessions.env", "incarnations.snapshot"]);
+    assert_eq!(
+        names,
+        ["sessions.env", "incarnations.snapshot", "tasks.said"]
+    );
+    let task = TaskId::generate();
+    assert_eq!(said_aad(task), format!("{task}/said"));
     assert_eq!(env_aad(id), format!("{id}/env"));
     assert_eq!(snapshot_aad(id), format!("{id}/snapshot"));
 }

@@ -62,5 +62,5 @@ pub use space::Space;
 pub use status::{
     Cut, Facts, Lifecycle, Process, Stall, StallKind, Status, TurnFact, TurnPhase, status,
 };
-pub use task::{Outcome, Task, TaskState};
+pub use task::{Outcome, Task, TaskState, Words};
 pub use user::User;

@@ -203,6 +203,19 @@ impl Outcome {
     }
 }
 
+/// What a program is sent of a prompt.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Words {
+    /// What is shown, too.
+    #[default]
+    Shown,
+    /// A secret is covered where they are shown; these are sealed, as they are stored. Empty: they
+    /// were given up.
+    Sealed(Vec<u8>),
+    /// The same, opened.
+    Opened(String),
+}
+
 /// One task as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
@@ -216,8 +229,10 @@ pub struct Task {
     pub ord: i64,
     /// Where it stands.
     pub state: TaskState,
-    /// The words of the prompt.
+    /// The words of the prompt as they are shown: known secrets in them are covered.
     pub prompt: String,
+    /// The words that its program is sent.
+    pub said: Words,
     /// What to do when nobody knows whether it was received.
     pub on_uncertain: OnUncertain,
     /// The client's own data.
@@ -241,6 +256,15 @@ pub struct Task {
 }
 
 impl Task {
+    /// The words that its program is sent, once they are opened.
+    #[must_use]
+    pub fn words(&self) -> &str {
+        match &self.said {
+            Words::Opened(words) => words,
+            Words::Shown | Words::Sealed(_) => &self.prompt,
+        }
+    }
+
     /// The keeper's id of the input frame that carries this attempt: the same bytes are never
     /// written twice under it.
     #[must_use]

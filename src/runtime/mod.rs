@@ -21,6 +21,7 @@ mod journal;
 mod ledger;
 mod log;
 mod programs;
+mod prompts;
 mod published;
 mod queue;
 mod reading;

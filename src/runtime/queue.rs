@@ -11,12 +11,14 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 
 use crate::domain::{Error, LimitKind, Result, SessionId, Task, TaskId, UserId};
+use crate::secrets::Redactor;
 use crate::store::{self, StoreError};
 use crate::supervision::{Exit, Lifeline, Stop};
 
 use super::context::Shared;
 use super::edge::tell;
 use super::facade::{AcceptRequest, Accepted, WhenBusy};
+use super::{prompts, redaction};
 use super::session::{Offer, SessionActor, Wanted};
 use crate::crash;
 
@@ -86,6 +88,7 @@ pub(super) struct Queue {
     owner: UserId,
     session: Addr<SessionActor>,
     lifeline: Lifeline,
+    redactor: Arc<Redactor>,
     waiting: VecDeque<Task>,
     stand: Readiness,
     /// A task that was offered and of which the session has not said yet what became of it. Its
@@ -101,8 +104,10 @@ impl Queue {
         session: Addr<SessionActor>,
         lifeline: Lifeline,
     ) -> Result<Self> {
+        let redactor = redaction::of_session(&shared, id).await?;
         let waiting = waiting(&shared, id).await?;
         Ok(Self {
+            redactor,
             shared,
             id,
             owner,
@@ -195,7 +200,7 @@ async fn waiting(shared: &Shared, id: SessionId) -> Result<Vec<Task>> {
         .store
         .read(move |conn| store::tasks::waiting(conn, id))
         .await?;
-    Ok(rows)
+    prompts::sendable(shared, rows).await
 }
 
 /// The same, over a while in which the rows cannot be read: what waits is known for sure, or the
@@ -242,16 +247,20 @@ impl Handler<Enqueue> for Queue {
             self.shared.config.limits.waiting_tasks,
         );
         let (id, owner, offered) = (self.id, self.owner, self.offered);
+        let redactor = Arc::clone(&self.redactor);
         let write = async move {
             crash::point("queue_before_accept");
-            let accepted = shared
+            let task = TaskId::generate();
+            let (prompt, said) = prompts::kept(&shared, &redactor, task, prompt)?;
+            let (accepted, waiting) = shared
                 .store
                 .write(move |conn| {
                     let new = store::tasks::NewTask {
-                        id: TaskId::generate(),
+                        id: task,
                         session: id,
                         owner,
                         prompt: &prompt,
+                        said: said.as_deref(),
                         created_at: super::clock::now(),
                         busy,
                         offered,
@@ -263,7 +272,7 @@ impl Handler<Enqueue> for Queue {
                 })
                 .await?;
             crash::point("queue_after_accept");
-            Ok(accepted)
+            Ok((accepted, prompts::sendable(&shared, waiting).await?))
         };
         AtomicResponse::new(Box::pin(wrap_future::<_, Self>(write).map(
             |written: Result<_>, queue, _ctx| {
@@ -332,11 +341,15 @@ impl Handler<Edit> for Queue {
         }
         let (shared, id, at) = (Arc::clone(&self.shared), self.id, super::clock::now());
         let offered = self.offered;
+        let redactor = Arc::clone(&self.redactor);
         let write = async move {
+            let (edit, said) = prompts::edited(&shared, &redactor, edit)?;
             shared
                 .store
                 .write(move |conn| match edit {
-                    Edit::Text(task, text) => store::tasks::edit(conn, task, &text).map(|_| ()),
+                    Edit::Text(task, text) => {
+                        store::tasks::edit(conn, task, &text, said.as_deref()).map(drop)
+                    }
                     Edit::Cancel(task) => store::tasks::cancel(conn, task, at).map(|_| ()),
                     Edit::Order(order) => store::tasks::reorder(conn, id, &order),
                     Edit::Clear => {

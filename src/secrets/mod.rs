@@ -17,7 +17,7 @@ mod values;
 
 use std::path::{Path, PathBuf};
 
-use crate::domain::{Error, SessionId};
+use crate::domain::{Error, SessionId, TaskId};
 
 pub use house::{everywhere, house, keep_back, keep_back_prefix, while_awake};
 pub use redactor::{Redactor, Tail};
@@ -283,6 +283,12 @@ pub fn env_aad(session: SessionId) -> String {
 #[must_use]
 pub fn snapshot_aad(session: SessionId) -> String {
     format!("{session}/snapshot")
+}
+
+/// The place of a prompt's exact words.
+#[must_use]
+pub fn said_aad(task: TaskId) -> String {
+    format!("{task}/said")
 }
 
 /// For tests of other rooms.

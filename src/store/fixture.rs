@@ -235,6 +235,7 @@ pub fn accept(
         session: session.id,
         owner: session.owner,
         prompt: &prompt,
+        said: None,
         created_at: Timestamp(4_000),
         busy: true,
         offered: None,

@@ -146,6 +146,7 @@ diesel::table! {
         created_at -> BigInt,
         started_at -> Nullable<BigInt>,
         ended_at -> Nullable<BigInt>,
+        said -> Nullable<Binary>,
     }
 }
 

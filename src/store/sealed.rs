@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use diesel::prelude::*;
 
 use super::convert::{bound, parse};
-use super::schema::{incarnations, sessions};
+use super::schema::{incarnations, sessions, tasks};
 use super::{Connection, StoreError};
 
 /// Begins a sealed text; other texts of such a column are not sealed.
@@ -66,7 +66,7 @@ macro_rules! bytes {
                     Some(SealedRow {
                         key,
                         aad,
-                        blob: blob?,
+                        blob: blob.filter(|blob| !blob.is_empty())?,
                     })
                 });
                 Ok(Rows {
@@ -102,6 +102,10 @@ pub const PLACES: &[Place] = &[
         page: snapshots,
         put: put_snapshot,
         clear: |conn, row| set_snapshot(conn, row, String::new()),
+    },
+    Place {
+        clear: unsaid,
+        ..bytes!(tasks.said by id as "said")
     },
 ];
 
@@ -139,6 +143,15 @@ impl Place {
     pub fn clear(&self, conn: &mut Connection, row: &SealedRow) -> Result<bool, StoreError> {
         Ok((self.clear)(conn, row)? > 0)
     }
+}
+
+/// An empty value stays: what is shown of such a prompt is not what was said, and is never sent.
+fn unsaid(conn: &mut Connection, row: &SealedRow) -> Result<usize, StoreError> {
+    let at = tasks::table
+        .filter(tasks::id.eq(&row.key))
+        .filter(tasks::said.eq(&row.blob));
+    let lost = diesel::update(at).set(tasks::said.eq(Vec::<u8>::new()));
+    Ok(lost.execute(conn)?)
 }
 
 /// Keys are a session and a number with a space between.

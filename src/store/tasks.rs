@@ -12,7 +12,7 @@ use super::{Connection, StoreError};
 use crate::domain::prompt::IdempotencyKey;
 use crate::domain::{
     Error, Incarnation, OnUncertain, Placement, Prompt, SessionId, Task, TaskId, TaskState,
-    Timestamp, UserId,
+    Timestamp, UserId, Words,
 };
 
 /// A prompt that becomes a task.
@@ -24,8 +24,10 @@ pub struct NewTask<'a> {
     pub session: SessionId,
     /// Who asks.
     pub owner: UserId,
-    /// What is asked.
+    /// What is asked, as it is shown.
     pub prompt: &'a Prompt,
+    /// The exact words, sealed, where a secret in them is covered.
+    pub said: Option<&'a [u8]>,
     /// When.
     pub created_at: Timestamp,
     /// Whether something else holds the running place, or holds the queue.
@@ -165,29 +167,49 @@ pub fn current(conn: &mut Connection, session: SessionId) -> Result<Option<Task>
     Ok(open(conn, session, &states)?.into_iter().next())
 }
 
-/// Exchanges the words of a waiting task.
+/// Exchanges the words of a waiting task: those that are shown, and the exact ones, sealed, where
+/// these differ.
 ///
 /// # Errors
 /// [`StoreError::NotFound`]; `invalid_state` when it does not wait any more.
-pub fn edit(conn: &mut Connection, id: TaskId, text: &str) -> Result<Task, StoreError> {
+pub fn edit(
+    conn: &mut Connection,
+    id: TaskId,
+    text: &str,
+    said: Option<&[u8]>,
+) -> Result<Task, StoreError> {
     queued(conn, id)?;
     diesel::update(tasks::table.find(id.to_string()))
-        .set(tasks::prompt.eq(plain(text)))
+        .set((tasks::prompt.eq(plain(text)), tasks::said.eq(said)))
         .execute(conn)?;
     queued(conn, id)
 }
 
-/// Withdraws a waiting task: it ends as `stopped`, reason `cancelled`.
+/// Withdraws a waiting task for a person: it ends as `stopped`, reason `cancelled`.
+///
+/// # Errors
+/// As [`withdraw`].
+pub fn cancel(conn: &mut Connection, id: TaskId, at: Timestamp) -> Result<Task, StoreError> {
+    withdraw(conn, id, "cancelled", at)
+}
+
+/// Withdraws a waiting task: it ends as `stopped` for this reason.
 ///
 /// # Errors
 /// [`StoreError::NotFound`]; `invalid_state` when it does not wait any more.
-pub fn cancel(conn: &mut Connection, id: TaskId, at: Timestamp) -> Result<Task, StoreError> {
+pub fn withdraw(
+    conn: &mut Connection,
+    id: TaskId,
+    reason: &str,
+    at: Timestamp,
+) -> Result<Task, StoreError> {
     queued(conn, id)?;
     diesel::update(tasks::table.find(id.to_string()))
         .set((
             tasks::state.eq(TaskState::Stopped.name()),
-            tasks::reason.eq("cancelled"),
+            tasks::reason.eq(reason),
             tasks::ended_at.eq(at.0),
+            tasks::said.eq(None::<Vec<u8>>),
         ))
         .execute(conn)?;
     by_id(conn, id)?.ok_or(StoreError::NotFound)
@@ -236,6 +258,7 @@ fn insert(conn: &mut Connection, new: &NewTask<'_>) -> Result<(), StoreError> {
             tasks::ord.eq(last.unwrap_or(0).saturating_add(1)),
             tasks::state.eq(TaskState::Queued.name()),
             tasks::prompt.eq(plain(&new.prompt.text)),
+            tasks::said.eq(new.said),
             tasks::on_uncertain.eq(new.prompt.on_uncertain.name()),
             tasks::metadata.eq(new.prompt.metadata.to_string()),
             tasks::attempt.eq(0),
@@ -305,11 +328,12 @@ type Row = (
     i64,
     Option<i64>,
     Option<i64>,
+    Option<Vec<u8>>,
 );
 
 fn task(row: Row) -> Result<Task, StoreError> {
     let (id, session, owner, ord, state, prompt, on_uncertain, metadata, ..) = &row;
-    let (.., attempt, incarnation, reason, text, usage, created, started, ended) = &row;
+    let (.., attempt, incarnation, reason, text, usage, created, started, ended, said) = &row;
     let usage = usage.as_deref().map(|text| from_json("usage", text));
     let incarnation = incarnation.map(unsigned).transpose()?;
     Ok(Task {
@@ -319,6 +343,7 @@ fn task(row: Row) -> Result<Task, StoreError> {
         ord: *ord,
         state: word("task state", state, TaskState::parse)?,
         prompt: prompt.clone(),
+        said: said.clone().map_or(Words::Shown, Words::Sealed),
         on_uncertain: word("on_uncertain", on_uncertain, |text| {
             OnUncertain::parse(text).ok()
         })?,

@@ -275,6 +275,6 @@ pub(super) fn prompt_of(task: &Task) -> Command {
     Command::Prompt {
         task: task.id,
         input_id: task.input_id(),
-        text: task.prompt.clone(),
+        text: task.words().to_owned(),
     }
 }

@@ -14,7 +14,7 @@ use crate::supervision::{Backoff, Lifeline};
 use super::super::clock::Pace;
 use super::super::context::{Readers, Shared};
 use super::super::feed::Feed;
-use super::super::redaction;
+use super::super::{prompts, redaction};
 use super::SessionActor;
 use super::core::{Core, Rules};
 use super::parking::Curve;
@@ -35,6 +35,7 @@ impl Core {
                 ))
             })
             .await?;
+        let task = task.map(|task| prompts::opened(shared, task).unwrap_or_else(|lost| lost));
         let session = session.ok_or_else(|| Error::not_found("session", id))?;
         let unread_end = latest.as_ref().is_some_and(|row| row.exit.is_none());
         let (progress, nonce, started_at) = reached(latest, &session);

@@ -98,6 +98,7 @@ fn task(core: &Core) -> Task {
         ord: 1,
         state: TaskState::Queued,
         prompt: "do it".into(),
+        said: Words::Shown,
         on_uncertain: OnUncertain::Ask,
         metadata: Value::Null,
         attempt: 0,

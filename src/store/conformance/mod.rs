@@ -91,6 +91,7 @@ conform! {
     keys::every_key_of_a_person_is_revoked_and_nobody_elses,
     sealed::sealed_values_are_paged_and_exchanged,
     sealed::sealed_states_of_lives_are_found_among_plain_ones,
+    sealed::words_of_prompts_are_sealed_until_their_task_ends,
     keep::a_history_is_trimmed_from_its_front_and_keeps_its_end,
     keep::events_of_a_running_turn_stay,
     keep::a_session_that_rests_is_deleted_unless_it_has_work,

@@ -25,6 +25,7 @@ pub async fn prompts_are_accepted_in_order_up_to_the_limit(store: Store) {
                 session: one.id,
                 owner: one.owner,
                 prompt: &prompt,
+                said: None,
                 created_at: Timestamp(7),
                 busy,
                 offered: None,
@@ -90,6 +91,7 @@ pub async fn a_repeated_key_gets_the_first_placement(store: Store) {
                 session: one.id,
                 owner: one.owner,
                 prompt: &prompt,
+                said: None,
                 created_at: Timestamp(7),
                 busy: true,
                 offered: None,
@@ -134,7 +136,7 @@ pub async fn waiting_tasks_are_edited_cancelled_and_reordered(store: Store) {
         .await
         .unwrap();
     let edited = store
-        .write(move |conn| tasks::edit(conn, b, "B"))
+        .write(move |conn| tasks::edit(conn, b, "B", None))
         .await
         .unwrap();
     assert_eq!(edited.prompt, "B");
@@ -146,7 +148,7 @@ pub async fn waiting_tasks_are_edited_cancelled_and_reordered(store: Store) {
     assert_eq!(cancelled.reason.as_deref(), Some("cancelled"));
     assert_eq!(cancelled.ended_at, Some(Timestamp(9)));
     for gone in [a, c] {
-        let late = store.write(move |conn| tasks::edit(conn, gone, "x")).await;
+        let late = store.write(move |conn| tasks::edit(conn, gone, "x", None)).await;
         assert_eq!(late.unwrap_err().code(), "invalid_state");
         let late = store
             .write(move |conn| tasks::cancel(conn, gone, Timestamp(9)))

@@ -1,9 +1,11 @@
 //! Sealed values are found page by page and exchanged one by one.
 
-use crate::domain::{Change, Incarnation, Progress};
+use crate::domain::{
+    Change, Incarnation, Progress, Prompt, TaskId, TaskMove, TaskState, Timestamp, Words,
+};
 use crate::store::fixture::{self, life, only, owned, session};
 use crate::store::sealed::{PLACES, SealedRow};
-use crate::store::{Store, journal, sessions};
+use crate::store::{Store, journal, sessions, tasks};
 
 async fn all(store: &Store, place: usize, limit: usize) -> Vec<SealedRow> {
     let (mut rows, mut after) = (Vec::new(), String::new());
@@ -104,4 +106,75 @@ pub async fn sealed_states_of_lives_are_found_among_plain_ones(store: Store) {
     assert!(put.unwrap());
     assert_eq!(all(&store, 1, 9).await[1].blob, [9]);
     cleared(&store, 1).await;
+}
+
+/// Accepts a prompt with these exact words.
+async fn said(store: &Store, session: &crate::domain::Session, words: Option<Vec<u8>>) -> TaskId {
+    let (id, session, owner) = (TaskId::generate(), session.id, session.owner);
+    let write = move |conn: &mut crate::store::Connection| {
+        let new = tasks::NewTask {
+            id,
+            session,
+            owner,
+            prompt: &Prompt::new("say ****")?,
+            said: words.as_deref(),
+            created_at: Timestamp(4_000),
+            busy: true,
+            offered: None,
+            refused: None,
+        };
+        tasks::accept(conn, &new, 100, None)
+    };
+    store.write(write).await.unwrap();
+    id
+}
+
+async fn words(store: &Store, id: TaskId) -> Words {
+    let task = store.read(move |conn| tasks::by_id(conn, id)).await;
+    task.unwrap().unwrap().said
+}
+
+pub async fn words_of_prompts_are_sealed_until_their_task_ends(store: Store) {
+    let (_, session) = owned(&store).await;
+    let plain = said(&store, &session, None).await;
+    assert_eq!(words(&store, plain).await, Words::Shown);
+    let mut ids = Vec::new();
+    for n in 1..=3_u8 {
+        ids.push(said(&store, &session, Some(vec![n, 7])).await);
+    }
+    assert_eq!(words(&store, ids[1]).await, Words::Sealed(vec![2, 7]));
+    let rows = all(&store, 2, 2).await;
+    let found: Vec<_> = rows.iter().map(|row| row.blob.clone()).collect();
+    assert_eq!(found, [[1, 7], [2, 7], [3, 7]]);
+    assert_eq!(rows[0].aad, format!("{}/said", ids[0]));
+
+    // New words take the place of old ones, sealed or not; a withdrawn task keeps none.
+    let (one, two, three) = (ids[0], ids[1], ids[2]);
+    let write = move |conn: &mut crate::store::Connection| {
+        tasks::edit(conn, one, "b", None)?;
+        tasks::edit(conn, plain, "c", Some(&[9]))?;
+        tasks::cancel(conn, two, Timestamp(5_000))
+    };
+    store.write(write).await.unwrap();
+    assert_eq!(words(&store, one).await, Words::Shown);
+    assert_eq!(words(&store, plain).await, Words::Sealed(vec![9]));
+    assert_eq!(words(&store, two).await, Words::Shown);
+
+    // Given up, they are not there and not taken for what is shown.
+    cleared(&store, 2).await;
+    assert_eq!(words(&store, plain).await, Words::Sealed(Vec::new()));
+    assert_eq!(words(&store, three).await, Words::Sealed(vec![3, 7]));
+
+    // Nor does one that ran and ended.
+    for (to, kept) in [
+        (TaskState::Dispatching, true),
+        (TaskState::Running, true),
+        (TaskState::Completed, false),
+    ] {
+        let step = TaskMove::new(three, to, Timestamp(6_000));
+        let batch = only(&session, vec![Change::Task(Box::new(step))]);
+        let write = move |conn: &mut crate::store::Connection| journal::commit(conn, 1, &[batch]);
+        store.write(write).await.unwrap();
+        assert_eq!(words(&store, three).await != Words::Shown, kept, "{to:?}");
+    }
 }

@@ -138,6 +138,7 @@ fn move_task(
         usage: step.usage.as_ref().map(ToString::to_string),
         started_at: starts.then_some(step.at.0),
         ended_at: step.to.ended().then_some(step.at.0),
+        said: step.to.ended().then_some(None),
     };
     diesel::update(row).set(moved).execute(conn)?;
     Ok(())
@@ -155,6 +156,7 @@ struct Moved<'a> {
     usage: Option<String>,
     started_at: Option<i64>,
     ended_at: Option<i64>,
+    said: Option<Option<&'a [u8]>>,
 }
 
 fn start(

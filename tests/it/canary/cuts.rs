@@ -1,5 +1,5 @@
 //! Secrets where texts are cut, several with signs of their own, and answers about them.
-//! Never a person's own prompt: that stays as it was said.
+//! Never a whole secret in a prompt: see `prompts`.
 
 use serde_json::{Value, json};
 

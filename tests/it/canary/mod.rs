@@ -4,6 +4,7 @@
 mod cuts;
 mod keys;
 pub mod places;
+mod prompts;
 
 use reqwest::Method;
 use serde_json::{Value, json};
