@@ -13,6 +13,9 @@ use std::process::ExitCode;
 
 use step::{Failed, Step};
 
+/// What tests are built with: points to fail at, and TLS to PostgreSQL.
+const FEATURES: &str = "failpoints,pg-tls";
+
 const USAGE: &str = "\
 cargo xtask demo [ARGS]      build, then run `callboard demo ARGS`
 cargo xtask test             everything that CI checks
@@ -89,7 +92,7 @@ fn fuzz(args: &[String]) -> Result<(), Failed> {
             "test",
             "--locked",
             "--features",
-            "failpoints",
+            FEATURES,
             "--lib",
             "drivers::claude::tests::properties",
         ],
@@ -146,7 +149,7 @@ fn long(
         "test",
         "--locked",
         "--features",
-        "failpoints",
+        FEATURES,
         "--test",
         "it",
         "--",

@@ -14,12 +14,14 @@ const DENY: &str = "0.20.2";
 const SCHEMATHESIS: &str = "4.32.5";
 
 /// Programs that tests run, and the Debian packages that hold them.
-const PROGRAMS: [(&str, &str); 9] = [
+const PROGRAMS: [(&str, &str); 11] = [
     ("bash", "bash"),
     ("chromium", "chromium"),
     ("git", "git"),
     ("mount", "mount"),
+    ("openssl", "openssl"),
     ("perl", "perl"),
+    ("pkg-config", "pkg-config"),
     ("ps", "procps"),
     ("python3", "python3"),
     ("setpriv", "util-linux"),
@@ -45,6 +47,9 @@ pub fn programs() -> Result<(), Failed> {
         .collect();
     if !postgres() {
         missing.push("postgresql");
+    }
+    if !has_openssl() {
+        missing.push("libssl-dev");
     }
     if missing.is_empty() {
         return Ok(());
@@ -255,6 +260,13 @@ fn postgres() -> bool {
         .flatten()
         .map(|version| version.path().join("bin/initdb"));
     find("initdb").is_some() || debian.any(|program| program.is_file())
+}
+
+/// Whether a program can be built with OpenSSL, which TLS to PostgreSQL takes.
+fn has_openssl() -> bool {
+    let probe = Step::program("pkg-config", Path::new("pkg-config"))
+        .args(&["--exists", "--print-errors", "openssl"].map(String::from));
+    probe.output().is_some()
 }
 
 fn find(program: &str) -> Option<PathBuf> {

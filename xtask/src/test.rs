@@ -3,7 +3,7 @@
 //! Never another order: what is quick to fail comes first, and cargo's test lines come last.
 
 use super::step::{Failed, Step, now, say, target_dir};
-use super::{document, means};
+use super::{FEATURES, document, means};
 
 /// Runs all of it.
 pub fn all() -> Result<(), Failed> {
@@ -19,7 +19,7 @@ pub fn all() -> Result<(), Failed> {
             "--workspace",
             "--all-targets",
             "--features",
-            "failpoints",
+            FEATURES,
             "--",
             "-D",
             "warnings",
@@ -35,7 +35,7 @@ pub fn all() -> Result<(), Failed> {
             "--no-deps",
             "--document-private-items",
             "--features",
-            "failpoints",
+            FEATURES,
         ],
     )
     .env("RUSTDOCFLAGS", "-D warnings")
@@ -49,7 +49,7 @@ pub fn all() -> Result<(), Failed> {
         "--locked",
         "--workspace",
         "--features",
-        "failpoints",
+        FEATURES,
     ];
     // The tests' own build has the programs.
     Step::cargo("build", &tests).arg("--no-run").run()?;

@@ -5,6 +5,7 @@
 #[path = "../../../src/store/tests/cluster.rs"]
 pub mod cluster;
 mod restart;
+mod tls;
 
 use std::process::{Output, Stdio};
 
