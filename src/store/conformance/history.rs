@@ -346,3 +346,52 @@ pub async fn a_reader_cannot_write(store: Store) {
     assert!(refused.is_err());
     assert_eq!(store.read(|conn| meta::get(conn, "k")).await.unwrap(), None);
 }
+
+pub async fn many_lives_advance_in_one_commit_and_a_missing_one_is_named(store: Store) {
+    let mut all = Vec::new();
+    for _ in 0..5 {
+        all.push(owned(&store).await.1);
+    }
+    let begun = all
+        .iter()
+        .map(|one| only(one, vec![Change::Started(Box::new(life(1)))]));
+    commit(&store, 1, begun.collect()).await.unwrap();
+    let reached = |one: &Session, first_seq: u64, offset: u64| Batch {
+        progress: Some(Progress {
+            incarnation: Incarnation(1),
+            offset,
+            snapshot: format!("{{\"at\":{offset}}}"),
+        }),
+        ..batch(one, first_seq, 2)
+    };
+    let mut batches: Vec<Batch> = all.iter().map(|one| reached(one, 1, 10)).collect();
+    // The second one of a session is the last word on it.
+    batches.push(reached(&all[2], 3, 77));
+    commit(&store, 1, batches).await.unwrap();
+    for (index, one) in all.iter().enumerate() {
+        let id = one.id;
+        let row = store.read(move |conn| incarnations::latest(conn, id)).await;
+        let row = row.unwrap().unwrap();
+        let offset = if index == 2 { 77 } else { 10 };
+        assert_eq!(row.offset, offset);
+        assert_eq!(row.snapshot, format!("{{\"at\":{offset}}}"));
+    }
+    let mut batches: Vec<Batch> = all.iter().map(|one| only(one, Vec::new())).collect();
+    for (index, batch) in batches.iter_mut().enumerate() {
+        batch.first_seq = if index == 2 { 5 } else { 3 };
+        batch.progress = Some(Progress {
+            incarnation: Incarnation(if index == 3 { 9 } else { 1 }),
+            offset: 99,
+            snapshot: String::new(),
+        });
+    }
+    let refused = commit(&store, 100, batches).await.unwrap_err();
+    let what = format!("incarnation 9 of {}", all[3].id);
+    assert_eq!(refused, StoreError::Missing { batch: 3, what });
+    let id = all[0].id;
+    let row = store.read(move |conn| incarnations::latest(conn, id)).await;
+    assert_eq!(row.unwrap().unwrap().offset, 10, "nothing of it is kept");
+    let nowhere = session(all[0].owner);
+    let refused = commit(&store, 100, vec![batch(&nowhere, 1, 1)]).await;
+    assert_eq!(refused.unwrap_err().batch(), Some(0));
+}

@@ -72,6 +72,7 @@ conform! {
     history::facts_and_status_are_written_together,
     history::tasks_move_along_legal_arrows_only,
     history::lives_begin_advance_and_end_once,
+    history::many_lives_advance_in_one_commit_and_a_missing_one_is_named,
     history::a_closure_that_fails_or_panics_leaves_nothing,
     history::a_reader_cannot_write,
     texts::texts_are_ordered_by_their_bytes,

