@@ -18,8 +18,8 @@ use crate::supervision::{Exit, Lifeline, Stop};
 use super::context::Shared;
 use super::edge::tell;
 use super::facade::{AcceptRequest, Accepted, WhenBusy};
-use super::{prompts, redaction};
 use super::session::{Offer, SessionActor, Wanted};
+use super::{prompts, redaction};
 use crate::crash;
 
 /// While the rows cannot be read: how often they are tried, and the pause before each.

@@ -44,13 +44,7 @@ pub fn all() -> Result<(), Failed> {
     Step::program("dependencies", &deny)
         .args(&["--all-features", "check", "bans", "licenses", "sources"].map(String::from))
         .run()?;
-    let tests = [
-        "test",
-        "--locked",
-        "--workspace",
-        "--features",
-        FEATURES,
-    ];
+    let tests = ["test", "--locked", "--workspace", "--features", FEATURES];
     // The tests' own build has the programs.
     Step::cargo("build", &tests).arg("--no-run").run()?;
     document::against(&target_dir()?.join("debug/callboard"), None)?;

@@ -148,7 +148,9 @@ pub async fn waiting_tasks_are_edited_cancelled_and_reordered(store: Store) {
     assert_eq!(cancelled.reason.as_deref(), Some("cancelled"));
     assert_eq!(cancelled.ended_at, Some(Timestamp(9)));
     for gone in [a, c] {
-        let late = store.write(move |conn| tasks::edit(conn, gone, "x", None)).await;
+        let late = store
+            .write(move |conn| tasks::edit(conn, gone, "x", None))
+            .await;
         assert_eq!(late.unwrap_err().code(), "invalid_state");
         let late = store
             .write(move |conn| tasks::cancel(conn, gone, Timestamp(9)))

@@ -84,7 +84,9 @@ fn last_seqs(
     let ids: HashSet<SessionId> = batches.iter().map(|batch| batch.session).collect();
     match conn {
         Connection::Sqlite(conn) => {
-            let found = ids.into_iter().map(|id| Ok(last_seq(conn, id)?.map(|seq| (id, seq))));
+            let found = ids
+                .into_iter()
+                .map(|id| Ok(last_seq(conn, id)?.map(|seq| (id, seq))));
             found.filter_map(Result::transpose).collect()
         }
         Connection::Postgres(conn) => last_of_each(conn, ids),

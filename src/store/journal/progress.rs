@@ -79,7 +79,9 @@ fn at_once(conn: &mut PgConnection, latest: &Latest<'_>) -> Result<(), StoreErro
             return Err(missing(*index, *known, *life));
         }
     }
-    Err(StoreError::Other("progress of fewer lives than there are".to_owned()))
+    Err(StoreError::Other(
+        "progress of fewer lives than there are".to_owned(),
+    ))
 }
 
 fn missing(batch: usize, session: SessionId, life: Incarnation) -> StoreError {

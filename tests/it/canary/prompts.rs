@@ -38,8 +38,8 @@ async fn shell(who: &Caller) -> String {
 /// Puts this prompt into a queue that is held.
 async fn post(who: &Caller, id: &str, message: &str) -> (String, String) {
     let body = json!({"message": message, "metadata": {"note": format!("for {}", SESSION.0)}});
-    let taken = who.post_once(&format!("/api/agents/{id}/message"), &body);
-    let taken = taken.await;
+    let path = format!("/api/agents/{id}/message");
+    let taken = who.post_once(&path, &body).await;
     let task = taken.ok(202)["taskId"].as_str().unwrap().to_owned();
     (task, taken.text)
 }
@@ -84,7 +84,10 @@ async fn covered_and_whole(mut app: TestApp) {
         let done = ended(&ada, &id, &task).await;
         assert_eq!(done["outcome"], "completed", "{done}");
         assert!(done.to_string().contains(of), "{done}");
-        assert_eq!(done["metadata"]["note"], format!("for {}", "*".repeat(SESSION.0.len())));
+        assert_eq!(
+            done["metadata"]["note"],
+            format!("for {}", "*".repeat(SESSION.0.len()))
+        );
     }
     assert_eq!(sealed(&app), 0);
     assert!(!raw_log(&ada, &id).await.is_empty());
