@@ -13,7 +13,7 @@ use serde_json::json;
 use super::panics::arm;
 use super::*;
 use machine::{Machine, told_in_logs};
-use plan::{Cycle, Plan, Victim};
+use plan::{Cycle, Fault, Plan, Victim};
 
 /// The seed of what CI runs.
 const SEED: u64 = 20_260_101;
@@ -96,7 +96,7 @@ struct Past {
     tasks: usize,
     marks: Vec<String>,
     ends: [u64; 4],
-    faults: u64,
+    faults: Vec<Fault>,
 }
 
 /// A turn of so many lines, with pauses: a program writes faster than anybody can kill it.
@@ -160,11 +160,17 @@ async fn chaos(machine: Machine, until: Until, seed: u64, lines: u64) {
         "chaos: {cycles} cycles, {} tasks: {completed} completed, {failed} failed, {interrupted} \
          interrupted, {sent_again} sent again; {} faults, {} panics; {} events",
         past.tasks,
-        past.faults,
+        past.faults.len(),
         told_in_logs(&app, "\"panic\":"),
         past.cursor
     );
     assert!(completed > 0, "nothing was ever completed");
+    let never = Fault::ALL.iter().filter(|fault| !past.faults.contains(fault));
+    let never: Vec<_> = never.collect();
+    assert!(
+        cycles < u64::try_from(Fault::ALL.len()).unwrap() || never.is_empty(),
+        "never {never:?}"
+    );
     assert!(
         cycles < 30 || interrupted + sent_again > 0,
         "nothing was ever hit"
@@ -199,7 +205,7 @@ async fn strike(
         }
         Victim::Machine(fault, ms) => {
             machine.strikes(app, fault, Duration::from_millis(ms)).await;
-            past.faults += 1;
+            past.faults.push(fault);
         }
         Victim::Point(..) | Victim::Nobody => {}
     }

@@ -42,7 +42,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    const ALL: [Self; 6] = [
+    pub const ALL: [Self; 6] = [
         Self::Database,
         Self::DatabaseCrash,
         Self::Disk,
@@ -73,6 +73,8 @@ pub struct Plan {
     dice: Dice,
     lines: u64,
     points: Vec<&'static str>,
+    /// Faults that have not been yet: each comes before any comes again, so that a short run has all.
+    first: Vec<Fault>,
     /// Panics of what all sessions stand on, since the server was killed last.
     of_the_trunk: u32,
 }
@@ -91,9 +93,16 @@ impl Plan {
             // The driver that is not there.
             passed && !name.starts_with("shell.")
         });
+        let mut dice = Dice(seed);
+        let mut first = Fault::ALL.to_vec();
+        for last in (1..first.len()).rev() {
+            let other = dice.below(u64::try_from(last + 1).unwrap());
+            first.swap(last, usize::try_from(other).unwrap());
+        }
         Self {
-            dice: Dice(seed),
+            dice,
             lines,
+            first,
             points: passed.map(|(name, _)| *name).collect(),
             of_the_trunk: 0,
         }
@@ -125,11 +134,12 @@ impl Plan {
     fn machine(&mut self) -> Victim {
         let count = u64::try_from(Fault::ALL.len()).unwrap();
         let at = usize::try_from(self.dice.below(count)).unwrap();
+        let fault = self.first.pop().unwrap_or(Fault::ALL[at]);
         let most = match self.dice.below(8) {
             0 => LONGEST_FAULT,
             _ => LONGEST_FAULT / 10,
         };
-        Victim::Machine(Fault::ALL[at], self.dice.below(most))
+        Victim::Machine(fault, self.dice.below(most))
     }
 }
 
@@ -139,7 +149,9 @@ impl Iterator for Plan {
     fn next(&mut self) -> Option<Cycle> {
         let prompts = 1 + self.dice.below(2);
         let moment = self.dice.below(self.lines);
-        let victim = match self.dice.below(16) {
+        let drawn = self.dice.below(16);
+        let victim = match drawn {
+            _ if !self.first.is_empty() => self.machine(),
             0 | 1 => Victim::Server,
             2 | 3 => Victim::Agent,
             4 => Victim::Keeper,
@@ -186,6 +198,17 @@ fn the_same_seed_gives_the_same_plan() {
     for fault in Fault::ALL {
         let of = |cycle: &Cycle| matches!(cycle.victim, Victim::Machine(one, _) if one == fault);
         assert!(all.iter().any(of), "never {fault:?}");
+    }
+    for seed in 0..50 {
+        let mut first: Vec<Victim> = Plan::new(seed, 2_000)
+            .take(Fault::ALL.len())
+            .map(|cycle| cycle.victim)
+            .collect();
+        first.retain(|victim| matches!(victim, Victim::Machine(..)));
+        for fault in Fault::ALL {
+            let of = |victim: &&Victim| matches!(victim, Victim::Machine(one, _) if *one == fault);
+            assert_eq!(first.iter().filter(of).count(), 1, "{seed}: {fault:?}");
+        }
     }
     let points = Plan::new(7, 2_000).points;
     assert!(points.len() > 50, "{points:?}");
