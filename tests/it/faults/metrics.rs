@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::survive::panics::arm;
 
 #[tokio::test]
 async fn figures_are_for_admins_and_tell_no_names() {
@@ -53,6 +54,37 @@ async fn figures_are_for_admins_and_tell_no_names() {
     ] {
         assert!(figure(&admin, name).await > 0.0, "{name}\n{}", reply.text);
     }
+}
+
+/// What an operator alarms on moves when it should: a task that waits, an actor that panicked.
+#[tokio::test]
+async fn a_waiting_task_and_a_panic_are_counted() {
+    let app = TestApp::start().await;
+    let (ada, admin) = (app.sign_in("ada").await, app.sign_in("admin").await);
+    let id = player(&app, &ada, &json!([[{"hang": true}], [{"say": "done"}]])).await;
+    assert_eq!(figure(&admin, "callboard_queue_oldest_seconds").await, 0.0);
+    let busy = send(&ada, &id, "one").await;
+    until_task(&ada, &id, &busy, "running").await;
+    send(&ada, &id, "two").await;
+    soon(
+        async || match figure(&admin, "callboard_queue_oldest_seconds").await {
+            age if age > 0.0 => Ok(()),
+            age => Err(format!("{age} s old")),
+        },
+    )
+    .await;
+    assert_eq!(restarts(&admin).await, [""; 0], "{}", app.log());
+    let other = player(&app, &ada, &json!([[{"say": "done"}]])).await;
+    arm(&app, &["queue.Stand=1*panic->off".to_owned()]).await;
+    assert_eq!(ada.turn(&other, "go").await["outcome"], "completed");
+    soon(async || {
+        let told = restarts(&admin).await;
+        match told.iter().any(|line| line.contains("kind=\"queue\"")) {
+            true => Ok(()),
+            false => Err(format!("{told:?}")),
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

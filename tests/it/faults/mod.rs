@@ -119,18 +119,30 @@ async fn whole(who: &Caller, id: &str, tasks: &[String]) -> Vec<Value> {
     all
 }
 
-/// One figure by its name, with its labels as they are written; 0 when it is not there.
+/// What Prometheus is told.
+async fn scrape(admin: &Caller) -> String {
+    let reply = admin.get("/metrics").await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    reply.text
+}
+
+/// A figure by its name, with its label if it has one. One with a label is missing while there is
+/// nothing to count, and 0 then; any other is always there.
 async fn figure(admin: &Caller, name: &str) -> f64 {
-    let text = admin.get("/metrics").await.text;
-    text.lines()
-        .filter_map(|line| line.rsplit_once(' '))
-        .find(|(before, _)| *before == name)
-        .map_or(0.0, |(_, value)| value.parse().unwrap())
+    let text = scrape(admin).await;
+    let mut lines = text.lines().filter_map(|line| line.rsplit_once(' '));
+    match lines.find(|(before, _)| *before == name) {
+        Some((_, value)) => value.parse().unwrap(),
+        None if name.contains('{') => 0.0,
+        None => panic!("{name} is not told: {text}"),
+    }
 }
 
 /// How often actors were started again, of any kind.
 async fn restarts(admin: &Caller) -> Vec<String> {
-    let text = admin.get("/metrics").await.text;
+    let text = scrape(admin).await;
+    // Stands beside it whether there were any or not.
+    assert!(text.contains("\ncallboard_supervisor_escalations_total 0\n"), "{text}");
     let of_actors = |line: &&str| line.starts_with("callboard_actor_restarts_total{");
     text.lines().filter(of_actors).map(str::to_owned).collect()
 }

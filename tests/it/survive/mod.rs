@@ -9,7 +9,7 @@ mod deaths;
 pub mod drain;
 mod edges;
 mod keeper;
-mod panics;
+pub mod panics;
 pub mod queue;
 pub mod readers;
 pub mod server;
