@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::{App, DiskState, Look};
+use super::{App, DiskState, LogFile, Look};
 use crate::domain::Timestamp;
 use crate::domain::survival::Survival;
 use crate::store::meta;
@@ -15,6 +15,9 @@ use crate::store::meta;
 const DATABASE_WAIT: Duration = Duration::from_secs(2);
 /// Longest wait for the root of the tree.
 const TREE_WAIT: Duration = Duration::from_secs(2);
+
+/// So long is told what is over, but changes how one reads what was written.
+const RECENT: Duration = Duration::from_secs(600);
 
 /// How one part does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +55,10 @@ pub struct Health {
     pub threads: Service,
     /// Descriptors for connections and agents.
     pub files: Service,
+    /// The wall clock.
+    pub clock: Service,
+    /// The file of the log.
+    pub log: Service,
     /// The tree.
     pub supervisor: Service,
     /// The room on the disk.
@@ -105,15 +112,28 @@ impl Service {
             message,
         }
     }
+
+    /// A part that works, with words on what was lately.
+    fn noting(message: Option<&'static str>) -> Self {
+        Self {
+            healthy: true,
+            ..Self::of(message)
+        }
+    }
 }
 
 impl Health {
     /// The parts that work with less than they need.
     fn hindered(&self) -> Vec<&Service> {
-        [&self.writes, &self.journal, &self.threads, &self.files]
-            .into_iter()
-            .filter(|service| !service.healthy)
-            .collect()
+        let parts = [
+            &self.writes,
+            &self.journal,
+            &self.threads,
+            &self.files,
+            &self.log,
+        ];
+        let hindered = parts.into_iter().filter(|service| !service.healthy);
+        hindered.collect()
     }
 
     /// `ok`, `degraded` or `error`.
@@ -126,6 +146,26 @@ impl Health {
         } else {
             "ok"
         }
+    }
+}
+
+/// The clock is never sick: the time that passes is another one.
+fn clock(since_jump: Option<Duration>) -> Service {
+    let lately = since_jump.is_some_and(|since| since < RECENT);
+    Service::noting(lately.then_some(
+        "the wall clock jumped within the last ten minutes: times before and after do not compare",
+    ))
+}
+
+fn log(file: LogFile) -> Service {
+    match file {
+        LogFile::Remade(at) if at.elapsed() < RECENT => Service::noting(Some(
+            "the file of the log was removed or renamed within the last ten minutes; it was made again",
+        )),
+        LogFile::Kept | LogFile::Remade(_) => Service::of(None),
+        LogFile::Missing => Service::of(Some(
+            "the file of the log was removed or renamed and cannot be made again",
+        )),
     }
 }
 
@@ -154,6 +194,8 @@ impl App {
             files: Service::of(own.short_of_files().then_some(
                 "nearly all file descriptors are in use: new connections and agents may be refused",
             )),
+            clock: clock(figures.since_jump),
+            log: log(own.log_file),
             supervisor,
             disk: self.disk_service(),
             keeper: self.inner.base.keeper.clone(),

@@ -64,7 +64,7 @@ pub use keys::{KeyRequest, MadeKey};
 pub use measures::Measures;
 pub use options::{LimitsRequest, OptionsRequest};
 pub use people::{NewPassword, NewUser, UserPatch};
-pub use pulse::{Beat, Lag, Look, Looker, Own, Pulse};
+pub use pulse::{Beat, Lag, LogFile, Look, Looker, Own, Pulse};
 pub use redaction::cover;
 pub use stats::{House, Stats, StatsOf};
 pub use tasks::{MessageRequest, Queue, TaskFilter, TaskView};

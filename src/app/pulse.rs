@@ -25,6 +25,18 @@ pub enum Look {
 /// Looks at the server's process. Blocks for as long as the kernel takes.
 pub type Looker = Arc<dyn Fn(Look) -> Own + Send + Sync>;
 
+/// How the file of the log is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LogFile {
+    /// There, or the log is no file.
+    #[default]
+    Kept,
+    /// It was removed or renamed, and made again then.
+    Remade(Instant),
+    /// It was, and cannot be made.
+    Missing,
+}
+
 /// What the server's own process uses, as the kernel says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Own {
@@ -40,6 +52,8 @@ pub struct Own {
     pub threads: u64,
     /// Lines of the log that nobody took.
     pub log_lost: u64,
+    /// The file of the log.
+    pub log_file: LogFile,
     /// Keepers of this data directory.
     pub keepers: u64,
     /// Ended processes that the server or its keepers have not waited for.

@@ -6,10 +6,27 @@
 use std::fs::{File, Metadata, OpenOptions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::app::LogFile;
 
 /// How often the file of the log is looked for.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How the file of the log is.
+static STATE: Mutex<LogFile> = Mutex::new(LogFile::Kept);
+
+/// How the file of the log is now.
+pub fn state() -> LogFile {
+    *STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn note(state: LogFile) {
+    *STATE.lock().unwrap_or_else(PoisonError::into_inner) = state;
+}
 
 /// Watches the file behind stderr, if there is one, from a thread of its own: a disk that hangs holds
 /// up nobody else.
@@ -28,8 +45,14 @@ pub fn keep_file() {
             let mut looks = tokio::time::interval(LOOK);
             loop {
                 looks.tick().await;
-                if let Err(error) = keep(&path) {
-                    tracing::debug!(%error, "the log's file cannot be made again");
+                match keep(&path) {
+                    Ok(true) => note(LogFile::Remade(Instant::now())),
+                    Ok(false) if state() == LogFile::Missing => note(LogFile::Kept),
+                    Ok(false) => {}
+                    Err(error) => {
+                        tracing::debug!(%error, "the log's file cannot be made again");
+                        note(LogFile::Missing);
+                    }
                 }
             }
         });
@@ -55,10 +78,11 @@ fn same(one: &Metadata, other: &Metadata) -> bool {
 }
 
 /// Makes the file again when the name means nothing or another file, and writes there from now on.
-fn keep(path: &Path) -> std::io::Result<()> {
+/// Whether it had to.
+fn keep(path: &Path) -> std::io::Result<bool> {
     let open = std::fs::metadata("/proc/self/fd/2")?;
     if std::fs::metadata(path).is_ok_and(|named| same(&named, &open)) {
-        return Ok(());
+        return Ok(false);
     }
     let file: File = OpenOptions::new()
         .create(true)
@@ -74,5 +98,5 @@ fn keep(path: &Path) -> std::io::Result<()> {
         nix::unistd::dup2_stdout(&file)?;
     }
     tracing::info!("the log goes on in a new file: the old one was removed or renamed");
-    Ok(())
+    Ok(true)
 }

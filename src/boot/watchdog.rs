@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::logqueue;
 use super::notify::{self, Manager};
+use super::{logfile, logqueue};
 use crate::app::{App, Lag, Look, Own};
 use crate::process::census;
 
@@ -24,23 +24,54 @@ const STALLED: i32 = 70;
 /// Tells the application how to look at this process.
 pub fn look_at_self(app: &App) {
     let keepers = app.config().data_dir.join("keepers");
-    app.look_with(Arc::new(move |look| {
-        let own = census::own();
-        let kin = match look {
-            Look::Process => census::Kin::default(),
-            Look::Kin => census::kin(&keepers),
-        };
-        Own {
-            resident: own.resident,
-            cpu: Duration::from_millis(own.cpu_ms),
-            open_files: own.open_files,
-            max_files: own.max_files,
-            threads: own.threads,
-            log_lost: logqueue::lost(),
-            keepers: kin.keepers,
-            zombies: kin.zombies,
-        }
+    app.look_with(Arc::new(move |look| match look {
+        Look::Process => own(&census::Kin::default()),
+        Look::Kin => own(&census::kin(&keepers)),
     }));
+}
+
+fn own(kin: &census::Kin) -> Own {
+    let own = census::own();
+    Own {
+        resident: own.resident,
+        cpu: Duration::from_millis(own.cpu_ms),
+        open_files: own.open_files,
+        max_files: own.max_files,
+        threads: own.threads,
+        log_lost: logqueue::lost(),
+        log_file: logfile::state(),
+        keepers: kin.keepers,
+        zombies: kin.zombies,
+    }
+}
+
+/// Whether descriptors are short: told in the log when it begins and when it is over.
+#[derive(Default)]
+struct Shortage {
+    looks: u32,
+    now: bool,
+}
+
+impl Shortage {
+    /// One look in so many; counting takes a while where thousands are open.
+    const OF: u32 = 4;
+
+    fn look(&mut self) {
+        self.looks = self.looks.wrapping_add(1);
+        if !self.looks.is_multiple_of(Self::OF) {
+            return;
+        }
+        let own = own(&census::Kin::default());
+        let short = own.short_of_files();
+        if short != self.now {
+            let (open, most) = (own.open_files, own.max_files);
+            match short {
+                true => tracing::warn!(?open, most, "nearly all file descriptors are in use"),
+                false => tracing::info!(?open, most, "there are file descriptors again"),
+            }
+        }
+        self.now = short;
+    }
 }
 
 /// Beats on the current thread until its tasks end.
@@ -68,6 +99,7 @@ async fn look(app: &App, manager: &Manager) {
     let mut looks = tokio::time::interval(EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut looked, mut said) = (Instant::now(), Instant::now());
+    let mut shortage = Shortage::default();
     loop {
         looks.tick().await;
         // Looked at once: a stop of the process between two looks would be in the second alone.
@@ -87,6 +119,7 @@ async fn look(app: &App, manager: &Manager) {
         if !exit_after.is_zero() && worst >= exit_after && !app.draining() {
             give_up(&lags);
         }
+        shortage.look();
         for lag in app.pulse().notice().iter().filter(|lag| lag.fresh) {
             let (thread, late_ms) = (&lag.thread, whole_ms(lag.late));
             tracing::warn!(thread, late_ms, "a thread of the server is late");

@@ -1,4 +1,4 @@
-//! How far behind the journal is, for figures.
+//! How far behind the journal is, and what it saw of the clock, for figures.
 //!
 //! Never asked by the journal itself.
 
@@ -14,6 +14,7 @@ pub(super) struct Backlog {
     events: AtomicUsize,
     oldest: Mutex<Option<Instant>>,
     last_commit_us: AtomicU64,
+    jumped: Mutex<Option<Instant>>,
 }
 
 impl Backlog {
@@ -42,6 +43,16 @@ impl Backlog {
     pub(super) fn committed(&self, took: Duration) {
         let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.last_commit_us.store(us, Ordering::Relaxed);
+    }
+
+    /// The wall clock jumped: who watches it is the journal, too.
+    pub(super) fn jumped(&self) {
+        *self.jumped.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    pub(super) fn since_jump(&self) -> Option<Duration> {
+        let jumped = *self.jumped.lock().unwrap_or_else(PoisonError::into_inner);
+        jumped.map(|at| at.elapsed())
     }
 
     pub(super) fn events(&self) -> usize {

@@ -65,18 +65,19 @@ impl Walls {
         }
     }
 
-    /// By how much the clock is off against what was known, in milliseconds.
-    pub(super) fn look(&mut self) -> i64 {
+    /// By how much the clock is off against what was known, in milliseconds; and whether it jumped
+    /// since the last look.
+    pub(super) fn look(&mut self) -> (i64, bool) {
         self.look_at(now())
     }
 
-    fn look_at(&mut self, wall: Timestamp) -> i64 {
+    fn look_at(&mut self, wall: Timestamp) -> (i64, bool) {
         let jump = self.pace.jump(wall);
         if jump != 0 {
             tracing::warn!(jump_ms = jump, "the wall clock jumped");
             self.open_ms = self.open_ms.saturating_add(jump);
         }
-        self.open_ms
+        (self.open_ms, jump != 0)
     }
 
     /// What had to follow has followed.
@@ -96,13 +97,14 @@ mod tests {
         let mut walls = Walls::begin();
         let start = walls.pace.seen.1;
         tokio::time::advance(Duration::from_secs(5)).await;
-        assert_eq!(walls.look_at(start.plus_ms(5_300)), 0);
+        assert_eq!(walls.look_at(start.plus_ms(5_300)), (0, false));
         tokio::time::advance(Duration::from_secs(5)).await;
-        assert_eq!(walls.look_at(start.plus_ms(3_610_300)), 3_600_000);
+        let hour = 3_600_000;
+        assert_eq!(walls.look_at(start.plus_ms(3_610_300)), (hour, true));
         tokio::time::advance(Duration::from_secs(5)).await;
-        assert_eq!(walls.look_at(start.plus_ms(3_615_300)), 3_600_000);
-        walls.settled(3_600_000);
+        assert_eq!(walls.look_at(start.plus_ms(3_615_300)), (hour, false));
+        walls.settled(hour);
         tokio::time::advance(Duration::from_secs(5)).await;
-        assert_eq!(walls.look_at(start.plus_ms(20_300)), -3_600_000);
+        assert_eq!(walls.look_at(start.plus_ms(20_300)), (-hour, true));
     }
 }

@@ -182,6 +182,8 @@ pub struct Figures {
     pub journal_age: Duration,
     /// How long the last commit took.
     pub last_commit: Duration,
+    /// How long ago the wall clock jumped last; `None` if it never did.
+    pub since_jump: Option<Duration>,
     /// Decisions of supervisors since the start.
     pub decisions: Decisions,
 }

@@ -285,6 +285,7 @@ impl Runtime {
             journal_events: self.shared.backlog.events(),
             journal_age: self.shared.backlog.age(),
             last_commit: self.shared.backlog.last_commit(),
+            since_jump: self.shared.backlog.since_jump(),
             decisions: self.shared.ledger.decisions(),
         }
     }

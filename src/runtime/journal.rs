@@ -258,7 +258,10 @@ impl Journal {
 
     fn beat(&mut self, ctx: &mut Context<Self>) {
         crash::point("journal.beat");
-        let jump = self.walls.look();
+        let (jump, jumped) = self.walls.look();
+        if jumped {
+            self.shared.backlog.jumped();
+        }
         // One after the other: two would wait for a locked file together, and move questions twice.
         if std::mem::replace(&mut self.beating, true) {
             return;

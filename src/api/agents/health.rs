@@ -83,6 +83,8 @@ async fn detailed(app: web::Data<App>) -> HttpResponse {
             "journal": journal,
             "threads": service(&health.threads),
             "files": service(&health.files),
+            "clock": service(&health.clock),
+            "log": service(&health.log),
             "supervisor": service(&health.supervisor),
             "disk": service(&health.disk),
             "keeper": {

@@ -32,9 +32,16 @@ async fn a_clock_that_jumps_ends_no_question_and_changes_no_order() {
     let id = player(&app, &ada, &ask).await;
     let task = send(&ada, &id, "ask me").await;
     let before = soon(async || pending(&ada).await.pop().ok_or("no question".to_owned())).await;
+    assert_eq!(
+        health(&app).await["services"]["clock"],
+        json!({"status": "healthy"})
+    );
 
     for (ms, jumps) in [(HOUR_MS, 1), (-HOUR_MS, 2), (0, 3)] {
         set_off(&app, ms, jumps).await;
+        let told = health(&app).await["services"]["clock"].clone();
+        let words = told["message"].as_str().unwrap_or_default();
+        assert!(words.starts_with("the wall clock jumped"), "{told}");
         // A new look at the rows, as a new generation of the actor takes it.
         let open = pending(&ada).await;
         assert_eq!(open.len(), 1, "{ms} ended the question");

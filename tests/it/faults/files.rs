@@ -26,6 +26,7 @@ async fn without_descriptors_new_connections_wait_and_old_ones_live() {
         .collect();
     let told = until_part(&app, "files", "unhealthy").await;
     assert_eq!(told["status"], "degraded", "{told}");
+    app.told("nearly all file descriptors are in use").await;
     let spent = figure(&admin, "process_cpu_seconds_total").await;
     let began = Instant::now();
     // The open connections work on, and a thread that spins would take a whole processor.
@@ -45,6 +46,7 @@ async fn without_descriptors_new_connections_wait_and_old_ones_live() {
     run("prlimit", &["--pid", &pid, &format!("--nofile={before}:")]);
     drop(crowd);
     until_well(&app).await;
+    app.told("there are file descriptors again").await;
     let fresh = reqwest::Client::new();
     soon(async || {
         let reply = fresh.get(app.url() + "/health").send().await;

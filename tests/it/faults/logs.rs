@@ -27,6 +27,10 @@ async fn a_log_that_is_removed_or_renamed_is_made_again() {
             false => Err(app.log()),
         })
         .await;
+        let told = health(&app).await["services"]["log"].clone();
+        assert_eq!(told["status"], "healthy", "{told}");
+        let words = told["message"].as_str().unwrap_or_default();
+        assert!(words.ends_with("it was made again"), "{told}");
         let mode = fs::metadata(&app.log).unwrap().mode() & 0o777;
         assert_eq!(mode, 0o600, "others may read it");
     }
@@ -38,6 +42,27 @@ async fn a_log_that_is_removed_or_renamed_is_made_again() {
         false => Err(app.log()),
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_made_again_is_told_until_it_can() {
+    let mut app = TestApp::prepared(tempfile::tempdir().unwrap(), "").await;
+    let (place, away) = (app.dir().join("logs"), app.dir().join("elsewhere"));
+    fs::create_dir(&place).unwrap();
+    app.log = place.join("server.log");
+    app.boot().await;
+    until_well(&app).await;
+    assert_eq!(
+        health(&app).await["services"]["log"],
+        json!({"status": "healthy"})
+    );
+    fs::rename(&place, &away).unwrap();
+    let told = until_part(&app, "log", "unhealthy").await;
+    assert_eq!(told["status"], "degraded", "{told}");
+    // What is written meanwhile is in the old file.
+    fs::create_dir(&place).unwrap();
+    until_well(&app).await;
+    app.told("goes on in a new file").await;
 }
 
 #[tokio::test]

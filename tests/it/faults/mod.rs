@@ -142,7 +142,10 @@ async fn figure(admin: &Caller, name: &str) -> f64 {
 async fn restarts(admin: &Caller) -> Vec<String> {
     let text = scrape(admin).await;
     // Stands beside it whether there were any or not.
-    assert!(text.contains("\ncallboard_supervisor_escalations_total 0\n"), "{text}");
+    assert!(
+        text.contains("\ncallboard_supervisor_escalations_total 0\n"),
+        "{text}"
+    );
     let of_actors = |line: &&str| line.starts_with("callboard_actor_restarts_total{");
     text.lines().filter(of_actors).map(str::to_owned).collect()
 }

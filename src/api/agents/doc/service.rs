@@ -77,6 +77,10 @@ pub struct Services {
     threads: Service,
     /// Descriptors for connections and agents.
     files: Service,
+    /// The wall clock: a jump is told for ten minutes.
+    clock: Service,
+    /// The file of the log: that it was made again is told for ten minutes.
+    log: Service,
     supervisor: Service,
     /// The room on the disk.
     disk: Service,
@@ -91,7 +95,7 @@ pub struct Service {
     status: String,
     #[schema(nullable = false)]
     latency_ms: Option<u64>,
-    /// What is wrong.
+    /// What is wrong, or of note.
     #[schema(nullable = false)]
     message: Option<String>,
     /// What is not committed yet: the journal alone.

@@ -165,7 +165,9 @@ async fn chaos(machine: Machine, until: Until, seed: u64, lines: u64) {
         past.cursor
     );
     assert!(completed > 0, "nothing was ever completed");
-    let never = Fault::ALL.iter().filter(|fault| !past.faults.contains(fault));
+    let never = Fault::ALL
+        .iter()
+        .filter(|fault| !past.faults.contains(fault));
     let never: Vec<_> = never.collect();
     assert!(
         cycles < u64::try_from(Fault::ALL.len()).unwrap() || never.is_empty(),
