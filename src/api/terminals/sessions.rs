@@ -122,14 +122,7 @@ fn requested(request: &HttpRequest, body: &Fields) -> Result<AgentRequest, Fault
         (status = 101, description = "The WebSocket"),
         (status = 200, description = "The session", body = doc::Detail),
     ),
-    extensions(("x-error-codes" = json!([
-        "@lives",
-        "bad_field",
-        "bad_cursor",
-        "bad_handshake",
-        "too_many_connections",
-        "bad_ticket",
-    ]))),
+    extensions(("x-error-codes" = json!(["@shows"]))),
 )]
 pub async fn show(
     app: web::Data<App>,
