@@ -111,7 +111,7 @@ fn requested(request: &HttpRequest, body: &Fields) -> Result<AgentRequest, Fault
 ///
 /// A request with `Upgrade: websocket` becomes the WebSocket: frames in an envelope of JSON, or
 /// with `format=raw` bare ones. The parameters are for the WebSocket alone. `lagged` tells which
-/// events do not come, and in `reason` why: `slow_reader` or `retention`.
+/// events retention removed.
 #[utoipa::path(
     get,
     path = "/api/agents/sessions/{name}",
@@ -133,6 +133,7 @@ pub async fn show(
     let ring = Poll {
         after: After::Oldest,
         limit: EVENTS,
+        bytes: usize::MAX,
         kinds: None,
         wait: std::time::Duration::ZERO,
     };
