@@ -142,12 +142,12 @@ async fn a_replay_never_overflows() {
     }
 }
 
-/// Many events of 60 kB: a connection holds a page of 1 MiB of them, not one of 200 events.
+/// Many events of 32 kB: a connection holds a page of 1 MiB of them, not one of 200 events.
 #[tokio::test]
 async fn a_replay_of_large_events_costs_little() {
     let app = TestApp::start().await;
     let ada = app.sign_in("ada").await;
-    let id = ada.agent(&flood(&app, 400, 60_000)).await;
+    let id = ada.agent(&flood(&app, 400, 32_000)).await;
     ada.turn_long(&id).await;
     let subscribe = json!({"type": "subscribe", "channels": ["*"], "agentId": id, "after": 0});
     // The first reader shows what the database keeps at hand.
