@@ -18,6 +18,7 @@ pub mod refusal;
 pub mod screen;
 pub mod serve;
 pub mod sip;
+pub mod source;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -141,7 +142,7 @@ impl<D: Dialect> Socket<D> {
 
     fn refuse(&self, refusal: Refusal) {
         let frame = self.dialect.reply(&Reply::Error(refusal));
-        self.outbox.push(frame, None);
+        self.outbox.reply(frame);
     }
 
     /// Takes a part of a message; what carried it is owed until the whole is handled.
@@ -202,7 +203,7 @@ impl<D: Dialect> Actor for Socket<D> {
     fn started(&mut self, ctx: &mut Self::Context) {
         crash::point("socket.started");
         for frame in self.dialect.greeting() {
-            self.outbox.push(frame, None);
+            self.outbox.reply(frame);
         }
         let _: SpawnHandle = ctx.spawn(Pull);
     }
@@ -312,10 +313,6 @@ impl<D: Dialect> ActorFuture<Socket<D>> for Pull {
                     if let Some(text) = socket.dialect.piece(&piece) {
                         write(socket, ctx, text);
                     }
-                }
-                Next::Gap(gap) => {
-                    let text = socket.dialect.gap(&gap);
-                    write(socket, ctx, text);
                 }
                 Next::Pong(payload) => {
                     socket.window.spend(payload.len());

@@ -18,6 +18,17 @@ pub struct Bounds {
     pub latest: u64,
 }
 
+/// Events of many agents, in order of pos.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// The events.
+    pub events: Vec<Arc<Published>>,
+    /// Whether there may be more behind them.
+    pub more: bool,
+    /// The last place behind the cursor of an event that retention removed.
+    pub removed: Option<u64>,
+}
+
 impl App {
     /// Events of one agent. An `epoch` that the client names must be this one's.
     ///
@@ -73,6 +84,7 @@ impl App {
         let poll = Poll {
             after,
             limit: 1,
+            bytes: usize::MAX,
             kinds: None,
             wait: Duration::ZERO,
         };
@@ -91,6 +103,7 @@ impl App {
         let poll = Poll {
             after: After::Oldest,
             limit: 1,
+            bytes: usize::MAX,
             kinds: None,
             wait: Duration::ZERO,
         };
@@ -99,14 +112,20 @@ impl App {
         Ok(first.map_or(page.latest, |seq| seq.saturating_sub(1)))
     }
 
-    /// A page of one agent's events after `seq`, for a replay.
+    /// A page of one agent's events after `seq`, for a replay: at most so many, and so many bytes.
     ///
     /// # Errors
     /// `epoch_changed` for a cursor ahead of the log.
-    pub async fn after(&self, session: &Session, seq: u64, limit: usize) -> Result<EventPage> {
+    pub async fn after(
+        &self,
+        session: &Session,
+        seq: u64,
+        (limit, bytes): (usize, usize),
+    ) -> Result<EventPage> {
         let poll = Poll {
             after: After::Seq(seq),
             limit,
+            bytes,
             kinds: None,
             wait: Duration::ZERO,
         };
@@ -129,8 +148,8 @@ impl App {
         self.runtime().attach_all(pos, sink).await
     }
 
-    /// Events of all agents that `who` may see, after `pos`; and the last place behind it of an
-    /// event that retention removed.
+    /// Events of all agents that `who` may see, after `pos`: at most so many, and so many bytes of
+    /// their data, but one at least.
     ///
     /// # Errors
     /// When the database fails.
@@ -138,21 +157,28 @@ impl App {
         &self,
         who: &Principal,
         pos: u64,
-        limit: usize,
-    ) -> Result<(Vec<Arc<Published>>, Option<u64>)> {
+        bound: (usize, usize),
+    ) -> Result<Places> {
         let everyone = who.may_read(crate::domain::UserId(uuid::Uuid::nil()));
         let owner = (!everyone).then_some(who.user);
-        let (rows, removed) = self
+        let (limit, rows, removed) = self
             .store()
             .read(move |conn| {
+                let limit = events::fit_by_pos(conn, pos, owner, bound)?;
                 let rows = events::by_pos(conn, pos, owner, limit)?;
-                Ok((rows, retention::removed_after(conn, pos, owner)?))
+                let removed = retention::removed_after(conn, pos, owner)?;
+                Ok((limit, rows, removed))
             })
             .await?;
+        let more = rows.len() >= limit;
         let published = rows
             .into_iter()
             .map(|(owner, event)| Published::new(event, owner));
-        Ok((published.collect(), removed))
+        Ok(Places {
+            events: published.collect(),
+            more,
+            removed,
+        })
     }
 
     /// The last pos that a reader can have seen; at least [`Self::latest_pos`].

@@ -56,7 +56,7 @@ pub use clock::Clock;
 pub use connections::{Connection, Ending, PollPermit, Registration, Visit};
 pub use creation::{AgentRequest, Created, Lazy};
 pub use disk::DiskState;
-pub use events::Bounds;
+pub use events::{Bounds, Places};
 pub use health::{Health, Holding, Readiness, Service};
 pub use housekeeping::Swept;
 pub use invites::NewInvite;
@@ -74,7 +74,7 @@ pub use why::{Fact, Why};
 pub use crate::config::{Network, Retention, Room};
 pub use crate::runtime::{
     Attach, Decisions, Figures, Force, Gap, Interrupt, LogSlice, Page as EventPage, Paused, Piece,
-    Poll, Published, Rendered, STREAM_BYTES, Sink, TtyMark, WhenBusy,
+    Poll, Published, Rendered, STREAM_BYTES, Sink, TtyMark, WhenBusy, parts,
 };
 pub use crate::store::sessions::SessionOverview;
 pub use crate::store::supervisor_log::Row as SupervisorRow;

@@ -32,6 +32,8 @@ pub mod space;
 pub mod status;
 pub mod survival;
 pub mod task;
+#[cfg(test)]
+pub mod testing;
 pub mod user;
 
 pub use agent::Kind;

@@ -18,6 +18,9 @@ pub struct Poll {
     pub after: After,
     /// At most so many events, 1 to 200.
     pub limit: usize,
+    /// At most so many bytes of their data, but for one event that is larger by itself; a page that
+    /// the ring serves is bounded as the ring is.
+    pub bytes: usize,
     /// Only these kinds.
     pub kinds: Option<Vec<EventKind>>,
     /// How long to wait for a first event; zero answers at once.

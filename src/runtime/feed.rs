@@ -23,7 +23,7 @@ use super::context::{Readers, Shared};
 use super::facade::Attach;
 use super::hub::Hub;
 use super::journal::{Append, Committed, Journal};
-use super::published::{Published, Sink, offer_all, speak};
+use super::published::{Published, Sink, catch_up, offer_all, speak};
 use super::redaction;
 use super::ring::{RING_EVENTS, Ring};
 use super::streams::Streams;
@@ -331,7 +331,7 @@ impl Handler<Follow> for Feed {
         };
         let missed: Vec<_> = missed.cloned().collect();
         drop(ring);
-        if !missed.is_empty() && !offer_all(&follow.sink, &missed) {
+        if !catch_up(&follow.sink, &missed) {
             return Ok(Attach::Live { latest });
         }
         if self

@@ -16,7 +16,7 @@ use crate::supervision::{Exit, Lifeline, Stop};
 
 use super::context::Shared;
 use super::facade::Attach;
-use super::published::{Published, Sink, offer_all, speak};
+use super::published::{Published, Sink, catch_up, offer_all, speak};
 use super::streams::{Piece, Speaker, Streams};
 
 /// Events that a reader may be behind and still be replayed from memory.
@@ -157,7 +157,7 @@ impl Handler<Follow> for Hub {
         let recent = self.recent.iter();
         let missed = recent.filter(|event| event.event.pos > follow.after);
         let missed: Vec<_> = missed.cloned().collect();
-        if !missed.is_empty() && !offer_all(&follow.sink, &missed) {
+        if !catch_up(&follow.sink, &missed) {
             return Ok(Attach::Live {
                 latest: self.latest,
             });

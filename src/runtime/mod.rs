@@ -44,7 +44,7 @@ pub use facade::{
     Page, Paused, Poll, WhenBusy,
 };
 pub use handle::{Runtime, Tree};
-pub use published::{Published, Sink};
+pub use published::{Published, Sink, parts};
 pub use recovery::Recovered;
 pub use streams::{Piece, Rendered, STREAM_BYTES};
 pub use tidying::LogFigures;

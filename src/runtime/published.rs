@@ -54,10 +54,8 @@ impl Published {
 
 /// Where committed events are pushed to: one connection's bounded outbox.
 pub trait Sink: Send + Sync {
-    /// Takes one event without waiting. `false` ends the subscription: the connection is over.
-    fn push(&self, event: &Arc<Published>) -> bool;
-
-    /// Takes the events of a commit, in order, at once. As [`Sink::push`].
+    /// Takes the events of a commit, in order, without waiting. `false` ends the subscription: the
+    /// connection is over, or has no room and comes back by itself.
     fn push_all(&self, events: &[Arc<Published>]) -> bool;
 
     /// Takes a piece of a message that is being written, without waiting. A connection that is
@@ -80,7 +78,37 @@ pub(super) fn offer_all(sink: &Arc<dyn Sink>, events: &[Arc<Published>]) -> bool
     alone(sink, || sink.push_all(events))
 }
 
-/// The same with a piece of a message.
+/// Pushes what a new reader missed, in parts, as far as it takes them: it comes back for the rest.
+pub(super) fn catch_up(sink: &Arc<dyn Sink>, missed: &[Arc<Published>]) -> bool {
+    let mut parts = parts(missed, MISSED);
+    missed.is_empty() || parts.all(|part| offer_all(sink, part))
+}
+
+/// Events and bytes of such a part: one fits where there is room for a replay.
+const MISSED: (usize, usize) = (50, 128 * 1024);
+
+/// Cuts events into parts of at most so many, and of so many bytes, but one event at least; one part
+/// of nothing for nothing.
+pub fn parts(
+    events: &[Arc<Published>],
+    (most, bytes): (usize, usize),
+) -> impl Iterator<Item = &[Arc<Published>]> {
+    let mut rest = Some(events);
+    std::iter::from_fn(move || {
+        let events = rest?;
+        let mut sum = 0_usize;
+        let fits = events.iter().take(most).take_while(|event| {
+            sum = sum.saturating_add(event.weight());
+            sum <= bytes
+        });
+        let count = fits.count().max(1).min(events.len());
+        let (part, later) = events.split_at(count);
+        rest = (!later.is_empty()).then_some(later);
+        Some(part)
+    })
+}
+
+/// As [`offer_all`], with a piece of a message.
 pub(super) fn speak(sink: &Arc<dyn Sink>, piece: &Arc<Piece>) -> bool {
     alone(sink, || {
         sink.speak(piece);
@@ -93,4 +121,43 @@ fn alone(sink: &Arc<dyn Sink>, push: impl FnOnce() -> bool) -> bool {
         sink.broken();
         false
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{EventKind, SessionId, Timestamp};
+
+    fn events(sizes: &[usize]) -> Vec<Arc<Published>> {
+        let agent = SessionId::generate();
+        let made = sizes.iter().zip(1..).map(|(size, seq)| {
+            let event = Event {
+                seq,
+                pos: seq,
+                agent,
+                group: agent,
+                kind: EventKind::Status,
+                at: Timestamp(0),
+                data: "x".repeat(*size),
+            };
+            Published::new(event, UserId::generate())
+        });
+        made.collect()
+    }
+
+    #[test]
+    fn parts_keep_to_both_bounds_and_lose_nothing() {
+        let own = events(&[0]).first().unwrap().weight();
+        let lengths = |sizes: &[usize], bound| -> Vec<usize> {
+            let events = events(sizes);
+            let cut: Vec<_> = parts(&events, bound).collect();
+            assert_eq!(cut.concat().len(), events.len());
+            cut.iter().map(|part| part.len()).collect()
+        };
+        assert_eq!(lengths(&[1; 7], (3, usize::MAX)), [3, 3, 1]);
+        assert_eq!(lengths(&[10; 4], (9, 2 * own + 20)), [2, 2]);
+        // One that is larger by itself goes by itself.
+        assert_eq!(lengths(&[900, 1, 900], (9, own + 100)), [1, 1, 1]);
+        assert_eq!(lengths(&[], (9, 9)), [0]);
+    }
 }

@@ -131,17 +131,20 @@ async fn stored(
     poll: &Poll,
     (after, latest): (u64, u64),
 ) -> Result<Page> {
-    let (id, owner, limit, kinds) = (session.id, session.owner, poll.limit, poll.kinds.clone());
+    let (id, owner, kinds) = (session.id, session.owner, poll.kinds.clone());
+    let bound = (poll.limit, poll.bytes);
     // In one snapshot: what is removed between the two would be missing without a word.
-    let (oldest, rows) = shared
+    let (oldest, limit, rows) = shared
         .store
         .read(move |conn| {
             let (oldest, _) = store::events::bounds(conn, id)?;
-            let rows = store::events::page(conn, id, after, limit, kinds.as_deref())?;
-            Ok((oldest, rows))
+            let kinds = kinds.as_deref();
+            let limit = store::events::fit(conn, id, after, bound, kinds)?;
+            let rows = store::events::page(conn, id, after, limit, kinds)?;
+            Ok((oldest, limit, rows))
         })
         .await?;
-    let full = rows.len() == poll.limit;
+    let full = rows.len() == limit;
     let events: Vec<Arc<Published>> = rows
         .into_iter()
         .map(|event| Published::new(event, owner))
@@ -212,6 +215,7 @@ async fn wait_rows(
         let tail = Poll {
             after: After::Latest,
             limit: 1,
+            bytes: usize::MAX,
             kinds: None,
             wait: Duration::ZERO,
         };
@@ -226,6 +230,7 @@ async fn wait_rows(
         let news = Poll {
             after: After::Seq(latest),
             limit: 1,
+            bytes: usize::MAX,
             kinds: None,
             wait: left.min(LOOK),
         };

@@ -175,6 +175,7 @@ mod tests {
         let poll = |after| Poll {
             after: After::Seq(after),
             limit: 10,
+            bytes: usize::MAX,
             kinds: None,
             wait: Duration::ZERO,
         };

@@ -2,8 +2,9 @@
 //!
 //! Never written here: the journal's commit is the only writer.
 
-use diesel::dsl::{max, min};
+use diesel::dsl::{max, min, sql};
 use diesel::prelude::*;
+use diesel::sql_types::Integer;
 
 use super::convert::{bound, parse, signed, unsigned, word};
 use super::schema::{events, sessions};
@@ -21,20 +22,65 @@ pub fn page(
     limit: usize,
     kinds: Option<&[EventKind]>,
 ) -> Result<Vec<Event>, StoreError> {
+    let query = after(session, after_seq, limit, kinds)?;
+    let rows: Vec<Row> = query.select(COLUMNS).load(conn)?;
+    of_session(conn, session, rows)
+}
+
+/// How many of the events of such a [`page`] may be read, so that it has at most so many bytes of
+/// data, but one event at least; `limit` where they all fit. Reads no data.
+///
+/// # Errors
+/// When the database fails.
+pub fn fit(
+    conn: &mut Connection,
+    session: SessionId,
+    after_seq: u64,
+    (limit, bytes): (usize, usize),
+    kinds: Option<&[EventKind]>,
+) -> Result<usize, StoreError> {
+    if bytes == usize::MAX {
+        return Ok(limit);
+    }
+    let query = after(session, after_seq, limit, kinds)?;
+    let sizes: Vec<i32> = query.select(sql::<Integer>(SIZE)).load(conn)?;
+    Ok(fitting(&sizes, (limit, bytes)))
+}
+
+fn after<'a>(
+    session: SessionId,
+    after_seq: u64,
+    limit: usize,
+    kinds: Option<&[EventKind]>,
+) -> Result<Asked<'a>, StoreError> {
     let query = events::table
         .filter(events::agent_id.eq(session.to_string()))
         .filter(events::seq.gt(signed(after_seq)?))
         .order(events::seq.asc())
         .limit(bound(limit))
-        .select(COLUMNS);
-    let rows: Vec<Row> = match kinds {
-        Some(kinds) => {
-            let words = kinds.iter().map(|kind| kind.name());
-            query.filter(events::kind.eq_any(words)).load(conn)?
-        }
-        None => query.load(conn)?,
-    };
-    of_session(conn, session, rows)
+        .into_boxed();
+    let words = kinds.map(|kinds| kinds.iter().map(|kind| kind.name()));
+    Ok(match words {
+        Some(words) => query.filter(events::kind.eq_any(words)),
+        None => query,
+    })
+}
+
+type Asked<'a> = events::BoxedQuery<'a, <Connection as diesel::Connection>::Backend>;
+
+/// Bytes of an event's data; both databases know them without a look at the data.
+const SIZE: &str = "octet_length(events.data)";
+
+fn fitting(sizes: &[i32], (limit, bytes): (usize, usize)) -> usize {
+    let mut sum = 0_usize;
+    let fits = sizes.iter().take_while(|size| {
+        sum = sum.saturating_add(usize::try_from(**size).unwrap_or(usize::MAX));
+        sum <= bytes
+    });
+    match fits.count() {
+        all if all == sizes.len() => limit,
+        some => some.max(1),
+    }
 }
 
 /// Events of every session, or of one person's, after a pos, in order of commit, each with its
@@ -70,6 +116,28 @@ pub fn by_pos(
             Ok((parse("user id", &owner)?, event))
         })
         .collect()
+}
+
+/// As [`fit`], of the events that [`by_pos`] reads.
+///
+/// # Errors
+/// When the database fails.
+pub fn fit_by_pos(
+    conn: &mut Connection,
+    after_pos: u64,
+    owner: Option<UserId>,
+    (limit, bytes): (usize, usize),
+) -> Result<usize, StoreError> {
+    let mut query = events::table
+        .filter(events::pos.gt(signed(after_pos)?))
+        .order(events::pos.asc())
+        .limit(bound(limit))
+        .select(sql::<Integer>(SIZE))
+        .into_boxed();
+    if let Some(owner) = owner {
+        query = query.filter(events::owner_id.eq(owner.to_string()));
+    }
+    Ok(fitting(&query.load(conn)?, (limit, bytes)))
 }
 
 /// A session's last events, oldest first: what refills a ring.
@@ -157,4 +225,23 @@ fn event(agent: SessionId, group: SessionId, row: Row) -> Result<Event, StoreErr
         at: Timestamp(at),
         data,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fitting;
+
+    #[test]
+    fn a_page_ends_at_its_bytes_and_has_one_event_at_least() {
+        for (sizes, fits) in [
+            (&[10, 20, 30][..], 200),
+            (&[10, 20, 70], 200),
+            (&[10, 20, 71], 2),
+            (&[101, 1], 1),
+            (&[101], 1),
+            (&[], 200),
+        ] {
+            assert_eq!(fitting(sizes, (200, 100)), fits, "{sizes:?}");
+        }
+    }
 }

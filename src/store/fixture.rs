@@ -8,10 +8,11 @@ use serde_json::json;
 
 use super::tests::cluster::Cluster;
 use super::*;
+pub use crate::domain::testing::session;
 use crate::domain::{
     Approval, ApprovalId, ApprovalKind, ApprovalState, Batch, Draft, EventKind, ExitReason,
-    ExitReport, Facts, Incarnation, Kind, NewIncarnation, Options, PermissionMode, Prompt, Risk,
-    Role, Session, SessionId, Status, TaskId, Timestamp, User, UserId,
+    ExitReport, Incarnation, NewIncarnation, Prompt, Risk, Role, Session, TaskId, Timestamp, User,
+    UserId,
 };
 
 /// A store on a fresh file; the directory goes with the first value.
@@ -90,30 +91,6 @@ pub fn user(name: &str) -> User {
         password_hash: "$argon2id$x".to_owned(),
         disabled: false,
         created_at: Timestamp(1_000),
-    }
-}
-
-/// A shell session without a process, the root of its own group; not stored yet.
-pub fn session(owner: UserId) -> Session {
-    let id = SessionId::generate();
-    Session {
-        id,
-        owner,
-        group: id,
-        name: None,
-        kind: Kind::Shell,
-        cwd: "/tmp".to_owned(),
-        model: None,
-        permission_mode: PermissionMode::Default,
-        scenario: None,
-        options: Options::default(),
-        topic: None,
-        metadata: json!({"k": [1, null]}),
-        created_at: Timestamp(2_000),
-        updated_at: Timestamp(2_000),
-        archived_at: None,
-        status: Status::Created,
-        facts: Facts::default(),
     }
 }
 

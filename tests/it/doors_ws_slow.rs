@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::SinkExt;
 use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::app::{Caller, TestApp, Ws, until};
 use crate::doors_events::flood;
@@ -138,4 +140,76 @@ async fn a_replay_never_overflows() {
         let frame = ws.next().await;
         assert_eq!(frame["seq"], seq, "{frame}");
     }
+}
+
+/// Many events of 32 kB: a connection holds a page of 1 MiB of them, not one of 200 events.
+#[tokio::test]
+async fn a_replay_of_large_events_costs_little() {
+    let app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    let id = ada.agent(&flood(&app, 400, 32_000)).await;
+    ada.turn_long(&id).await;
+    let subscribe = json!({"type": "subscribe", "channels": ["*"], "agentId": id, "after": 0});
+    // The first reader shows what the database keeps at hand.
+    let mut first = ada.ws().await;
+    first.say(subscribe.clone()).await;
+    for seq in 1..=400_u64 {
+        while first.next().await["seq"] != seq {}
+    }
+    let before = app.memory();
+    const SOCKETS: u64 = 8;
+    let mut sockets = Vec::new();
+    for _ in 0..SOCKETS {
+        let mut ws = ada.ws().await;
+        ws.say(subscribe.clone()).await;
+        // Its page has come, and the rest of it waits.
+        while ws.next().await["seq"] != 5 {}
+        sockets.push(ws);
+    }
+    let each = app.memory().saturating_sub(before) / SOCKETS;
+    println!("{} KiB a socket in its replay", each / 1024);
+    assert!(each <= 6 * 1024 * 1024, "{each} bytes for a socket");
+    for ws in &mut sockets {
+        for seq in 6..=400_u64 {
+            assert_eq!(ws.next().await["seq"], seq);
+        }
+    }
+}
+
+/// What a client asks in the middle of its replay is answered, all of it, and costs it no event.
+#[tokio::test]
+async fn who_asks_much_while_behind_misses_no_event_and_no_answer() {
+    let app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    let id = ada.agent(&flood(&app, 6_000, 300)).await;
+    ada.turn_long(&id).await;
+    let mut ws = ada.ws().await;
+    ws.say(json!({"type": "subscribe", "channels": ["*"], "agentId": id, "after": 0}))
+        .await;
+    ws.wait_for("hello").await;
+    const BURST: u64 = 400;
+    let (mut seq, mut asked, mut answered) = (0_u64, 0_u64, 0_u64);
+    let mut done = 0_u64;
+    while seq < 6_000 || answered < asked {
+        if seq < 6_000 && answered == asked && seq / 1_000 >= asked / BURST {
+            for id in asked + 1..=asked + BURST {
+                let ping = Message::text(json!({"type": "ping", "id": id}).to_string());
+                ws.stream.feed(ping).await.unwrap();
+            }
+            ws.stream.flush().await.unwrap();
+            asked += BURST;
+        }
+        let frame = ws.next().await;
+        if frame["seq"].is_u64() {
+            seq += 1;
+            assert_eq!(frame["seq"], seq, "{frame}");
+            continue;
+        }
+        let refused = frame["type"] == "error" && frame["code"] == "rate_limited";
+        assert!(refused || frame["type"] == "pong", "{frame}");
+        answered += 1;
+        done += u64::from(!refused);
+    }
+    assert_eq!(answered, asked);
+    assert!(asked >= 5 * BURST && done > 0, "{asked} asked, {done} done");
 }

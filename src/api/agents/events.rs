@@ -85,6 +85,7 @@ fn asked(query: &Query) -> Result<(Poll, Option<String>), Fault> {
     let poll = Poll {
         after,
         limit: query.limit(PAGE, PAGE)?,
+        bytes: usize::MAX,
         kinds,
         wait: query.wait(MAX_WAIT)?,
     };

@@ -31,8 +31,9 @@ pub fn routes(config: &mut web::ServiceConfig) {
 ///
 /// Frames are JSON in text. The server says `connected` first; a client says `subscribe`,
 /// `unsubscribe`, `message`, `approve` or `ping`. Refused frames are answered by `error` with
-/// a code; the connection stays. `gap` tells which events do not come, and in `reason` why:
-/// `slow_reader` or `retention`. Behind the close code 1012 a new connection has other rights.
+/// a code; the connection stays. `gap` tells which events retention removed. Who does not read for
+/// ten seconds is closed with 4008 and goes on at its cursor; behind 1012 a new connection has other
+/// rights.
 #[utoipa::path(
     get,
     path = "/ws",
@@ -164,8 +165,8 @@ impl Dialect for Words {
         let mut frame = json!({
             "type": "gap",
             "agentId": gap.agent,
-            "dropped": gap.dropped,
-            "reason": gap.reason.name(),
+            "dropped": gap.dropped(),
+            "reason": Gap::REASON,
         });
         if let Some(frame) = frame.as_object_mut() {
             let after = gap.first.saturating_sub(1);

@@ -37,6 +37,17 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ("@lives", &["@stored", "busy", "restarting"]),
     ("@drives", &["@lives", "forbidden", "timeout"]),
     (
+        "@shows",
+        &[
+            "@lives",
+            "bad_field",
+            "bad_cursor",
+            "bad_handshake",
+            "too_many_connections",
+            "bad_ticket",
+        ],
+    ),
+    (
         "@names",
         &[
             "bad_username",

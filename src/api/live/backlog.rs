@@ -1,13 +1,12 @@
-//! The frames that wait on one connection, in order, and which of them goes when there are too many.
+//! The frames that wait on one connection, in order.
 //!
-//! Never lets a piece of a message push an event out: pieces are left out first, and joined where
-//! they meet.
+//! Never leaves out an event or a reply: only pieces of messages give way, and are joined where they
+//! meet.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::frame::{Body, Next};
-use super::gaps::Origin;
 use crate::app::Piece;
 
 /// Most frames that wait (decisions.md 5).
@@ -20,12 +19,18 @@ const ROOM_FRAMES: usize = 200;
 const LIVE_FRAMES: usize = 32;
 const LIVE_BYTES: usize = 128 * 1024;
 
+/// Most replies that wait; more is a client that asks and does not read.
+pub const MAX_REPLIES: usize = 1_024;
+/// Most bytes of them.
+pub const MAX_REPLY_BYTES: usize = 256 * 1024;
+/// With so many replies waiting the next command waits as well.
+const CALM_REPLIES: usize = 128;
+
 /// One frame.
 pub(super) struct Frame {
     what: What,
-    origin: Option<Origin>,
-    /// What nothing later makes good: bytes of a terminal, a replay, the hello.
-    kept: bool,
+    /// Whether it answers the client.
+    reply: bool,
 }
 
 enum What {
@@ -34,9 +39,16 @@ enum What {
 }
 
 impl Frame {
-    pub(super) fn new(body: Body, origin: Option<Origin>, kept: bool) -> Self {
+    /// One that whoever brings it has waited with until there was room.
+    pub(super) fn new(body: Body) -> Self {
         let what = What::Body(body);
-        Self { what, origin, kept }
+        Self { what, reply: false }
+    }
+
+    /// An answer to the client, which comes at any time.
+    pub(super) fn reply(body: Body) -> Self {
+        let what = What::Body(body);
+        Self { what, reply: true }
     }
 
     /// As it goes out.
@@ -64,11 +76,17 @@ impl Frame {
 pub(super) struct Backlog {
     frames: VecDeque<Frame>,
     bytes: usize,
+    replies: usize,
+    reply_bytes: usize,
 }
 
 impl Backlog {
     /// Puts a frame behind the others.
     pub(super) fn push(&mut self, frame: Frame) {
+        if frame.reply {
+            self.replies = self.replies.saturating_add(1);
+            self.reply_bytes = self.reply_bytes.saturating_add(frame.len());
+        }
         self.bytes = self.bytes.saturating_add(frame.len());
         self.frames.push_back(frame);
     }
@@ -92,8 +110,7 @@ impl Backlog {
         }
         self.push(Frame {
             what: What::Piece(Arc::clone(piece)),
-            origin: None,
-            kept: false,
+            reply: false,
         });
         true
     }
@@ -102,12 +119,28 @@ impl Backlog {
     pub(super) fn pop(&mut self) -> Option<Frame> {
         let frame = self.frames.pop_front()?;
         self.bytes = self.bytes.saturating_sub(frame.len());
+        if frame.reply {
+            self.replies = self.replies.saturating_sub(1);
+            self.reply_bytes = self.reply_bytes.saturating_sub(frame.len());
+        }
         Some(frame)
     }
 
-    /// Whether more waits than may.
-    pub(super) fn is_over(&self) -> bool {
-        self.frames.len() > MAX_FRAMES || self.bytes > MAX_BYTES
+    /// Leaves pieces of messages out while more waits than may.
+    pub(super) fn trim(&mut self) {
+        let over = |of: &Self| of.frames.len() > MAX_FRAMES || of.bytes > MAX_BYTES;
+        while over(self) && self.leave_out_piece() {}
+    }
+
+    /// Whether one more reply may wait.
+    pub(super) fn takes_reply(&self, reply: &Frame) -> bool {
+        let bytes = self.reply_bytes.saturating_add(reply.len());
+        self.replies < MAX_REPLIES && bytes <= MAX_REPLY_BYTES
+    }
+
+    /// Whether so few replies wait that another command may be done.
+    pub(super) fn is_calm(&self) -> bool {
+        self.replies < CALM_REPLIES && self.reply_bytes < MAX_REPLY_BYTES / 2
     }
 
     /// Whether all of these fit; pieces of messages give way when that makes them fit.
@@ -131,31 +164,13 @@ impl Backlog {
     }
 
     /// Drops the oldest piece of a message. Whether there was one.
-    pub(super) fn leave_out_piece(&mut self) -> bool {
+    fn leave_out_piece(&mut self) -> bool {
         let place = self.frames.iter().position(Frame::is_piece);
-        place.is_some_and(|place| self.remove(place).is_some())
-    }
-
-    /// Drops the oldest event, whose place is given; a reply only when there is no event. `None`:
-    /// nothing may go.
-    pub(super) fn drop_oldest(&mut self) -> Option<Option<Origin>> {
-        let mut frames = self.frames.iter();
-        let event = frames.position(|frame| frame.origin.is_some());
-        let reply = || self.frames.iter().position(|frame| !frame.kept);
-        let frame = self.remove(event.or_else(reply)?)?;
-        Some(frame.origin)
-    }
-
-    fn remove(&mut self, place: usize) -> Option<Frame> {
-        let frame = self.frames.remove(place)?;
+        let Some(frame) = place.and_then(|place| self.frames.remove(place)) else {
+            return false;
+        };
         self.bytes = self.bytes.saturating_sub(frame.len());
-        Some(frame)
-    }
-
-    /// Whether a reply comes next: gaps are told behind it.
-    pub(super) fn reply_is_first(&self) -> bool {
-        let first = self.frames.front();
-        first.is_some_and(|frame| frame.origin.is_none() && !frame.is_piece())
+        true
     }
 
     /// Whether a replay may go on.
@@ -163,10 +178,20 @@ impl Backlog {
         self.frames.len().saturating_add(ROOM_FRAMES) <= MAX_FRAMES && self.bytes <= MAX_BYTES / 2
     }
 
-    /// Whether the bounds hold and the bytes are counted right.
+    /// Frames that wait and their bytes, without pieces if only what is `whole` counts, and the same of replies; a
+    /// miscount is a panic.
     #[cfg(test)]
-    pub(super) fn is_sound(&self) -> bool {
-        let sum: usize = self.frames.iter().map(Frame::len).sum();
-        sum == self.bytes && !self.is_over()
+    pub(super) fn load(&self, whole: bool) -> ((usize, usize), (usize, usize)) {
+        let sum = |of: &dyn Fn(&Frame) -> bool| {
+            let of = self.frames.iter().filter(|frame| of(frame));
+            of.fold((0_usize, 0_usize), |(count, bytes), frame| {
+                (count + 1, bytes + frame.len())
+            })
+        };
+        let replies = sum(&|frame| frame.reply);
+        assert_eq!(replies, (self.replies, self.reply_bytes));
+        assert_eq!(sum(&|_| true), (self.frames.len(), self.bytes));
+        let others = sum(&|frame| !frame.reply && !(whole && frame.is_piece()));
+        (others, replies)
     }
 }

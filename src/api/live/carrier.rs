@@ -4,30 +4,30 @@
 //! cursor and comes back (`carrier/replay.rs`).
 
 mod replay;
+mod seat;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytestring::ByteString;
 use tokio::sync::Notify;
 
-use crate::app::{Piece, Published, Sink};
+use crate::app::{App, Piece, Published};
 use crate::crash;
 use crate::domain::{Error, EventKind, SessionId, UserId};
 
 use super::close::Close;
 use super::dialect::{Dialect, Refusal, Reply};
 use super::follow::Follows;
-use super::gaps::Origin;
 use super::outbox::Offered;
 use super::screen::Deferred;
+use super::source::Source;
 
 pub(super) use replay::{replay_agent, replay_all};
 
 /// Whether a subscription goes on, shared with the task that serves it.
 pub(super) struct Life {
     alive: AtomicBool,
-    detached: AtomicBool,
     news: Notify,
 }
 
@@ -35,7 +35,6 @@ impl Life {
     pub(super) fn new() -> Self {
         Self {
             alive: AtomicBool::new(true),
-            detached: AtomicBool::new(false),
             news: Notify::new(),
         }
     }
@@ -50,21 +49,48 @@ impl Life {
     }
 }
 
-/// The sink of one subscription.
-pub(super) struct Carrier<D: Dialect> {
-    pub(super) follows: Arc<Follows<D>>,
+/// One subscription.
+pub(super) struct Carrier<D: Dialect, S: Source = App> {
+    follows: Arc<Follows<D, S>>,
     /// Which agent; `None`: all.
-    pub(super) agent: Option<SessionId>,
-    pub(super) life: Arc<Life>,
-    /// The last number that came by: seq of the agent, or pos.
-    pub(super) cursor: AtomicU64,
-    /// How often in a row the publisher could not be reached.
-    pub(super) refused: AtomicU32,
-    /// It was live and did not keep up: it pages on until it is level again.
-    pub(super) behind: AtomicBool,
+    agent: Option<SessionId>,
+    life: Arc<Life>,
+    place: Mutex<Place>,
 }
 
-impl<D: Dialect> Carrier<D> {
+/// Where it is. Whoever brings events holds it from the look at the cursor until they wait to go out.
+#[derive(Default)]
+struct Place {
+    /// The last number that came by: seq of the agent, or pos.
+    cursor: u64,
+    /// The seat that was taken last; see [`seat::Seat`].
+    seat: u64,
+    /// Whether it still holds that seat.
+    seated: bool,
+    /// It was live and did not keep up: it pages on until it is level again.
+    behind: bool,
+    /// How often in a row the publisher could not be reached.
+    refused: u32,
+}
+
+impl<D: Dialect, S: Source> Carrier<D, S> {
+    pub(super) fn new(
+        follows: Arc<Follows<D, S>>,
+        agent: Option<SessionId>,
+        life: Arc<Life>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            follows,
+            agent,
+            life,
+            place: Mutex::default(),
+        })
+    }
+
+    fn place(&self) -> MutexGuard<'_, Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn visible(&self, owner: UserId) -> bool {
         self.agent.is_some() || self.follows.who.may_read(owner)
     }
@@ -73,35 +99,18 @@ impl<D: Dialect> Carrier<D> {
         self.life.goes_on()
     }
 
-    /// Offers the frames of events that [`Self::takes`] let through; `before` is the cursor in front
-    /// of them. `false` ends the subscription at the publisher.
-    fn offer(&self, frames: Vec<(ByteString, Origin)>, before: u64) -> bool {
-        if frames.is_empty() {
-            return true;
-        }
-        match self.follows.outbox.offer(frames) {
-            Offered::Taken => true,
-            Offered::Over => false,
-            Offered::Later => {
-                self.cursor.store(before, Ordering::Release);
-                self.behind.store(true, Ordering::Release);
-                self.detached();
-                false
-            }
-        }
-    }
-
     /// Whether an event is for this reader. Its number counts as seen either way.
-    fn takes(&self, event: &Published) -> bool {
+    fn takes(&self, place: &mut Place, event: &Published) -> bool {
         crash::point("socket.push");
         let number = match self.agent {
             Some(_) => event.event.seq,
             None => event.event.pos,
         };
-        if self.cursor.fetch_max(number, Ordering::AcqRel) >= number {
+        if place.cursor >= number {
             // It came by before: the reader's cursor was ahead of the publisher.
             return false;
         }
+        place.cursor = number;
         let follows = &self.follows;
         if !self.visible(event.owner) {
             return false;
@@ -110,17 +119,73 @@ impl<D: Dialect> Carrier<D> {
         wanted.meets(follows.dialect.channels(event.event.kind))
     }
 
+    /// Takes one event without a look at the room. `false` ends the subscription at the publisher.
+    fn push(&self, place: &mut Place, event: &Published) -> bool {
+        if !self.alive() {
+            return false;
+        }
+        !self.takes(place, event) || self.deliver(event, self.follows.dialect.frame(event))
+    }
+
+    /// Takes the events of a commit, in order. `false` as above: also when they do not fit, and it
+    /// has left its seat.
+    fn push_all(&self, place: &mut Place, events: &[Arc<Published>]) -> bool {
+        let follows = &self.follows;
+        if follows.behind.get().is_some_and(|behind| behind.waits()) {
+            return events.iter().all(|event| self.push(place, event));
+        }
+        if !self.alive() {
+            return false;
+        }
+        // What ends the connection goes by itself, behind the others.
+        let screen = follows.behind.get().is_some();
+        let last = |event: &Arc<Published>| {
+            follows.dialect.close(event).is_some()
+                || (screen && event.event.kind == EventKind::Exit)
+        };
+        let count = events.iter().position(last).unwrap_or(events.len());
+        let (events, rest) = events.split_at(count);
+        let before = place.cursor;
+        let taken = events.iter().filter(|event| self.takes(place, event));
+        let frames = taken.filter_map(|event| follows.dialect.frame(event));
+        let frames: Vec<ByteString> = frames.collect();
+        if !frames.is_empty() {
+            match follows.outbox.offer(frames) {
+                Offered::Taken => {}
+                Offered::Over => return false,
+                Offered::Later => {
+                    place.cursor = before;
+                    place.behind = true;
+                    place.seated = false;
+                    self.life.news.notify_one();
+                    return false;
+                }
+            }
+        }
+        rest.iter().all(|event| self.push(place, event))
+    }
+
+    fn speak(&self, piece: &Arc<Piece>) {
+        let follows = &self.follows;
+        if !self.alive() || !self.visible(piece.owner) {
+            return;
+        }
+        let wanted = follows.wanted(piece.agent, self.agent);
+        if wanted.meets(follows.dialect.live()) {
+            follows.outbox.speak(piece);
+        }
+    }
+
     /// Pushes the frame of an event, behind the bytes of a terminal that came before it. `false`:
     /// the connection is over.
     fn deliver(&self, event: &Published, frame: Option<ByteString>) -> bool {
         let follows = &self.follows;
         let close = follows.dialect.close(event);
-        let origin = origin(event);
         let last = event.event.kind == EventKind::Exit || close.is_some();
         if let Some(behind) = follows.behind.get()
             && (last || behind.waits())
         {
-            let frame = frame.map(|frame| Deferred::Frame(frame, origin));
+            let frame = frame.map(Deferred::Frame);
             let mut deferred = frame.into_iter().chain(close.map(Deferred::Close));
             let fits = deferred.all(|one| behind.put(one));
             if !fits {
@@ -128,7 +193,7 @@ impl<D: Dialect> Carrier<D> {
             }
             return fits;
         }
-        let open = frame.is_none_or(|frame| follows.outbox.push(frame, Some(origin)));
+        let open = frame.is_none_or(|frame| follows.outbox.push(frame));
         match close {
             Some(close) => {
                 follows.outbox.close_after(close);
@@ -163,66 +228,5 @@ impl<D: Dialect> Carrier<D> {
     }
 }
 
-fn origin(event: &Published) -> Origin {
-    Origin {
-        agent: event.event.agent,
-        seq: event.event.seq,
-        pos: event.event.pos,
-    }
-}
-
-impl<D: Dialect> Sink for Carrier<D> {
-    fn push(&self, event: &Arc<Published>) -> bool {
-        if !self.alive() {
-            return false;
-        }
-        !self.takes(event) || self.deliver(event, self.follows.dialect.frame(event))
-    }
-
-    fn push_all(&self, events: &[Arc<Published>]) -> bool {
-        let follows = &self.follows;
-        if follows.behind.get().is_some_and(|behind| behind.waits()) {
-            return events.iter().all(|event| self.push(event));
-        }
-        if !self.alive() {
-            return false;
-        }
-        // What ends the connection goes by itself, behind the others.
-        let screen = follows.behind.get().is_some();
-        let last = |event: &Arc<Published>| {
-            follows.dialect.close(event).is_some()
-                || (screen && event.event.kind == EventKind::Exit)
-        };
-        let count = events.iter().position(last).unwrap_or(events.len());
-        let (events, rest) = events.split_at(count);
-        let before = self.cursor.load(Ordering::Acquire);
-        let taken = events.iter().filter(|event| self.takes(event));
-        let frames = taken.filter_map(|event| Some((follows.dialect.frame(event)?, origin(event))));
-        self.offer(frames.collect(), before) && rest.iter().all(|event| self.push(event))
-    }
-
-    fn speak(&self, piece: &Arc<Piece>) {
-        let follows = &self.follows;
-        if !self.alive() || !self.visible(piece.owner) {
-            return;
-        }
-        let wanted = follows.wanted(piece.agent, self.agent);
-        if wanted.meets(follows.dialect.live()) {
-            follows.outbox.speak(piece);
-        }
-    }
-
-    fn detached(&self) {
-        self.life.detached.store(true, Ordering::Release);
-        self.life.news.notify_one();
-    }
-
-    fn open(&self) -> bool {
-        self.alive() && !self.follows.outbox.standing_over()
-    }
-
-    fn broken(&self) {
-        self.life.end();
-        self.follows.outbox.close(Close::Internal);
-    }
-}
+#[cfg(test)]
+mod tests;

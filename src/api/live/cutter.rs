@@ -103,9 +103,8 @@ mod tests {
 
     use bytestring::ByteString;
 
-    use super::super::gaps::Origin;
+    use super::super::outbox::Offered;
     use super::*;
-    use crate::domain::SessionId;
 
     fn lines() -> (TcpStream, Arc<Line>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -122,15 +121,9 @@ mod tests {
     }
 
     fn overflow(outbox: &Outbox) {
-        let agent = SessionId::generate();
-        for seq in 1..=300 {
-            let origin = Origin {
-                agent,
-                seq,
-                pos: seq,
-            };
-            outbox.push(ByteString::from("x"), Some(origin));
-        }
+        let events = |count| (0..count).map(|_| ByteString::from("x")).collect();
+        assert_eq!(outbox.offer(events(256)), Offered::Taken);
+        assert_eq!(outbox.offer(events(1)), Offered::Later);
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,7 +4,6 @@
 //! carried either by its own subscription or by the one over all, and the hand-over needs a cursor.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::app::{App, Bounds};
@@ -14,13 +13,14 @@ use super::carrier::{Carrier, Life, replay_agent, replay_all};
 use super::dialect::{Channels, Dialect, Reply, Start};
 use super::outbox::Outbox;
 use super::screen::Behind;
+use super::source::Source;
 
 /// Most agents that one connection names (contract/octipus.md 4 has 50 resources; ours 200).
 const MAX_NAMED: usize = 200;
 
 /// The subscriptions of one connection.
-pub struct Follows<D: Dialect> {
-    pub(super) app: App,
+pub struct Follows<D: Dialect, S: Source = App> {
+    pub(super) app: S,
     pub(super) who: Principal,
     pub(super) dialect: Arc<D>,
     pub(super) outbox: Arc<Outbox>,
@@ -46,10 +46,10 @@ struct Named {
     carrier: Option<Arc<Life>>,
 }
 
-impl<D: Dialect> Follows<D> {
+impl<D: Dialect, S: Source> Follows<D, S> {
     /// None yet.
     #[must_use]
-    pub fn new(app: App, who: Principal, dialect: Arc<D>, outbox: Arc<Outbox>) -> Arc<Self> {
+    pub fn new(app: S, who: Principal, dialect: Arc<D>, outbox: Arc<Outbox>) -> Arc<Self> {
         Arc::new(Self {
             app,
             who,
@@ -195,15 +195,8 @@ impl<D: Dialect> Follows<D> {
         Ok(Some(*number))
     }
 
-    fn carrier(self: &Arc<Self>, agent: Option<SessionId>, life: Arc<Life>) -> Arc<Carrier<D>> {
-        Arc::new(Carrier {
-            follows: Arc::clone(self),
-            agent,
-            life,
-            cursor: AtomicU64::new(0),
-            refused: AtomicU32::new(0),
-            behind: AtomicBool::new(false),
-        })
+    fn carrier(self: &Arc<Self>, agent: Option<SessionId>, life: Arc<Life>) -> Arc<Carrier<D, S>> {
+        Carrier::new(Arc::clone(self), agent, life)
     }
 
     /// The channels of an event of `agent` for the carrier over all (`None`) or of that agent.
@@ -227,9 +220,9 @@ impl<D: Dialect> Follows<D> {
             return;
         }
         if matches!(reply, Reply::Opened(_)) {
-            self.outbox.push_kept(frame);
+            self.outbox.push(frame);
         } else {
-            self.outbox.push(frame, None);
+            self.outbox.reply(frame);
         }
     }
 

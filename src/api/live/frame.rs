@@ -9,7 +9,6 @@ use bytestring::ByteString;
 use tokio::time::Instant;
 
 use super::close::Close;
-use super::gaps::Gap;
 use crate::app::Piece;
 
 /// A frame as it goes out.
@@ -49,8 +48,6 @@ pub enum Next {
     Frame(Body),
     /// A piece of a message that is being written.
     Piece(Arc<Piece>),
-    /// Tell of a gap.
-    Gap(Gap),
     /// Answer the newest ping.
     Pong(Bytes),
     /// Ask whether the client is there.
@@ -64,7 +61,7 @@ pub enum Next {
 /// Where a connection stands, for the watch over it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// Open; since when it is over the bound, if it is.
+    /// Open; since when its reader makes no room for what does not fit, if so.
     Open(Option<Instant>),
     /// It is to close, or has been told to.
     Closing(Close),

@@ -1,7 +1,7 @@
 //! What waits to go out on one connection: bounded, shared by every producer, read by the body.
 //!
-//! Never waits for the reader: what does not fit comes later, or pushes out the oldest event, which
-//! is counted (`outbox/room.rs`).
+//! Never waits for the reader, and never leaves out an event or a reply: what does not fit comes
+//! later (`outbox/room.rs`), and who asks without reading the answers is closed.
 
 mod room;
 
@@ -19,13 +19,12 @@ use tokio::time::Instant;
 
 use super::backlog::{Backlog, Frame};
 use super::close::Close;
-use super::gaps::{Lost, Origin};
 use crate::app::Piece;
 
 /// How long a reader may be over the bound before it is closed with 4008 (decisions.md 5).
 pub const OVERFLOW_GRACE: Duration = Duration::from_secs(10);
 
-pub use super::backlog::{MAX_BYTES, MAX_FRAMES};
+pub use super::backlog::{MAX_BYTES, MAX_FRAMES, MAX_REPLIES, MAX_REPLY_BYTES};
 pub use super::frame::{Body, Next, Standing};
 pub use room::Offered;
 
@@ -40,7 +39,6 @@ pub struct Outbox {
 
 struct Inner {
     waiting: Backlog,
-    lost: Lost,
     behind_since: Option<Instant>,
     pong: Option<Bytes>,
     ping: bool,
@@ -68,7 +66,6 @@ impl Outbox {
         Self {
             inner: Mutex::new(Inner {
                 waiting: Backlog::default(),
-                lost: Lost::default(),
                 behind_since: None,
                 pong: None,
                 ping: false,
@@ -96,14 +93,21 @@ impl Outbox {
         });
     }
 
-    /// Puts a frame behind the others. `false`: the connection is over or about to close.
-    pub fn push(&self, body: impl Into<Body>, origin: Option<Origin>) -> bool {
-        self.put([Frame::new(body.into(), origin, false)])
+    /// Puts a frame behind the others; whoever brings it has waited for room. `false`: the
+    /// connection is over or about to close.
+    pub fn push(&self, body: impl Into<Body>) -> bool {
+        self.put(Frame::new(body.into()))
     }
 
-    /// The same for a frame that is never pushed out. Whoever brings it waits for room first.
-    pub fn push_kept(&self, body: impl Into<Body>) -> bool {
-        self.put([Frame::new(body.into(), None, true)])
+    /// Puts a reply behind the others, at once. A client that asks and lets more than
+    /// [`MAX_REPLIES`] of them wait is closed. `false` as above.
+    pub fn reply(&self, body: impl Into<Body>) -> bool {
+        let frame = Frame::reply(body.into());
+        if !self.lock().waiting.takes_reply(&frame) {
+            self.close(Close::TooSlow);
+            return false;
+        }
+        self.put(frame)
     }
 
     /// Puts a piece of a message behind the others. A reader that is behind goes without: it sees
@@ -118,25 +122,15 @@ impl Outbox {
         wake(waker);
     }
 
-    fn put(&self, frames: impl IntoIterator<Item = Frame>) -> bool {
+    fn put(&self, frame: Frame) -> bool {
         let mut inner = self.lock();
         if inner.ends() {
             return false;
         }
-        let mut overflow = false;
-        for frame in frames {
-            inner.waiting.push(frame);
-            overflow |= inner.trim();
-        }
-        let newly = overflow && inner.behind_since.is_none();
-        if newly {
-            inner.behind_since = Some(Instant::now());
-        }
+        inner.waiting.push(frame);
+        inner.waiting.trim();
         let waker = inner.waker.take();
         drop(inner);
-        if newly {
-            self.changed.notify_one();
-        }
         wake(waker);
         true
     }
@@ -144,10 +138,12 @@ impl Outbox {
     /// Takes the next thing to write, or stores the waker.
     pub fn poll(&self, cx: &mut Context<'_>) -> Poll<Next> {
         let mut inner = self.lock();
+        let calm = inner.waiting.is_calm();
         let next = inner.next();
         match next {
             Some(next) => {
-                let room = inner.waiting.has_room();
+                let calms = !calm && inner.waiting.is_calm();
+                let room = calms || inner.waiting.has_room();
                 drop(inner);
                 if room {
                     self.room.notify_waiters();
@@ -279,20 +275,6 @@ impl Default for Outbox {
 }
 
 impl Inner {
-    /// Drops what is over the bounds. Whether more than pieces had to go.
-    fn trim(&mut self) -> bool {
-        while self.waiting.is_over() && self.waiting.leave_out_piece() {}
-        let overflow = self.waiting.is_over();
-        while self.waiting.is_over() {
-            match self.waiting.drop_oldest() {
-                Some(Some(origin)) => self.lost.add(origin),
-                Some(None) => {}
-                None => break,
-            }
-        }
-        overflow
-    }
-
     fn next(&mut self) -> Option<Next> {
         if self.over || self.close_taken {
             return Some(Next::Over);
@@ -306,11 +288,6 @@ impl Inner {
         }
         if std::mem::take(&mut self.ping) {
             return Some(Next::Ping);
-        }
-        if !self.waiting.reply_is_first()
-            && let Some(gap) = self.lost.take()
-        {
-            return Some(Next::Gap(gap));
         }
         let frame = self.waiting.pop();
         if self.waiting.has_room() {
@@ -334,7 +311,6 @@ impl Inner {
 
     fn clear(&mut self) {
         self.waiting = Backlog::default();
-        self.lost = Lost::default();
         self.pong = None;
         self.ping = false;
     }
@@ -347,5 +323,4 @@ fn wake(waker: Option<Waker>) {
 }
 
 #[cfg(test)]
-#[path = "outbox_tests.rs"]
 mod tests;

@@ -16,7 +16,6 @@ use crate::domain::{Error, Session};
 
 use super::close::Close;
 use super::dialect::{Dialect, ScreenNews};
-use super::gaps::Origin;
 use super::outbox::Outbox;
 
 /// Most bytes of a frame.
@@ -29,7 +28,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub enum Deferred {
     /// The frame of an event.
-    Frame(ByteString, Origin),
+    Frame(ByteString),
     /// The end of the connection.
     Close(Close),
 }
@@ -134,11 +133,11 @@ impl<D: Dialect> Screen<D> {
     async fn say(&self, deferred: VecDeque<Deferred>) -> bool {
         for one in deferred {
             match one {
-                Deferred::Frame(frame, origin) => {
+                Deferred::Frame(frame) => {
                     if !self.outbox.wait_room().await {
                         return true;
                     }
-                    self.outbox.push(frame, Some(origin));
+                    self.outbox.push(frame);
                     self.behind.count.fetch_sub(1, Ordering::AcqRel);
                 }
                 Deferred::Close(close) => {
@@ -228,7 +227,7 @@ impl<D: Dialect> Screen<D> {
 
     fn push(&self, news: ScreenNews) {
         if let Some(body) = self.dialect.screen(news) {
-            self.outbox.push_kept(body);
+            self.outbox.push(body);
         }
     }
 

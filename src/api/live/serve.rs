@@ -67,7 +67,7 @@ pub async fn accept<D: Dialect>(
         let (app, dialect, outbox) = (app.clone(), Arc::clone(&dialect), Arc::clone(&outbox));
         move || {
             if let Some(frame) = dialect.heartbeat(app.now()) {
-                outbox.push(frame, None);
+                outbox.reply(frame);
             }
         }
     };
@@ -118,6 +118,8 @@ impl<D: Dialect> ConnectionSession<D> {
         }
         while let Some(command) = commands.recv().await {
             crash::point("socket.act");
+            // It waits behind answers that are not read; at the end what was said is done all the same.
+            self.outbox.wait_calm().await;
             self.answer(command).await;
         }
     }
@@ -174,6 +176,9 @@ impl<D: Dialect> ConnectionSession<D> {
                     Scope::All(start) => self.follows.all(channels, &start)?,
                     Scope::Agents(agents) => {
                         for (agent, start) in agents {
+                            if !self.outbox.wait_calm().await {
+                                break;
+                            }
                             let epoch = self.app.epoch().to_owned();
                             let hello = |bounds: &Bounds| Reply::HelloAgent {
                                 agent,
@@ -344,9 +349,10 @@ async fn typing<D: Dialect>(
 ) {
     while let Some(bytes) = keys.take().await {
         crash::point("socket.typing");
+        outbox.wait_calm().await;
         if let Err(error) = app.type_in(&visit.who, agent, bytes).await {
             let refusal = Refusal::of(&error, None);
-            outbox.push(dialect.reply(&Reply::Error(refusal)), None);
+            outbox.reply(dialect.reply(&Reply::Error(refusal)));
         }
     }
 }

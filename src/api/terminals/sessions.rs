@@ -111,7 +111,7 @@ fn requested(request: &HttpRequest, body: &Fields) -> Result<AgentRequest, Fault
 ///
 /// A request with `Upgrade: websocket` becomes the WebSocket: frames in an envelope of JSON, or
 /// with `format=raw` bare ones. The parameters are for the WebSocket alone. `lagged` tells which
-/// events do not come, and in `reason` why: `slow_reader` or `retention`.
+/// events retention removed.
 #[utoipa::path(
     get,
     path = "/api/agents/sessions/{name}",
@@ -122,14 +122,7 @@ fn requested(request: &HttpRequest, body: &Fields) -> Result<AgentRequest, Fault
         (status = 101, description = "The WebSocket"),
         (status = 200, description = "The session", body = doc::Detail),
     ),
-    extensions(("x-error-codes" = json!([
-        "@lives",
-        "bad_field",
-        "bad_cursor",
-        "bad_handshake",
-        "too_many_connections",
-        "bad_ticket",
-    ]))),
+    extensions(("x-error-codes" = json!(["@shows"]))),
 )]
 pub async fn show(
     app: web::Data<App>,
@@ -140,6 +133,7 @@ pub async fn show(
     let ring = Poll {
         after: After::Oldest,
         limit: EVENTS,
+        bytes: usize::MAX,
         kinds: None,
         wait: std::time::Duration::ZERO,
     };

@@ -35,14 +35,7 @@ pub async fn connect(
     params(TerminalQuery, SocketQuery, Handshake),
     security(("bearer" = []), ("key" = []), ("ticket" = []), ("token" = [])),
     responses((status = 101, description = "The WebSocket")),
-    extensions(("x-error-codes" = json!([
-        "@lives",
-        "bad_field",
-        "bad_cursor",
-        "bad_handshake",
-        "too_many_connections",
-        "bad_ticket",
-    ]))),
+    extensions(("x-error-codes" = json!(["@shows"]))),
 )]
 pub async fn connect_bare(
     app: web::Data<App>,
@@ -62,14 +55,7 @@ pub async fn connect_bare(
     params(TerminalQuery, SocketQuery, Handshake),
     security(("bearer" = []), ("key" = []), ("ticket" = []), ("token" = [])),
     responses((status = 101, description = "The WebSocket")),
-    extensions(("x-error-codes" = json!([
-        "@lives",
-        "bad_field",
-        "bad_cursor",
-        "bad_handshake",
-        "too_many_connections",
-        "bad_ticket",
-    ]))),
+    extensions(("x-error-codes" = json!(["@shows"]))),
 )]
 pub async fn connect_terminal(
     app: web::Data<App>,

@@ -8,6 +8,7 @@
 
 mod captures;
 mod properties;
+mod questions;
 mod stage;
 mod turns;
 

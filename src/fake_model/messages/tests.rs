@@ -2,9 +2,8 @@
 //!
 //! Never sleeps: a pause is played by the server and waited for by reading.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
+mod refusals;
+mod running;
 
 use actix_web::http::StatusCode;
 use actix_web::middleware::from_fn;
@@ -13,7 +12,7 @@ use actix_web::{App, test as service};
 use serde_json::{Value, json};
 
 use super::super::ledger::Ledger;
-use super::super::server::{FakeModel, FakeModelError, own_machine, routes};
+use super::super::server::{own_machine, routes};
 
 struct Answer {
     status: StatusCode,
@@ -242,144 +241,6 @@ async fn what_a_tool_gave_is_quoted() {
 }
 
 #[actix_web::test]
-async fn refusals_have_the_form_of_the_api() {
-    let model = Model::default();
-    for (status, kind) in [
-        (400, "invalid_request_error"),
-        (401, "authentication_error"),
-        (403, "permission_error"),
-        (429, "rate_limit_error"),
-        (500, "api_error"),
-        (529, "overloaded_error"),
-    ] {
-        let answer = model
-            .say(&format!("SCENARIO:err{status} retry=no"), true)
-            .await;
-        assert_eq!(answer.status.as_u16(), status);
-        assert_eq!(answer.json()["type"], "error");
-        assert_eq!(answer.json()["error"]["type"], kind);
-        assert_eq!(answer.header("x-should-retry"), Some("false"));
-        assert!(answer.header("request-id").unwrap().starts_with("req_"));
-    }
-    assert_eq!(
-        model.say("SCENARIO:stream_error 500", false).await.status,
-        500
-    );
-    let falter = model.say("SCENARIO:stream_error", true).await;
-    assert_eq!(falter.status, 200);
-    let last = falter.events().pop().unwrap();
-    assert_eq!(
-        (&last["type"], &last["error"]["type"]),
-        (&json!("error"), &json!("overloaded_error"))
-    );
-}
-
-#[actix_web::test]
-async fn the_first_requests_of_a_mark_are_refused_and_told_when_to_come_again() {
-    let model = Model::default();
-    let prompt = "SCENARIO:rate_limit 2 after=2500ms limit=five_hour";
-    for _ in 0..2 {
-        let answer = model.say(prompt, true).await;
-        assert_eq!(answer.status, 429);
-        assert_eq!(answer.header("retry-after"), Some("3"));
-        assert_eq!(
-            answer.header("anthropic-ratelimit-requests-remaining"),
-            Some("0")
-        );
-        assert!(
-            answer
-                .header("anthropic-ratelimit-tokens-reset")
-                .unwrap()
-                .ends_with('Z')
-        );
-        assert_eq!(
-            answer.header("anthropic-ratelimit-unified-status"),
-            Some("rejected")
-        );
-        let reset: i64 = answer
-            .header("anthropic-ratelimit-unified-reset")
-            .unwrap()
-            .parse()
-            .unwrap();
-        let left = reset - time::OffsetDateTime::now_utc().unix_timestamp();
-        assert!((1..=3).contains(&left), "{left}");
-    }
-    assert_eq!(model.say(prompt, true).await.status, 200);
-    assert_eq!(
-        model.say(&format!("{prompt} other"), true).await.status,
-        429
-    );
-    let forgotten = model
-        .send(local(service::TestRequest::delete().uri("/_/requests")))
-        .await;
-    assert_eq!(forgotten.status, 204);
-    assert_eq!(model.say(prompt, true).await.status, 429);
-}
-
-#[actix_web::test]
-async fn bad_requests_are_told_what_was_expected() {
-    let model = Model::default();
-    let post = |text: &'static str| {
-        local(service::TestRequest::post().uri("/v1/messages")).set_payload(text)
-    };
-    for (text, words) in [
-        ("", "EOF"),
-        ("{", "EOF"),
-        ("[]", "struct Request"),
-        (r#"{"messages":[]}"#, "missing field `model`"),
-        (r#"{"model":"m","messages":[]}"#, "at least one message"),
-        (
-            r#"{"model":"m","messages":[{"role":"dog","content":""}]}"#,
-            "role `dog`",
-        ),
-        (
-            r#"{"model":"m","messages":[{"role":"user","content":7}]}"#,
-            "Content",
-        ),
-        (
-            r#"{"model":"m","messages":[{"role":"user","content":"SCENARIO:dance"}]}"#,
-            "`dance` is unknown",
-        ),
-    ] {
-        let answer = model.send(post(text)).await;
-        assert_eq!(answer.status, 400, "{text}");
-        let told = answer.json()["error"]["message"].to_string();
-        assert!(told.contains(words), "{text}: {told}");
-    }
-    let big =
-        local(service::TestRequest::post().uri("/v1/messages"))
-            .set_payload(vec![b' '; super::BODY + 1]);
-    let answer = model.send(big).await;
-    assert_eq!(
-        (answer.status.as_u16(), &answer.json()["error"]["type"]),
-        (413, &json!("request_too_large"))
-    );
-    assert_eq!(
-        model.get("/v2/messages").await.json()["error"]["type"],
-        "not_found_error"
-    );
-    assert_eq!(model.get("/v1/messages").await.status, 404);
-}
-
-#[actix_web::test]
-async fn a_web_page_is_refused() {
-    let model = Model::default();
-    for request in [
-        service::TestRequest::get().insert_header(("host", "model.example:80")),
-        service::TestRequest::get(),
-        local(service::TestRequest::get()).insert_header(("origin", "http://x.example")),
-    ] {
-        assert_eq!(model.send(request.uri("/_/requests")).await.status, 403);
-    }
-    for host in ["localhost", "localhost:9", "[::1]", "[::1]:9", "127.0.0.1"] {
-        let request = service::TestRequest::get()
-            .uri("/")
-            .insert_header(("host", host));
-        assert_eq!(model.send(request).await.status, 200, "{host}");
-    }
-}
-
-#[actix_web::test]
 async fn requests_are_told_without_their_keys() {
     let model = Model::default();
     let mut asked = body("SCENARIO:text hi", true);
@@ -434,116 +295,4 @@ async fn requests_are_told_without_their_keys() {
             .len(),
         200
     );
-}
-
-/// A server on a port of its own until the test drops it.
-struct Running {
-    url: String,
-    end: Option<tokio::sync::oneshot::Sender<()>>,
-    thread: Option<std::thread::JoinHandle<()>>,
-}
-
-impl Running {
-    fn start() -> Self {
-        let model = FakeModel::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let url = model.url();
-        let (end, ended) = tokio::sync::oneshot::channel::<()>();
-        let thread = std::thread::spawn(move || drop(model.run(ended).unwrap()));
-        Self {
-            url,
-            end: Some(end),
-            thread: Some(thread),
-        }
-    }
-
-    fn ask(&self, prompt: &str, stream: bool) -> TcpStream {
-        let address = self.url.strip_prefix("http://").unwrap();
-        let mut socket = TcpStream::connect(address).unwrap();
-        socket
-            .set_read_timeout(Some(Duration::from_secs(20)))
-            .unwrap();
-        let body = body(prompt, stream).to_string();
-        let head = format!(
-            "POST /v1/messages HTTP/1.1\r\nhost: {address}\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        socket.write_all((head + &body).as_bytes()).unwrap();
-        socket
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.end.take());
-        let ended = self.thread.take().unwrap().join();
-        assert!(ended.is_ok() || std::thread::panicking());
-    }
-}
-
-/// All that comes until the connection ends.
-fn rest(mut socket: TcpStream) -> String {
-    let mut all = Vec::new();
-    let _reset = socket.read_to_end(&mut all);
-    String::from_utf8(all).unwrap()
-}
-
-#[test]
-fn a_broken_stream_ends_without_an_end() {
-    let model = Running::start();
-    for stream in [true, false] {
-        let got = rest(model.ask("SCENARIO:broken 2", stream));
-        assert!(got.starts_with("HTTP/1.1 200"), "{got}");
-        assert!(
-            got.contains("transfer-encoding: chunked") && !got.ends_with("0\r\n\r\n"),
-            "{got}"
-        );
-        assert!(
-            got.contains("chunk1") && !got.contains("output_tokens\":25"),
-            "{got}"
-        );
-        assert!(!got.contains("message_stop"));
-    }
-}
-
-#[test]
-fn a_silence_is_a_silence_and_ends() {
-    let model = Running::start();
-    let headers = rest(model.ask("SCENARIO:hang 1ms", true));
-    assert!(
-        headers.starts_with("HTTP/1.1 200") && headers.ends_with("\r\n\r\n"),
-        "{headers}"
-    );
-    let midway = rest(model.ask("SCENARIO:hang midway 1ms", true));
-    assert!(midway.contains("chunk2") && !midway.contains("content_block_stop"));
-    let pings = rest(model.ask("SCENARIO:hang pings 1500ms", true));
-    assert_eq!(pings.matches("event: ping").count(), 2, "{pings}");
-    let mut before = model.ask("SCENARIO:hang before", true);
-    before
-        .set_read_timeout(Some(Duration::from_millis(200)))
-        .unwrap();
-    let nothing = before.read(&mut [0; 1]).unwrap_err();
-    assert_eq!(nothing.kind(), std::io::ErrorKind::WouldBlock);
-    // The server ends all the same: `Running` waits for it.
-}
-
-#[test]
-fn only_loopback_is_listened_on() {
-    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:80"] {
-        let refused = FakeModel::bind(address.parse().unwrap()).unwrap_err();
-        assert!(
-            matches!(refused, FakeModelError::NotLoopback(_)),
-            "{refused}"
-        );
-    }
-    let first = FakeModel::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let address = first
-        .url()
-        .strip_prefix("http://")
-        .unwrap()
-        .parse()
-        .unwrap();
-    assert!(matches!(
-        FakeModel::bind(address),
-        Err(FakeModelError::Bind(..))
-    ));
 }

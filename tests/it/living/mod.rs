@@ -176,6 +176,7 @@ impl House {
             let poll = Poll {
                 after: After::Seq(after),
                 limit: 200,
+                bytes: usize::MAX,
                 kinds: None,
                 wait: Duration::ZERO,
             };

@@ -190,10 +190,10 @@ async fn socket(news: News, id: String, seed: u64) -> Seen {
                 Ok(Some(Err(_)) | None) => break,
             };
             let frame: Value = serde_json::from_str(&frame).unwrap();
-            assert_ne!(frame["type"], "error", "{frame}");
-            if frame["type"] == "gap" {
-                break;
-            }
+            assert!(
+                frame["type"] != "error" && frame["type"] != "gap",
+                "{frame}"
+            );
             if frame["agentId"] == *id && frame["seq"].is_u64() {
                 keep(&mut seen, &mut cursor, &frame, "event");
             }

@@ -143,8 +143,6 @@ async fn follows(who: &Caller, id: &str, task: &str) {
         matches!(lost["state"].as_str(), Some("stopped" | "interrupted")),
         "{lost}"
     );
-    ended_once(
-        &with_ends(who, id, &[task.to_owned()]).await,
-        &[task.to_owned()],
-    );
+    let tasks = [task.to_owned()];
+    ended_once(&with_ends(who, id, &tasks).await, &tasks);
 }

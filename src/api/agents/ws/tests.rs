@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::live::dialect::{Scope, Start};
-use crate::api::live::gaps::Reason;
 use crate::domain::{Event, SessionId, Timestamp, UserId};
 
 fn words() -> Words {
@@ -216,14 +215,12 @@ fn a_gap_says_where_it_starts_and_where_the_stream_goes_on() {
         agent: Some(agent),
         first: 6,
         last: 9,
-        dropped: 4,
-        reason: Reason::Slow,
     };
     let frame: Value = serde_json::from_str(&words().gap(&gap)).unwrap();
     assert_eq!(
         frame,
         json!({"type": "gap", "agentId": agent, "after": 5, "oldestSeq": 10, "dropped": 4,
-            "reason": "slow_reader"})
+            "reason": "retention"})
     );
 }
 

@@ -6,8 +6,7 @@
 use bytestring::ByteString;
 use tokio::time::Instant;
 
-use super::super::backlog::Frame;
-use super::super::gaps::Origin;
+use super::super::backlog::{Backlog, Frame};
 use super::{Inner, Outbox, wake};
 
 /// What became of the events of a commit.
@@ -23,11 +22,9 @@ pub enum Offered {
 
 impl Outbox {
     /// Puts the events of a commit behind what waits, in order and at once, or none of them.
-    pub fn offer(&self, events: Vec<(ByteString, Origin)>) -> Offered {
-        let frames = events.into_iter();
-        let frames: Vec<_> = frames
-            .map(|(text, origin)| Frame::new(text.into(), Some(origin), false))
-            .collect();
+    pub fn offer(&self, events: Vec<ByteString>) -> Offered {
+        let events = events.into_iter();
+        let frames: Vec<_> = events.map(|text| Frame::new(text.into())).collect();
         let mut inner = self.lock();
         if inner.ends() {
             return Offered::Over;
@@ -51,16 +48,22 @@ impl Outbox {
 
     /// Waits until a ring's worth of frames fits. `false`: the connection is over.
     pub async fn wait_room(&self) -> bool {
-        self.wait(false).await
+        self.wait(Backlog::has_room, false).await
     }
 
     /// The same for a reader that was live and pages on: without room it is behind, and closed when
     /// it stays so ([`super::OVERFLOW_GRACE`]).
     pub async fn wait_room_behind(&self) -> bool {
-        self.wait(true).await
+        self.wait(Backlog::has_room, true).await
     }
 
-    async fn wait(&self, behind: bool) -> bool {
+    /// Waits until few replies wait. Who makes no room for them is behind as well. `false`: the
+    /// connection is over.
+    pub async fn wait_calm(&self) -> bool {
+        self.wait(Backlog::is_calm, true).await
+    }
+
+    async fn wait(&self, enough: fn(&Backlog) -> bool, behind: bool) -> bool {
         loop {
             let mut notified = std::pin::pin!(self.room.notified());
             notified.as_mut().enable();
@@ -69,7 +72,7 @@ impl Outbox {
                 if inner.ends() {
                     return false;
                 }
-                if inner.waiting.has_room() {
+                if enough(&inner.waiting) {
                     return true;
                 }
                 behind && inner.falls_behind()

@@ -223,8 +223,8 @@ impl Dialect for Words {
         json!({
             "type": "lagged",
             "session": self.name,
-            "dropped": gap.dropped,
-            "reason": gap.reason.name(),
+            "dropped": gap.dropped(),
+            "reason": Gap::REASON,
             "after": gap.first.saturating_sub(1),
             "oldestSeq": gap.last.saturating_add(1),
         })

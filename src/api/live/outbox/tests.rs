@@ -1,15 +1,16 @@
-//! The outbox against a simple model: order, bounds and exact gaps.
+//! The outbox: against a model in `tests/model.rs`, and case by case.
 
-use std::collections::HashMap;
+mod model;
+
 use std::sync::Arc;
 
 use bytestring::ByteString;
-use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
 use crate::app::Rendered;
 use crate::domain::{EventKind, SessionId, UserId};
+use model::Reader;
 
 fn take(outbox: &Outbox) -> Option<Next> {
     let mut cx = Context::from_waker(Waker::noop());
@@ -23,14 +24,16 @@ fn agent(n: u8) -> SessionId {
     SessionId(Uuid::from_u128(u128::from(n)))
 }
 
+fn text(n: u8, seq: u64, bytes: usize) -> ByteString {
+    format!("{n} {seq} {}", "x".repeat(bytes)).into()
+}
+
 fn event(outbox: &Outbox, n: u8, seq: u64, bytes: usize) -> bool {
-    let text = format!("{n} {seq} {}", "x".repeat(bytes));
-    let origin = Origin {
-        agent: agent(n),
-        seq,
-        pos: seq * 10,
-    };
-    outbox.push(ByteString::from(text), Some(origin))
+    outbox.push(text(n, seq, bytes))
+}
+
+fn commit(seqs: std::ops::RangeInclusive<u64>) -> Vec<ByteString> {
+    seqs.map(|seq| text(1, seq, 1)).collect()
 }
 
 fn piece(n: u8, offset: u64, bytes: usize) -> Arc<Piece> {
@@ -44,118 +47,6 @@ fn piece(n: u8, offset: u64, bytes: usize) -> Arc<Piece> {
         text: "x".repeat(bytes),
         rendered: Rendered::default(),
     })
-}
-
-#[derive(Debug, Clone)]
-enum Step {
-    Push { agent: u8, bytes: usize },
-    Piece { agent: u8, bytes: usize },
-    Reply,
-    Take(usize),
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = prop_oneof![
-        6 => (0u8..4, prop_oneof![Just(10usize), Just(200), Just(60_000)])
-            .prop_map(|(agent, bytes)| Step::Push { agent, bytes }),
-        2 => (0u8..4, 1usize..9_000).prop_map(|(agent, bytes)| Step::Piece { agent, bytes }),
-        1 => Just(Step::Reply),
-        1 => (0usize..40).prop_map(Step::Take),
-    ];
-    prop::collection::vec(step, 0..1_500)
-}
-
-/// What a reader knows of each agent: the last number that it was shown or told to be missing.
-#[derive(Default)]
-struct Reader {
-    known: HashMap<u8, u64>,
-    replies: u64,
-    /// Where the next piece of each agent's message may begin at the earliest.
-    heard: HashMap<SessionId, u64>,
-}
-
-impl Reader {
-    fn read(&mut self, next: Next) {
-        match next {
-            Next::Frame(Body::Text(text)) if text.starts_with("reply") => {
-                let number: u64 = text.split(' ').nth(1).unwrap().parse().unwrap();
-                assert!(number > self.replies, "replies out of order");
-                self.replies = number;
-            }
-            Next::Frame(Body::Text(text)) => {
-                let mut words = text.split(' ');
-                let agent: u8 = words.next().unwrap().parse().unwrap();
-                let seq: u64 = words.next().unwrap().parse().unwrap();
-                let known = self.known.entry(agent).or_default();
-                assert_eq!(seq, *known + 1, "agent {agent}: a hole or a double");
-                *known = seq;
-            }
-            Next::Gap(gap) => {
-                let n = u8::try_from(gap.agent.unwrap().0.as_u128()).unwrap();
-                let known = self.known.entry(n).or_default();
-                assert_eq!(gap.first, *known + 1, "agent {n}: gap starts elsewhere");
-                assert_eq!(gap.dropped, gap.last - gap.first + 1, "agent {n}: count");
-                *known = gap.last;
-            }
-            Next::Piece(piece) => {
-                let heard = self.heard.entry(piece.agent).or_default();
-                assert!(piece.offset >= *heard, "a piece twice");
-                *heard = piece.end();
-            }
-            other @ (Next::Frame(Body::Binary(_))
-            | Next::Pong(_)
-            | Next::Ping
-            | Next::Close(_)
-            | Next::Over) => {
-                panic!("unexpected {other:?}")
-            }
-        }
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn every_event_is_shown_or_told_missing_in_order(steps in steps()) {
-        let outbox = Outbox::new();
-        let mut reader = Reader::default();
-        let mut sent: HashMap<u8, u64> = HashMap::new();
-        let mut replies = 0;
-        let mut said: HashMap<u8, u64> = HashMap::new();
-        for step in steps {
-            match step {
-                Step::Push { agent, bytes } => {
-                    let seq = sent.entry(agent).or_default();
-                    *seq += 1;
-                    prop_assert!(event(&outbox, agent, *seq, bytes));
-                }
-                Step::Piece { agent, bytes } => {
-                    let offset = said.entry(agent).or_default();
-                    let piece = piece(agent, *offset, bytes);
-                    *offset = piece.end();
-                    outbox.speak(&piece);
-                }
-                Step::Reply => {
-                    replies += 1;
-                    let taken = outbox.push(ByteString::from(format!("reply {replies}")), None);
-                    prop_assert!(taken);
-                }
-                Step::Take(count) => {
-                    for _ in 0..count {
-                        let Some(next) = take(&outbox) else { break };
-                        reader.read(next);
-                    }
-                }
-            }
-            prop_assert!(outbox.lock().waiting.is_sound());
-        }
-        while let Some(next) = take(&outbox) {
-            reader.read(next);
-        }
-        prop_assert_eq!(&reader.known, &sent);
-        prop_assert_eq!(reader.replies, replies);
-    }
 }
 
 #[test]
@@ -216,53 +107,18 @@ fn close_comes_once_and_refuses_more() {
     assert_eq!(outbox.standing(), Standing::Closing(Close::AuthEnded));
 }
 
-#[test]
-fn gaps_of_very_many_agents_become_one() {
-    let outbox = Outbox::new();
-    let total = 2_000u64;
-    for n in 1..=total {
-        let origin = Origin {
-            agent: SessionId(Uuid::from_u128(u128::from(n))),
-            seq: 1,
-            pos: n,
-        };
-        assert!(outbox.push(ByteString::from("x"), Some(origin)));
-    }
-    let (mut shown, mut missing, mut gaps) = (0, 0, 0u64);
-    while let Some(next) = take(&outbox) {
-        match next {
-            Next::Frame(Body::Text(_)) => shown += 1,
-            Next::Gap(gap) => {
-                missing += gap.dropped;
-                gaps += 1;
-            }
-            other @ (Next::Frame(Body::Binary(_))
-            | Next::Piece(_)
-            | Next::Pong(_)
-            | Next::Ping
-            | Next::Close(_)
-            | Next::Over) => {
-                panic!("unexpected {other:?}")
-            }
-        }
-    }
-    assert_eq!(shown + missing, total);
-    assert_eq!(gaps, 257);
-}
-
 #[tokio::test(start_paused = true)]
 async fn being_behind_is_remembered_until_there_is_room() {
     let outbox = Outbox::new();
-    for seq in 1..=257 {
-        event(&outbox, 1, seq, 1);
-    }
+    assert_eq!(outbox.offer(commit(1..=256)), Offered::Taken);
+    assert_eq!(outbox.standing(), Standing::Open(None));
+    assert_eq!(outbox.offer(commit(257..=257)), Offered::Later);
     let since = Instant::now();
     assert_eq!(outbox.standing(), Standing::Open(Some(since)));
     tokio::time::advance(Duration::from_secs(3)).await;
-    event(&outbox, 1, 258, 1);
+    assert_eq!(outbox.offer(commit(257..=258)), Offered::Later);
     assert_eq!(outbox.standing(), Standing::Open(Some(since)));
-    // Its gap is the first of these.
-    for _ in 0..200 {
+    for _ in 0..199 {
         take(&outbox);
     }
     assert_eq!(outbox.standing(), Standing::Open(Some(since)));
@@ -270,14 +126,42 @@ async fn being_behind_is_remembered_until_there_is_room() {
     assert_eq!(outbox.standing(), Standing::Open(None));
 }
 
-fn commit(seqs: std::ops::RangeInclusive<u64>) -> Vec<(ByteString, Origin)> {
-    let origin = |seq| Origin {
-        agent: agent(1),
-        seq,
-        pos: seq * 10,
-    };
-    seqs.map(|seq| (ByteString::from(format!("1 {seq} x")), origin(seq)))
-        .collect()
+#[tokio::test(start_paused = true)]
+async fn replies_push_nothing_out_and_who_reads_none_is_closed() {
+    let outbox = Outbox::new();
+    assert_eq!(outbox.offer(commit(1..=256)), Offered::Taken);
+    // Commands wait once there are many answers; those that come all the same are kept.
+    for number in 1..=127 {
+        assert!(outbox.reply(ByteString::from(format!("reply {number}"))));
+    }
+    assert_eq!(outbox.wait_calm().now_or_never(), Some(true));
+    assert!(outbox.reply(ByteString::from("reply 128")));
+    let since = Instant::now();
+    let mut waiting = std::pin::pin!(outbox.wait_calm());
+    let brief = tokio::time::timeout(Duration::from_secs(1), waiting.as_mut());
+    assert!(brief.await.is_err());
+    assert_eq!(outbox.standing(), Standing::Open(Some(since)));
+    let mut reader = Reader::default();
+    for _ in 0..257 {
+        reader.read(take(&outbox).unwrap());
+    }
+    assert_eq!((reader.known[&1], reader.replies), (256, 1));
+    assert!(waiting.await);
+
+    let most = u64::try_from(MAX_REPLIES).unwrap();
+    for number in 129..=most + 1 {
+        assert!(outbox.reply(ByteString::from(format!("reply {number}"))));
+    }
+    assert!(!outbox.reply(ByteString::from("reply")));
+    assert_eq!(outbox.standing(), Standing::Closing(Close::TooSlow));
+
+    // Few large ones are as many.
+    let outbox = Outbox::new();
+    let large = ByteString::from("x".repeat(MAX_REPLY_BYTES / 4));
+    for _ in 0..4 {
+        assert!(outbox.reply(large.clone()));
+    }
+    assert!(!outbox.reply(ByteString::from("x")));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,40 @@
+//! Words for tests: a session and a person on a token.
+//!
+//! Never in a build for use.
+
+use super::*;
+
+/// A shell session without a process, the root of its own group.
+pub fn session(owner: UserId) -> Session {
+    let id = SessionId::generate();
+    Session {
+        id,
+        owner,
+        group: id,
+        name: None,
+        kind: Kind::Shell,
+        cwd: "/tmp".to_owned(),
+        model: None,
+        permission_mode: PermissionMode::Default,
+        scenario: None,
+        options: Options::default(),
+        topic: None,
+        metadata: serde_json::json!({"k": [1, null]}),
+        created_at: Timestamp(2_000),
+        updated_at: Timestamp(2_000),
+        archived_at: None,
+        status: Status::Created,
+        facts: Facts::default(),
+    }
+}
+
+/// A member on a token.
+pub fn someone(sid: &str) -> Principal {
+    Principal {
+        user: UserId::generate(),
+        username: "a".into(),
+        role: Role::Member,
+        scopes: Scopes::ALL.allowed(Role::Member),
+        sid: sid.into(),
+    }
+}
