@@ -19,7 +19,10 @@ async fn a_signal_drains() {
     ws.wait_for("connected").await;
     // One that has no process says nothing, which would end the wait.
     let quiet = json!({"agentType": "script", "start": false});
-    let path = format!("/api/agents/{}/events?after=latest&wait=", ada.agent(&quiet).await);
+    let path = format!(
+        "/api/agents/{}/events?after=latest&wait=",
+        ada.agent(&quiet).await
+    );
     let poll = ada.long_poll(format!("{path}30"));
     // The poll is in when another of its token is counted beside it.
     until(async || ada.get(&format!("{path}1")).await.status == 429).await;

@@ -290,7 +290,11 @@ async fn the_pages_ask_no_other_server() {
             .to_str()
             .unwrap()
             .to_owned();
-        for part in ["default-src 'none';", "script-src 'self';", "connect-src 'self';"] {
+        for part in [
+            "default-src 'none';",
+            "script-src 'self';",
+            "connect-src 'self';",
+        ] {
             assert!(policy.contains(part), "{part}: {policy}");
         }
         assert!(!policy.contains("http"), "{policy}");

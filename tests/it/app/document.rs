@@ -49,8 +49,9 @@ impl Document {
     /// goes before one that may be anything, as in the routes.
     pub fn place(&self, path: &str) -> Option<&str> {
         let paths = self.0["paths"].as_object().unwrap().keys();
-        let mut left: Vec<(&str, Vec<&str>)> =
-            paths.map(|path| (path.as_str(), path.split('/').collect())).collect();
+        let mut left: Vec<(&str, Vec<&str>)> = paths
+            .map(|path| (path.as_str(), path.split('/').collect()))
+            .collect();
         let asked: Vec<&str> = path.split('/').collect();
         for (at, part) in asked.iter().enumerate() {
             let named = left.iter().any(|(_, parts)| parts.get(at) == Some(part));
@@ -61,7 +62,9 @@ impl Document {
                 })
             });
         }
-        let whole = left.into_iter().find(|(_, parts)| parts.len() == asked.len());
+        let whole = left
+            .into_iter()
+            .find(|(_, parts)| parts.len() == asked.len());
         whole.map(|(path, _)| path)
     }
 
@@ -98,15 +101,26 @@ impl Document {
         let contents = &response["content"];
         if reply.text.is_empty() {
             let promised = contents.get("application/json").is_some();
-            return if promised { Err("the body is missing".to_owned()) } else { Ok(()) };
+            return if promised {
+                Err("the body is missing".to_owned())
+            } else {
+                Ok(())
+            };
         }
         let contents = contents.as_object().ok_or("no body is documented")?;
-        let kind = reply.headers.get("content-type").ok_or("the body has no type")?;
+        let kind = reply
+            .headers
+            .get("content-type")
+            .ok_or("the body has no type")?;
         let kind = kind.to_str().unwrap();
         if !kind.starts_with("application/json") {
             let essence = kind.split(';').next().unwrap();
             let known = contents.contains_key(essence) || contents.contains_key("*/*");
-            return if known { Ok(()) } else { Err(format!("{kind} is not documented")) };
+            return if known {
+                Ok(())
+            } else {
+                Err(format!("{kind} is not documented"))
+            };
         }
         let body: Value = serde_json::from_str(&reply.text).map_err(|fault| fault.to_string())?;
         if body["requestId"].is_string() && body["code"].is_string() {
@@ -115,7 +129,9 @@ impl Document {
                 return Err(format!("the code {} is not documented", body["code"]));
             }
         }
-        let json = contents.get("application/json").ok_or("JSON is not documented")?;
+        let json = contents
+            .get("application/json")
+            .ok_or("JSON is not documented")?;
         Shapes(&self.0).fit(&json["schema"], &body, "$")
     }
 
@@ -126,7 +142,11 @@ impl Document {
         if *method == Method::HEAD {
             let codes = [401, 404, 405];
             let refused = codes.contains(&reply.status.as_u16());
-            return if refused { Ok(()) } else { Err("the route is not documented".to_owned()) };
+            return if refused {
+                Ok(())
+            } else {
+                Err("the route is not documented".to_owned())
+            };
         }
         let body: Value = serde_json::from_str(&reply.text).unwrap_or_default();
         let code = body["code"].as_str().unwrap_or_default();

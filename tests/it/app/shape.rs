@@ -124,8 +124,12 @@ fn typed(kind: &Value, value: &Value) -> bool {
 
 fn text_fits(shape: &Value, text: &str, at: &str) -> Result<(), String> {
     let length = u64::try_from(text.chars().count()).unwrap();
-    let short = shape["minLength"].as_u64().is_some_and(|least| length < least);
-    let long = shape["maxLength"].as_u64().is_some_and(|most| length > most);
+    let short = shape["minLength"]
+        .as_u64()
+        .is_some_and(|least| length < least);
+    let long = shape["maxLength"]
+        .as_u64()
+        .is_some_and(|most| length > most);
     if short || long {
         return Err(format!("{at} has {length} characters"));
     }

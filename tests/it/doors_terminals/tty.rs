@@ -236,7 +236,9 @@ async fn a_terminal_is_watched_with_read_rights_and_driven_with_write_rights() {
         assert_eq!(ws.next().await["type"], "hello");
         // Only a handshake takes it.
         let plain = format!("{}{path}", ada.base());
-        answer(app.http.get(plain)).await.fails(401, "missing_token");
+        answer(app.http.get(plain))
+            .await
+            .fails(401, "missing_token");
     }
     let origin = [
         ("authorization", &*format!("Bearer {}", ada.token)),

@@ -158,7 +158,9 @@ async fn keys_end_with_what_an_admin_does_to_their_account() {
         if name == "off" {
             // It stays so when the account is opened again.
             let again = admin.request(Method::PATCH, &path);
-            answer(again.json(&json!({"disabled": false}))).await.ok(200);
+            answer(again.json(&json!({"disabled": false})))
+                .await
+                .ok(200);
             key.get("/api/agents").await.fails(401, "key_revoked");
         }
     }

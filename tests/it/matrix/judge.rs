@@ -27,8 +27,14 @@ fn a_path_leads_where_the_routes_lead() {
     for (path, place) in [
         ("/api/agents".to_owned(), Some("/api/agents")),
         (format!("/api/agents/{id}"), Some("/api/agents/{id}")),
-        ("/api/agents/sessions".to_owned(), Some("/api/agents/sessions")),
-        ("/api/agents/sessions/x/ws".to_owned(), Some("/api/agents/sessions/{name}/ws")),
+        (
+            "/api/agents/sessions".to_owned(),
+            Some("/api/agents/sessions"),
+        ),
+        (
+            "/api/agents/sessions/x/ws".to_owned(),
+            Some("/api/agents/sessions/{name}/ws"),
+        ),
         (
             format!("/api/agents/{id}/queue/order"),
             Some("/api/agents/{id}/queue/order"),
@@ -60,8 +66,20 @@ fn what_the_document_does_not_tell_is_a_fault() {
     judged(Method::GET, agents, 400, &refusal("bad_field")).unwrap();
     for (method, path, status, body, fault) in [
         (Method::DELETE, rule.as_str(), 202, &removed, "the status"),
-        (Method::DELETE, &rule, 200, &json!({}), "$.deleted is missing"),
-        (Method::DELETE, &rule, 200, &json!({"deleted": 1}), "$.deleted is 1"),
+        (
+            Method::DELETE,
+            &rule,
+            200,
+            &json!({}),
+            "$.deleted is missing",
+        ),
+        (
+            Method::DELETE,
+            &rule,
+            200,
+            &json!({"deleted": 1}),
+            "$.deleted is 1",
+        ),
         (
             Method::DELETE,
             &rule,
@@ -69,8 +87,20 @@ fn what_the_document_does_not_tell_is_a_fault() {
             &json!({"deleted": true, "more": 1}),
             "$.more is not documented",
         ),
-        (Method::GET, agents, 400, &refusal("bad_order"), "the code \"bad_order\""),
-        (Method::GET, agents, 404, &refusal("not_found"), "the status"),
+        (
+            Method::GET,
+            agents,
+            400,
+            &refusal("bad_order"),
+            "the code \"bad_order\"",
+        ),
+        (
+            Method::GET,
+            agents,
+            404,
+            &refusal("not_found"),
+            "the status",
+        ),
         (Method::GET, agents, 400, &json!("no"), "$ is \"no\""),
     ] {
         let told = judged(method.clone(), path, status, body).unwrap_err();
@@ -98,7 +128,12 @@ fn a_path_that_is_none_is_told_from_a_route_that_is_kept_secret() {
         (Method::POST, "/secret", 409, refusal("no_turn")),
         (Method::PATCH, "/api/agents", 404, refusal("unknown_route")),
         (Method::PATCH, "/api/agents", 403, refusal("forbidden")),
-        (Method::GET, "/nowhere", 404, json!({"code": "unknown_route"})),
+        (
+            Method::GET,
+            "/nowhere",
+            404,
+            json!({"code": "unknown_route"}),
+        ),
     ] {
         judged(method, path, status, &body).unwrap_err();
     }

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::credentials::{Key, Person};
 use super::rules::{RULES, Right};
-use super::stage::Stage;
 use super::sockets::{PLACES, knock, sockets};
+use super::stage::Stage;
 use crate::app::{Document, answer};
 
 #[tokio::test]

@@ -11,7 +11,6 @@ mod stage;
 use std::collections::BTreeSet;
 
 use reqwest::Method;
-use serde_json::json;
 
 use crate::app::{Document, TestApp, answer};
 use credentials::{Person, bad};
@@ -22,7 +21,9 @@ use stage::Stage;
 async fn every_route_has_its_rule() {
     let app = TestApp::start().await;
     let document = Document::kept();
-    let served = answer(app.http.get(app.url() + "/openapi.json")).await.ok(200);
+    let served = answer(app.http.get(app.url() + "/openapi.json"))
+        .await
+        .ok(200);
     assert!(document.is(&served), "the server tells another document");
     let routes: BTreeSet<String> = document.routes().into_iter().collect();
     let ruled: BTreeSet<String> = RULES.iter().map(|rule| rule.route.to_owned()).collect();

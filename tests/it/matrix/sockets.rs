@@ -66,16 +66,25 @@ async fn sockets_refuse_what_is_bad_wherever_it_stands() {
                     "ticket" => "bad_ticket",
                     _ => credential.code,
                 };
-                let refused = refused.map(|reply| (reply.status.as_u16(), reply.json()["code"].clone()));
+                let refused =
+                    refused.map(|reply| (reply.status.as_u16(), reply.json()["code"].clone()));
                 let named = credential.name;
-                assert_eq!(refused, Some((401, code.into())), "{path}: {named} as {place}");
+                assert_eq!(
+                    refused,
+                    Some((401, code.into())),
+                    "{path}: {named} as {place}"
+                );
             }
         }
         // A ticket is good once, and no token is one.
         let made = owner.get("/api/auth/ws-ticket").await.ok(200);
         let ticket = made["token"].as_str().unwrap();
         knock(owner, &path, "ticket", ticket).await.unwrap();
-        for (place, text) in [("ticket", ticket), ("token", ticket), ("ticket", owner.token.as_str())] {
+        for (place, text) in [
+            ("ticket", ticket),
+            ("token", ticket),
+            ("ticket", owner.token.as_str()),
+        ] {
             let refused = knock(owner, &path, place, text).await.err().unwrap();
             refused.fails(401, "bad_ticket");
         }
@@ -93,7 +102,11 @@ async fn sockets_open_for_whom_the_table_says() {
             for place in PLACES {
                 let tried = knock(owner, &path, place, token).await.err();
                 let status = tried.map(|reply| reply.status.as_u16());
-                assert_eq!(status, foreign.then_some(404), "{path} by {person:?} as {place}");
+                assert_eq!(
+                    status,
+                    foreign.then_some(404),
+                    "{path} by {person:?} as {place}"
+                );
             }
         }
     }
@@ -106,7 +119,10 @@ async fn a_socket_follows_and_drives_what_its_person_may() {
         let caller = stage.caller(person);
         let mut ws = caller.ws().await;
         ws.wait_for("connected").await;
-        for (whose, things) in [(Person::Owner, &stage.owned), (Person::Viewer, &stage.viewed)] {
+        for (whose, things) in [
+            (Person::Owner, &stage.owned),
+            (Person::Viewer, &stage.viewed),
+        ] {
             let agent = &things.agent.id;
             let sees = person.governs() || person == whose;
             ws.say(json!({"type": "subscribe", "id": 1, "channels": ["*"], "agentId": agent}))
@@ -191,7 +207,9 @@ async fn a_terminal_refuses_every_frame_of_those_who_may_only_look() {
     let (admin, ada) = (app.sign_in("admin").await, app.sign_in("ada").await);
     let (bob, eve) = (app.sign_in("bob").await, app.sign_in("eve").await);
     let account = format!("/api/users/{}", id_of(&admin, "eve").await);
-    patch(&admin, &account, &json!({"role": "member"})).await.ok(200);
+    patch(&admin, &account, &json!({"role": "member"}))
+        .await
+        .ok(200);
     let mut asked = Vec::new();
     for who in [&ada, &eve] {
         let asks = json!({"permissionMode": "default"});
@@ -201,14 +219,21 @@ async fn a_terminal_refuses_every_frame_of_those_who_may_only_look() {
         let request = question(who, &id).await["requestId"].clone();
         asked.push((id, request));
     }
-    patch(&admin, &account, &json!({"role": "viewer"})).await.ok(200);
+    patch(&admin, &account, &json!({"role": "viewer"}))
+        .await
+        .ok(200);
     let (looks, _) = with_key(&ada, &["read"]).await;
     let (governs, _) = with_key(&admin, &["admin"]).await;
     let (stranger, _) = with_key(&bob, &["write"]).await;
     let [(hers, of_hers), (theirs, of_theirs)] = &asked[..] else {
         panic!("{asked:?}");
     };
-    for tail in ["?tty=none", "/ws?tty=none", "/terminal?tty=none", "?format=raw&tty=none"] {
+    for tail in [
+        "?tty=none",
+        "/ws?tty=none",
+        "/terminal?tty=none",
+        "?format=raw&tty=none",
+    ] {
         let path = |id: &str| format!("{SESSIONS}/{id}{tail}");
         refused_all(&eve, &path(theirs), of_theirs, "forbidden").await;
         refused_all(&looks, &path(hers), of_hers, "missing_scope").await;
@@ -227,9 +252,14 @@ async fn a_terminal_refuses_every_frame_of_those_who_may_only_look() {
         who.post("/api/chat/approve", &deny).await.ok(200);
         let mut terminal = Terminal::open(who, id, "").await;
         terminal.prompt().await;
-        terminal.type_in("stty size; [ -e never ] && echo th''ere; echo e''nd\r").await;
+        terminal
+            .type_in("stty size; [ -e never ] && echo th''ere; echo e''nd\r")
+            .await;
         terminal.until("\nend").await;
         let shown = terminal.text();
-        assert!(!shown.contains("7 77") && !shown.contains("there"), "{shown}");
+        assert!(
+            !shown.contains("7 77") && !shown.contains("there"),
+            "{shown}"
+        );
     }
 }

@@ -83,9 +83,13 @@ impl Stage {
         let caller = |person| &callers.iter().find(|(own, _)| *own == person).unwrap().1;
         let viewer = Person::Viewer.username();
         let path = format!("/api/users/{}", id_of(&first, viewer).await);
-        patch(&first, &path, &json!({"role": "member"})).await.ok(200);
+        patch(&first, &path, &json!({"role": "member"}))
+            .await
+            .ok(200);
         let viewed = Things::of(caller(Person::Viewer), &app).await;
-        patch(&first, &path, &json!({"role": "viewer"})).await.ok(200);
+        patch(&first, &path, &json!({"role": "viewer"}))
+            .await
+            .ok(200);
         Self {
             owned: Things::of(caller(Person::Owner), &app).await,
             viewed,
@@ -158,7 +162,10 @@ impl Stage {
         let path = path.replace("{task}", &of.task);
         let path = path.replace("{file}", "swagger-ui.css");
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        let request = self.app.http.request(method, self.app.url() + &path + query);
+        let request = self
+            .app
+            .http
+            .request(method, self.app.url() + &path + query);
         if rule.body.is_empty() {
             return request;
         }
