@@ -124,7 +124,7 @@ impl Used {
     }
 
     /// It has lost everything within a second of `began`.
-    async fn is_over(mut self, began: Instant) {
+    async fn loses_all(mut self, began: Instant) {
         assert_eq!(self.ws.closed().await, Some(4001));
         self.poll.await.unwrap().fails(401, "key_revoked");
         let refused = self.key.get("/api/agents").await;
@@ -154,7 +154,7 @@ async fn keys_end_with_what_an_admin_does_to_their_account() {
         let began = Instant::now();
         answer(request).await.ok(200);
         let key = used.key.clone();
-        used.is_over(began).await;
+        used.loses_all(began).await;
         if name == "off" {
             // It stays so when the account is opened again.
             let again = admin.request(Method::PATCH, &path);
@@ -184,7 +184,7 @@ async fn keys_stand_with_a_change_of_the_own_password_unless_they_are_to_end_too
     });
     let began = Instant::now();
     ada.post("/api/auth/password", &change).await.ok(200);
-    used.is_over(began).await;
+    used.loses_all(began).await;
     // Whoever changed it stays signed in.
     assert_eq!(ada.get(KEYS).await.ok(200), json!([]));
 }
