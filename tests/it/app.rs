@@ -2,6 +2,8 @@
 //! Never leaves a process behind, and fails the test that would.
 
 mod caller;
+mod document;
+mod shape;
 mod ws;
 
 use std::path::{Path, PathBuf};
@@ -14,7 +16,8 @@ use callboard::store::{Store, users};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-pub use caller::{Answer, Caller, answer};
+pub use caller::{Answer, Caller, answer, try_answer};
+pub use document::Document;
 pub use ws::Ws;
 
 /// Password of every account that the harness makes.
@@ -244,9 +247,7 @@ impl TestApp {
     /// Signs in with these credentials.
     pub async fn sign_in_as(&self, body: &Value) -> Caller {
         let url = format!("{}/api/auth/login", self.url());
-        let reply = self.http.post(url).json(body).send().await.unwrap();
-        assert_eq!(reply.status(), 200);
-        let body: Value = reply.json().await.unwrap();
+        let body = answer(self.http.post(url).json(body)).await.ok(200);
         Caller {
             url: self.url(),
             address: self.address.clone(),

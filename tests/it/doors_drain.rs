@@ -17,15 +17,15 @@ async fn a_signal_drains() {
     ada.turn(&id, "hi").await;
     let mut ws = ada.ws().await;
     ws.wait_for("connected").await;
-    let poll = ada.long_poll(format!("/api/agents/{id}/events?after=latest&wait=30"));
+    // One that has no process says nothing, which would end the wait.
+    let quiet = json!({"agentType": "script", "start": false});
+    let path = format!(
+        "/api/agents/{}/events?after=latest&wait=",
+        ada.agent(&quiet).await
+    );
+    let poll = ada.long_poll(format!("{path}30"));
     // The poll is in when another of its token is counted beside it.
-    until(async || {
-        let free = ada
-            .get(&format!("/api/agents/{id}/events?after=latest&wait=1"))
-            .await;
-        free.status == 429
-    })
-    .await;
+    until(async || ada.get(&format!("{path}1")).await.status == 429).await;
     app.signal(Signal::SIGTERM);
     assert_eq!(ws.closed().await, Some(1001));
     let page = poll.await.unwrap().ok(200);

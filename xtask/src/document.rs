@@ -10,8 +10,8 @@ use super::means;
 use super::server::Server;
 use super::step::{Failed, Step, root, target_dir};
 
-/// Seconds of the whole, beside the start.
-const SECONDS: &str = "100";
+/// Seconds for most of it.
+const ASKING: u32 = 90;
 /// What every answer is held against.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
                       response_schema_conformance";
@@ -22,8 +22,10 @@ const GUESSES: [&str; 3] = [
     "post_api_auth_password",
     "post_api_auth_register",
 ];
-/// Seconds for them.
-const GUESSING: &str = "15";
+/// Seconds for them, and for what comes last.
+const GUESSING: u32 = 15;
+/// Never longer than two minutes in all, beside the start.
+const _: () = assert!(ASKING + 2 * GUESSING <= 120);
 /// Longest time of any of its runs: it ends by itself long before.
 const LONGEST: Duration = Duration::from_secs(600);
 /// What ends the token, the rights or the objects that the other requests are about: asked last,
@@ -90,12 +92,12 @@ pub fn against(program: &Path, seed: Option<String>) -> Result<(), Failed> {
             None => step,
         }
     };
-    let mut all = ask("document").arg("--max-time").arg(SECONDS);
-    let mut guesses = ask("guesses").arg("--max-time").arg(GUESSING);
+    let mut all = ask("document").arg("--max-time").arg(ASKING.to_string());
+    let mut guesses = ask("guesses").arg("--max-time").arg(GUESSING.to_string());
     let mut ends = ask("ends")
         .args(&["--max-examples", "3"].map(String::from))
         .arg("--max-time")
-        .arg(GUESSING);
+        .arg(GUESSING.to_string());
     for guess in GUESSES {
         all = all.arg("--exclude-operation-id").arg(guess);
         guesses = guesses.arg("--include-operation-id").arg(guess);

@@ -54,7 +54,7 @@ pub fn below(config: &mut web::ServiceConfig) {
     tag = "agents",
     params(doc::AgentsQuery),
     responses((status = 200, description = "A page of agents", body = ListWire<'static>)),
-    extensions(("x-error-codes" = json!(["@stored", "bad_field"]))),
+    extensions(("x-error-codes" = json!(["@stored", "bad_field", "unknown_agent_kind"]))),
 )]
 async fn list(app: web::Data<App>, Who(who): Who, request: HttpRequest, query: Query) -> Reply {
     let question = Question::new(&who, "/api/agents", request.query_string());

@@ -290,10 +290,14 @@ async fn the_pages_ask_no_other_server() {
             .to_str()
             .unwrap()
             .to_owned();
-        assert!(
-            policy.contains("connect-src 'self'") && !policy.contains("http"),
-            "{policy}"
-        );
+        for part in [
+            "default-src 'none';",
+            "script-src 'self';",
+            "connect-src 'self';",
+        ] {
+            assert!(policy.contains(part), "{part}: {policy}");
+        }
+        assert!(!policy.contains("http"), "{policy}");
         let body = test::read_body(reply).await;
         let text = String::from_utf8(body.to_vec()).unwrap();
         assert!(!text.contains("://"), "{path}: {text}");

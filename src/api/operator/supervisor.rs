@@ -31,7 +31,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     path = "/api/supervisor/tree",
     tag = "operator",
     responses((status = 200, description = "The root, with all below it", body = doc::Node)),
-    extensions(("x-error-codes" = json!(["forbidden", "restarting"]))),
+    extensions(("x-error-codes" = json!(["@lives", "forbidden"]))),
 )]
 async fn tree(app: web::Data<App>, Who(who): Who) -> Reply {
     Ok(HttpResponse::Ok().json(app.tree(&who).await?))

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Error as WsError;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Response;
 
 use super::ws::Ws;
-use super::{TestApp, until};
+use super::{TestApp, document, until};
 
 /// Somebody with a token.
 #[derive(Clone)]
@@ -60,15 +61,48 @@ impl Answer {
     }
 }
 
+/// Asks, and holds the answer against the document of the API.
 pub async fn answer(request: reqwest::RequestBuilder) -> Answer {
-    let reply = request.send().await.unwrap();
+    try_answer(request).await.unwrap()
+}
+
+/// The same where the line may be cut.
+///
+/// # Errors
+/// What cut it.
+pub async fn try_answer(request: reqwest::RequestBuilder) -> reqwest::Result<Answer> {
+    let (http, request) = request.build_split();
+    let request = request?;
+    let (method, path) = (request.method().clone(), request.url().path().to_owned());
+    let reply = http.execute(request).await?;
     let (status, headers) = (reply.status(), reply.headers().clone());
     assert!(headers.contains_key("x-request-id"), "{status}");
-    Answer {
+    let answer = Answer {
         status,
         headers,
-        text: reply.text().await.unwrap(),
+        text: reply.text().await?,
+    };
+    document::hold(&method, &path, &answer);
+    Ok(answer)
+}
+
+/// The answer to a handshake, held against the document as well.
+fn shaken(path: &str, reply: Response) -> Answer {
+    let (head, body) = reply.into_parts();
+    let body = body.unwrap_or_default();
+    let answer = Answer {
+        status: head.status,
+        headers: head.headers,
+        text: String::from_utf8(body).unwrap(),
+    };
+    // A handshake that is refused is read no further than its head came.
+    let length = answer.headers.get("content-length");
+    let length = length.map_or(0, |length| length.to_str().unwrap().parse().unwrap());
+    if answer.text.len() == length {
+        let path = path.split('?').next().unwrap();
+        document::hold(&Method::GET, path, &answer);
     }
+    answer
 }
 
 impl Caller {
@@ -212,14 +246,27 @@ impl Caller {
 
     /// Opens a WebSocket with these headers; the HTTP status when it is refused.
     pub async fn try_ws(&self, path: &str, headers: &[(&'static str, &str)]) -> Result<Ws, u16> {
+        let shaken = self.handshake(path, headers).await;
+        shaken.map_err(|refused| refused.status.as_u16())
+    }
+
+    /// The same; the whole answer when it is refused.
+    pub async fn handshake(
+        &self,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Ws, Box<Answer>> {
         let url = format!("ws://{}{path}", self.address);
         let mut request = url.into_client_request().unwrap();
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
         match connect_async(request).await {
-            Ok((stream, _)) => Ok(Ws { stream }),
-            Err(WsError::Http(reply)) => Err(reply.status().as_u16()),
+            Ok((stream, reply)) => {
+                shaken(path, reply);
+                Ok(Ws { stream })
+            }
+            Err(WsError::Http(reply)) => Err(Box::new(shaken(path, *reply))),
             Err(error) => panic!("{error}"),
         }
     }

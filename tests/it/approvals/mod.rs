@@ -21,7 +21,7 @@ async fn shell(app: &TestApp, who: &Caller) -> String {
 }
 
 /// Sends a prompt without waiting for its end; the task's id.
-async fn send(who: &Caller, id: &str, message: &str) -> String {
+pub async fn send(who: &Caller, id: &str, message: &str) -> String {
     let path = format!("/api/agents/{id}/message");
     let sent = who.post(&path, &json!({ "message": message })).await;
     sent.ok(202)["taskId"].as_str().unwrap().to_owned()
@@ -35,7 +35,7 @@ async fn open(who: &Caller, id: &str) -> Vec<Value> {
 }
 
 /// The question that an agent asks next.
-async fn question(who: &Caller, id: &str) -> Value {
+pub async fn question(who: &Caller, id: &str) -> Value {
     until(async || !open(who, id).await.is_empty()).await;
     open(who, id).await.remove(0)
 }
@@ -48,7 +48,7 @@ async fn answer(who: &Caller, question: &Value, approved: bool, remember: Value)
 }
 
 /// Sends a prompt, answers its question, and returns the reply and the ended task.
-async fn asked(who: &Caller, id: &str, message: &str, how: (bool, Value)) -> (Value, Value) {
+pub async fn asked(who: &Caller, id: &str, message: &str, how: (bool, Value)) -> (Value, Value) {
     let task = send(who, id, message).await;
     let question = question(who, id).await;
     let reply = answer(who, &question, how.0, how.1).await.ok(200);

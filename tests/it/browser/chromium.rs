@@ -103,6 +103,14 @@ impl Chromium {
         }
     }
 
+    /// Opens another address as somebody whose system is dark, or light.
+    pub async fn open_in(&mut self, scheme: &str, url: &str) {
+        let feature = json!({"name": "prefers-color-scheme", "value": scheme});
+        self.call("Emulation.setEmulatedMedia", json!({"features": [feature]}))
+            .await;
+        self.call("Page.navigate", json!({"url": url})).await;
+    }
+
     /// What an expression gives on the page; of a promise, what it is kept with.
     pub async fn run(&mut self, expression: &str) -> Value {
         let params = json!({

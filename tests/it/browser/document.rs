@@ -40,3 +40,34 @@ async fn the_pages_show_every_route_and_try_one_out_with_a_token() {
         assert_eq!(page.run(FOREIGN).await, "", "{path}");
     }
 }
+
+/// What the page shows itself on, and how dark that is: the sum of its three colours.
+const GROUND: &str = "[document.documentElement, document.querySelector('.swagger-ui')]
+    .map((one) => getComputedStyle(one).backgroundColor.match(/[0-9.]+/g).map(Number))
+    .filter((colours) => colours.length === 3)
+    .map((colours) => colours.reduce((sum, one) => sum + one))";
+
+#[tokio::test]
+async fn the_pages_are_dark_for_whom_it_is_dark_and_can_be_changed() {
+    let app = TestApp::start().await;
+    let mut page = Chromium::open(&(app.url() + "/health")).await;
+    for path in ["/docs/", "/swagger"] {
+        for (scheme, dark) in [("dark", true), ("light", false)] {
+            page.open_in(scheme, &(app.url() + path)).await;
+            page.until(PAGE).await;
+            page.run(WATCH).await;
+            page.until("document.querySelector('.dark-mode-toggle button')")
+                .await;
+            for dark in [dark, !dark] {
+                let shown = page.run(GROUND).await;
+                let grounds = shown.as_array().unwrap();
+                let dim = grounds.iter().any(|ground| ground.as_f64() < Some(200.0));
+                assert_eq!(dim, dark, "{path} when it is {scheme}: {shown}");
+                page.run("document.querySelector('.dark-mode-toggle button').click(); 0")
+                    .await;
+            }
+            assert_eq!(page.run(FOREIGN).await, "", "{path}");
+        }
+    }
+    page.close().await;
+}

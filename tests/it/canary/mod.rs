@@ -71,7 +71,15 @@ async fn heard(who: &Caller, id: &str, act: impl AsyncFnOnce()) -> String {
 async fn raw_log(who: &Caller, id: &str) -> String {
     let path = format!("/api/agents/{id}/log?limit=1048576");
     let reply = who.request(Method::GET, &path).send().await.unwrap();
+    assert_eq!(reply.status(), 200);
     String::from_utf8_lossy(&reply.bytes().await.unwrap()).into_owned()
+}
+
+/// What is looked through has to be there.
+async fn said(who: &Caller, path: &str) -> String {
+    let reply = who.get(path).await;
+    assert_eq!(reply.status, 200, "{path}: {}", reply.text);
+    reply.text
 }
 
 /// Everything that the doors say of an agent.
@@ -79,15 +87,15 @@ async fn told(app: &TestApp, who: &Caller, id: &str) -> String {
     let mut all = String::new();
     for path in [
         format!("/api/agents/{id}"),
-        format!("/api/agents/{id}/events?after=0&limit=1000"),
+        format!("/api/agents/{id}/events?after=0&limit=200"),
         format!("/api/agents/{id}/tasks"),
         format!("/api/agents/{id}/queue"),
         "/api/agents".to_owned(),
         "/api/agents/sessions".to_owned(),
-        "/api/chat/approvals".to_owned(),
+        "/api/chat/approvals/pending".to_owned(),
         "/health/detailed".to_owned(),
     ] {
-        all.push_str(&who.get(&path).await.text);
+        all.push_str(&said(who, &path).await);
         all.push('\n');
     }
     let admin = app.sign_in("admin").await;
@@ -97,7 +105,7 @@ async fn told(app: &TestApp, who: &Caller, id: &str) -> String {
         "/api/audit",
         "/metrics",
     ] {
-        all.push_str(&admin.get(path).await.text);
+        all.push_str(&said(&admin, path).await);
     }
     let exported = std::process::Command::new(env!("CARGO_BIN_EXE_callboard"))
         .args(["--url", &app.url(), "export", id])
@@ -188,10 +196,8 @@ fn backup(app: &TestApp) -> String {
 }
 
 async fn told_again(who: &Caller, id: &str) -> String {
-    let events = who
-        .get(&format!("/api/agents/{id}/events?after=0&limit=1000"))
-        .await;
-    events.text + &who.get(&format!("/api/agents/{id}/why")).await.text
+    let events = said(who, &format!("/api/agents/{id}/events?after=0&limit=200")).await;
+    events + &said(who, &format!("/api/agents/{id}/why")).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

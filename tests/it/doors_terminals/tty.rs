@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::{SESSIONS, Terminal, attach, make, seated, try_attach};
-use crate::app::{Caller, TestApp, Ws, until};
+use crate::app::{Caller, TestApp, Ws, answer, until};
 
 /// The log of the session's process, as the agents door has it.
 async fn log(who: &Caller, id: &str) -> Vec<u8> {
@@ -236,8 +236,9 @@ async fn a_terminal_is_watched_with_read_rights_and_driven_with_write_rights() {
         assert_eq!(ws.next().await["type"], "hello");
         // Only a handshake takes it.
         let plain = format!("{}{path}", ada.base());
-        let reply = app.http.get(plain).send().await.unwrap();
-        assert_eq!(reply.status(), 401, "{name}");
+        answer(app.http.get(plain))
+            .await
+            .fails(401, "missing_token");
     }
     let origin = [
         ("authorization", &*format!("Bearer {}", ada.token)),

@@ -6,6 +6,7 @@ mod binding;
 mod disk;
 mod ended;
 mod figures;
+mod gone;
 mod retention;
 
 use std::time::{Duration, Instant};

@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use reqwest::Method;
+use serde_json::{Value, json};
 
 use super::{KEYS, holding, with_key};
-use crate::app::{TestApp, until};
+use crate::app::{Caller, PASSWORD, TestApp, Ws, answer, until};
 use crate::doors_terminals::{SESSIONS, attach};
+use crate::people::{hire, id_of};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -14,9 +16,8 @@ const SECOND: Duration = Duration::from_secs(1);
 async fn a_revoked_key_loses_everything_within_a_second() {
     let app = TestApp::with("[limits]\npolls_per_token = 1\n").await;
     let ada = app.sign_in("ada").await;
-    let id = ada
-        .agent(&json!({"agentType": "script", "name": "s"}))
-        .await;
+    let quiet = json!({"agentType": "script", "name": "s", "start": false});
+    let id = ada.agent(&quiet).await;
     let (key, key_id) = with_key(&ada, &["write"]).await;
     let (other, _) = with_key(&ada, &["write"]).await;
     let mut sockets = [key.ws().await, attach(&key, "s").await];
@@ -96,4 +97,94 @@ async fn a_key_outlives_a_restart_and_its_revocation_too() {
         .get("/api/agents")
         .await
         .fails(401, "key_revoked");
+}
+
+/// Another password than everybody's.
+const OTHER: &str = "staple battery horse";
+
+/// A key with an open socket, and a wait that has begun.
+struct Used {
+    key: Caller,
+    ws: Ws,
+    poll: tokio::task::JoinHandle<crate::app::Answer>,
+}
+
+impl Used {
+    /// A key of this person, on a server where a token may wait once.
+    async fn by(who: &Caller) -> Self {
+        let quiet = json!({"agentType": "script", "start": false});
+        let id = who.agent(&quiet).await;
+        let (key, _) = with_key(who, &["write"]).await;
+        let mut ws = key.ws().await;
+        ws.wait_for("connected").await;
+        let path = format!("/api/agents/{id}/events?after=latest&wait=");
+        let poll = key.long_poll(format!("{path}30"));
+        until(async || key.get(&format!("{path}1")).await.status == 429).await;
+        Self { key, ws, poll }
+    }
+
+    /// It has lost everything within a second of `began`.
+    async fn loses_all(mut self, began: Instant) {
+        assert_eq!(self.ws.closed().await, Some(4001));
+        self.poll.await.unwrap().fails(401, "key_revoked");
+        let refused = self.key.get("/api/agents").await;
+        refused.fails(401, "key_revoked");
+        assert!(began.elapsed() < SECOND, "{:?}", began.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn keys_end_with_what_an_admin_does_to_their_account() {
+    let app = TestApp::with("[limits]\npolls_per_token = 1\n").await;
+    let admin = app.sign_in("admin").await;
+    let password = json!({"password": OTHER});
+    for (name, method, body) in [
+        ("off", Method::PATCH, json!({"disabled": true})),
+        ("gone", Method::DELETE, Value::Null),
+        ("new", Method::PATCH, password),
+    ] {
+        let who = hire(&app, &admin, name, "member").await;
+        let used = Used::by(&who).await;
+        let path = format!("/api/users/{}", id_of(&admin, name).await);
+        let request = admin.request(method, &path);
+        let request = match body.is_null() {
+            true => request,
+            false => request.json(&body),
+        };
+        let began = Instant::now();
+        answer(request).await.ok(200);
+        let key = used.key.clone();
+        used.loses_all(began).await;
+        if name == "off" {
+            // It stays so when the account is opened again.
+            let again = admin.request(Method::PATCH, &path);
+            answer(again.json(&json!({"disabled": false})))
+                .await
+                .ok(200);
+            key.get("/api/agents").await.fails(401, "key_revoked");
+        }
+    }
+}
+
+#[tokio::test]
+async fn keys_stand_with_a_change_of_the_own_password_unless_they_are_to_end_too() {
+    let app = TestApp::with("[limits]\npolls_per_token = 1\n").await;
+    let (ada, second) = (app.sign_in("ada").await, app.sign_in("ada").await);
+    let mut used = Used::by(&ada).await;
+    let change = json!({"currentPassword": PASSWORD, "newPassword": OTHER});
+    ada.post("/api/auth/password", &change).await.ok(200);
+    second.get("/api/agents").await.fails(401, "token_revoked");
+    used.key.get("/api/agents").await.ok(200);
+    used.ws.say(json!({"type": "ping"})).await;
+    used.ws.wait_for("pong").await;
+    assert!(!used.poll.is_finished(), "its wait was ended");
+
+    let change = json!({
+        "currentPassword": OTHER, "newPassword": PASSWORD, "revokeApiKeys": true,
+    });
+    let began = Instant::now();
+    ada.post("/api/auth/password", &change).await.ok(200);
+    used.loses_all(began).await;
+    // Whoever changed it stays signed in.
+    assert_eq!(ada.get(KEYS).await.ok(200), json!([]));
 }

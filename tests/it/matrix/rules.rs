@@ -56,7 +56,8 @@ impl Takes {
 pub struct Rule {
     pub route: &'static str,
     pub right: Right,
-    /// What is sent: `TASK` is a task of the agent, `NEW` a fresh name, `PASSWORD` everybody's.
+    /// What is sent: `TASK` is a task of the agent, `QUESTION` an open one, `NEW` a fresh name,
+    /// `PASSWORD` everybody's.
     pub body: &'static str,
     pub good: &'static [u16],
     /// What it takes of a key where that is not `read` to look and `write` for the rest.
@@ -222,18 +223,17 @@ pub const RULES: &[Rule] = &[
         "",
         &[200],
     ),
-    // Nobody asks a question here and nothing is remembered: `approvals` tests whose they are.
     rule(
         "DELETE /api/chat/approvals/overrides/{id}",
-        Right::SignedIn,
+        Right::Drives,
         "",
-        &[404],
+        &[200],
     ),
     rule(
         "POST /api/chat/approve",
-        Right::SignedIn,
-        r#"{"requestId":"x","approved":true}"#,
-        &[404],
+        Right::Drives,
+        r#"{"requestId":"QUESTION","approved":true}"#,
+        &[200],
     ),
     takes(
         Takes::Admin,
@@ -261,7 +261,7 @@ pub const RULES: &[Rule] = &[
     ),
     rule("DELETE /api/agents/{id}", Right::Drives, "", &[200]),
     rule("GET /api/agents/{id}/events", Right::Looks, "", &[200]),
-    rule("GET /api/agents/{id}/log", Right::Looks, "", &[404]),
+    rule("GET /api/agents/{id}/log", Right::Looks, "", &[200]),
     rule("GET /api/agents/{id}/why", Right::Looks, "", &[200]),
     rule("POST /api/agents/{id}/pause", Right::Drives, "", &[200]),
     rule("POST /api/agents/{id}/resume", Right::Drives, "", &[200]),

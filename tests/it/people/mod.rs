@@ -20,17 +20,18 @@ const INVITES: &str = "/api/v1/invites";
 const OTHER: &str = "staple battery horse";
 
 /// The id of an account.
-async fn id_of(admin: &Caller, name: &str) -> String {
+pub async fn id_of(admin: &Caller, name: &str) -> String {
     let page = admin.get(&format!("{USERS}?username={name}")).await.ok(200);
     page["users"][0]["id"].as_str().unwrap().to_owned()
 }
 
-async fn patch(who: &Caller, path: &str, body: &Value) -> Answer {
+/// Changes an object.
+pub async fn patch(who: &Caller, path: &str, body: &Value) -> Answer {
     answer(who.request(Method::PATCH, path).json(body)).await
 }
 
 /// Makes an account with everybody's password and signs it in.
-async fn hire(app: &TestApp, by: &Caller, name: &str, role: &str) -> Caller {
+pub async fn hire(app: &TestApp, by: &Caller, name: &str, role: &str) -> Caller {
     let body = json!({"username": name, "password": PASSWORD, "role": role});
     by.post(USERS, &body).await.ok(201);
     app.sign_in(name).await

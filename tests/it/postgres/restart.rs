@@ -64,11 +64,9 @@ fn message(who: &Caller, id: &str, key: &str) -> reqwest::RequestBuilder {
 
 /// Meanwhile a prompt is refused, with the time to come back.
 async fn refused(who: &Caller, id: &str, key: &str) {
-    let reply = message(who, id, key).send().await.unwrap();
-    assert_eq!(reply.status(), 503);
-    assert!(reply.headers().contains_key("retry-after"));
-    let body: Value = reply.json().await.unwrap();
-    assert_eq!(body["code"], "database_unreachable", "{body}");
+    let reply = answer(message(who, id, key)).await;
+    reply.fails(503, "database_unreachable");
+    assert!(reply.headers.contains_key("retry-after"));
 }
 
 /// Who could read the figures can do so meanwhile, soon, and is told what is wrong.

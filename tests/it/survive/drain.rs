@@ -5,7 +5,7 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 
 use super::*;
-use crate::app::Agents;
+use crate::app::{Agents, try_answer};
 
 #[tokio::test]
 async fn agents_live_on_through_a_restart() {
@@ -32,10 +32,7 @@ pub async fn agents_live_on(mut app: TestApp) {
         let (who, path) = (here.clone(), format!("/api/agents/{id}/message?wait=30"));
         tokio::spawn(async move {
             let body = json!({"message": "behind it"});
-            who.request(reqwest::Method::POST, &path)
-                .json(&body)
-                .send()
-                .await
+            try_answer(who.request(reqwest::Method::POST, &path).json(&body)).await
         })
     };
     agent_until(&here, &id, |now| now["queueDepth"] == 1).await;
@@ -69,17 +66,12 @@ async fn refused(who: &Caller, id: &str) {
     loop {
         let body = json!({"message": "too late"});
         let path = format!("/api/agents/{id}/message");
-        match who
-            .request(reqwest::Method::POST, &path)
-            .json(&body)
-            .send()
-            .await
-        {
-            Ok(reply) if reply.status() == 503 => {
-                assert!(reply.headers().contains_key("retry-after"), "{reply:?}");
+        match try_answer(who.request(reqwest::Method::POST, &path).json(&body)).await {
+            Ok(reply) if reply.status == 503 => {
+                assert!(reply.headers.contains_key("retry-after"), "{reply:?}");
                 return;
             }
-            Ok(reply) => assert_eq!(reply.status(), 202),
+            Ok(reply) => assert_eq!(reply.status, 202),
             Err(error) => {
                 assert!(error.is_connect() || error.is_request(), "{error}");
                 return;

@@ -82,11 +82,10 @@ async fn died(app: &mut TestApp) -> bool {
 async fn three(who: &Caller, id: &str) -> Vec<Option<String>> {
     let mut sent = vec![];
     for n in 0..3 {
-        let reply = prompt(who, id, n).send().await;
+        let reply = crate::app::try_answer(prompt(who, id, n)).await;
         let task = match reply {
-            Ok(reply) if reply.status() == 202 => {
-                let body = reply.json::<Value>().await.ok();
-                body.map(|body| body["taskId"].as_str().unwrap().to_owned())
+            Ok(reply) if reply.status == 202 => {
+                Some(reply.json()["taskId"].as_str().unwrap().to_owned())
             }
             Ok(_) | Err(_) => None,
         };

@@ -128,7 +128,7 @@ async fn poll(news: News, id: String, wait: u64, seed: u64) -> Seen {
         let who = news.borrow().0.clone();
         let wait = if news.borrow().1.is_some() { 0 } else { wait };
         let path = format!("/api/agents/{id}/events?after={cursor}&wait={wait}");
-        let asked = who.request(reqwest::Method::GET, &path).send();
+        let asked = crate::app::try_answer(who.request(reqwest::Method::GET, &path));
         requests += 1;
         if given_up < 5 && requests % 3 == 0 {
             given_up += 1;
@@ -140,12 +140,9 @@ async fn poll(news: News, id: String, wait: u64, seed: u64) -> Seen {
             tokio::time::sleep(Duration::from_millis(20)).await;
             continue;
         };
-        let status = reply.status();
-        let Ok(page) = reply.json::<Value>().await else {
-            continue;
-        };
-        if status != 200 {
-            assert!(matches!(status.as_u16(), 429 | 503), "{page}");
+        let page = reply.json();
+        if reply.status != 200 {
+            assert!(matches!(reply.status.as_u16(), 429 | 503), "{page}");
             tokio::time::sleep(Duration::from_millis(20)).await;
             continue;
         }
