@@ -108,7 +108,7 @@ async fn a_prompt_whose_words_are_damaged_is_withdrawn_and_the_next_one_runs() {
         .ok(200);
     let (damaged, _) = post(&ada, &id, &proof("damaged")).await;
     let (sound, _) = post(&ada, &id, &proof("sound")).await;
-    app.stop().await;
+    app.kill9();
     let change = format!("UPDATE tasks SET said = x'0203' WHERE id = '{damaged}'");
     let mut rows = SqliteConnection::establish(&app.database()).unwrap();
     assert_eq!(diesel::sql_query(change).execute(&mut rows).unwrap(), 1);

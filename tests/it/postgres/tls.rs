@@ -36,17 +36,23 @@ impl Guarded {
         let only = "local all all trust\nhostssl all all 127.0.0.1/32 trust\n";
         std::fs::write(&rules, only).unwrap();
         std::fs::set_permissions(&rules, PermissionsExt::from_mode(0o644)).unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = port.local_addr().unwrap().port();
-        let settings = format!(
-            "fsync = off\nlisten_addresses = '127.0.0.1'\nport = {port}\nssl = on\n\
-             ssl_cert_file = '{}'\nssl_key_file = '{}'\nhba_file = '{}'",
-            cert.display(),
-            key.display(),
-            rules.display()
-        );
-        let server = Postmaster::start(&settings).unwrap();
-        Self { server, dir, port }
+        let settings = |port: u16| {
+            format!(
+                "fsync = off\nlisten_addresses = '127.0.0.1'\nport = {port}\nssl = on\n\
+                 ssl_cert_file = '{}'\nssl_key_file = '{}'\nhba_file = '{}'",
+                cert.display(),
+                key.display(),
+                rules.display()
+            )
+        };
+        // Somebody else may take a port before it does.
+        for _try in 0..5 {
+            let port = free_port();
+            if let Ok(server) = Postmaster::start(&settings(port)) {
+                return Self { server, dir, port };
+            }
+        }
+        panic!("no PostgreSQL with TLS; it said why above");
     }
 
     /// Its socket takes connections without TLS, for the test's own questions.
@@ -66,6 +72,12 @@ impl Guarded {
         let file = file.replace('/', "%2F");
         self.url(host, &format!("sslmode=verify-full&sslrootcert={file}"))
     }
+}
+
+/// A port of loopback that nobody has now.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 /// A certificate that vouches for itself, and its key.
