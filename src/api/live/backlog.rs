@@ -191,7 +191,7 @@ impl Backlog {
         let replies = sum(&|frame| frame.reply);
         assert_eq!(replies, (self.replies, self.reply_bytes));
         assert_eq!(sum(&|_| true), (self.frames.len(), self.bytes));
-        let others = sum(&|frame| !frame.reply && !(whole && frame.is_piece()));
+        let others = sum(&|frame| !(frame.reply || whole && frame.is_piece()));
         (others, replies)
     }
 }

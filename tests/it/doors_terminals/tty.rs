@@ -341,13 +341,20 @@ async fn a_message_in_parts_is_typed_whole() {
 }
 
 /// A prompt is not for whatever a person has started by hand: it waits for the shell.
+/// Types a command that keeps what is typed in `kept`, and a line for it.
+async fn keeps_one(app: &TestApp, terminal: &mut Terminal, command: &str) {
+    let kept = app.dir().join("kept");
+    terminal.type_in(&format!("{command}\r")).await;
+    // Before that the terminal is still the shell's, which takes the end of a line otherwise.
+    until(async || kept.exists()).await;
+    terminal.type_in("one\r").await;
+    until(async || std::fs::read_to_string(&kept).is_ok_and(|text| text == "one\n")).await;
+}
+
 #[tokio::test]
 async fn a_prompt_waits_for_what_a_person_has_started() {
     let (app, ada, mut terminal) = seated().await;
-    terminal.type_in("cat > kept; echo l''eft\r").await;
-    terminal.type_in("one\r").await;
-    until(async || std::fs::read_to_string(app.dir().join("kept")).is_ok_and(|t| t == "one\n"))
-        .await;
+    keeps_one(&app, &mut terminal, "cat > kept; echo l''eft").await;
     let path = format!("{SESSIONS}/t/message");
     let task = ada
         .post(&path, &json!({"message": "echo full-$((1+1))"}))
@@ -385,10 +392,7 @@ async fn a_prompt_that_was_read_by_something_else_is_handed_over_again() {
 #[tokio::test]
 async fn an_interrupt_takes_back_a_prompt_that_waits() {
     let (app, ada, mut terminal) = seated().await;
-    terminal.type_in("cat > kept\r").await;
-    terminal.type_in("one\r").await;
-    until(async || std::fs::read_to_string(app.dir().join("kept")).is_ok_and(|t| t == "one\n"))
-        .await;
+    keeps_one(&app, &mut terminal, "cat > kept").await;
     let path = format!("{SESSIONS}/t/message");
     let task = ada
         .post(&path, &json!({"message": "echo never"}))

@@ -12,7 +12,7 @@ use crate::domain::{Error, Result, Session, SessionId};
 use super::super::dialect::Dialect;
 use super::super::gaps::Gap;
 use super::super::source::Source;
-use super::Carrier;
+use super::{Carrier, Place};
 
 /// How often, and after which pause, a publisher that is away is asked again: 10 s.
 const RETRIES: u32 = 100;
@@ -20,6 +20,20 @@ const RETRY_AFTER: Duration = Duration::from_millis(100);
 
 /// Most bytes of events in one frame of a replay.
 const PART: usize = 128 * 1024;
+
+impl Place {
+    /// Its publisher has answered. Who has left it already is as far behind as that says.
+    fn settle(&mut self) {
+        self.refused = 0;
+        self.behind &= !self.seated;
+    }
+
+    /// One more try to reach it. `false`: it was the last one.
+    fn retries(&mut self) -> bool {
+        self.refused = self.refused.saturating_add(1);
+        self.refused <= RETRIES
+    }
+}
 
 impl<D: Dialect, S: Source> Carrier<D, S> {
     /// Waits while the publisher pushes. `true`: one has left the other, page on from the cursor.
@@ -61,11 +75,7 @@ impl<D: Dialect, S: Source> Carrier<D, S> {
     async fn live(&self, attached: Result<Attach>, number: u64) -> Option<u64> {
         match attached {
             Ok(Attach::Live { .. }) => {
-                let mut place = self.place();
-                place.refused = 0;
-                // Who has left already is as far behind as that says.
-                place.behind &= !place.seated;
-                drop(place);
+                self.place().settle();
                 let on = self.left().await;
                 on.then(|| self.stand().max(number))
             }
@@ -86,12 +96,8 @@ impl<D: Dialect, S: Source> Carrier<D, S> {
         let Error::Unavailable { .. } = error else {
             return false;
         };
-        {
-            let mut place = self.place();
-            place.refused = place.refused.saturating_add(1);
-            if place.refused > RETRIES {
-                return false;
-            }
+        if !self.place().retries() {
+            return false;
         }
         tokio::time::sleep(RETRY_AFTER).await;
         true
