@@ -1,5 +1,5 @@
 //! The file of the log: a file behind stderr that was removed or renamed is made again under its name
-//! within a second.
+//! within a second, and that of `callboard daemon start` is put aside when it is large.
 //!
 //! Never holds up anybody else: it is looked for by a thread of its own.
 
@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::app::LogFile;
+use crate::domain::server_lock::{SERVER_LOG, SERVER_LOG_BEFORE};
 
 /// How often the file of the log is looked for.
 const LOOK: Duration = Duration::from_secs(1);
@@ -29,11 +30,14 @@ fn note(state: LogFile) {
 }
 
 /// Watches the file behind stderr, if there is one, from a thread of its own: a disk that hangs holds
-/// up nobody else.
-pub fn keep_file() {
+/// up nobody else. The log in this data directory is put aside beyond so many bytes; another file is
+/// for whoever named it to keep in bounds.
+pub fn keep_file(data_dir: &Path, most: u64) {
     let Some(path) = file_of_stderr() else {
         return;
     };
+    let own = std::fs::canonicalize(data_dir).is_ok_and(|dir| path == dir.join(SERVER_LOG));
+    let most = if own { most } else { u64::MAX };
     let watch = move || {
         let Ok(clock) = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -45,10 +49,10 @@ pub fn keep_file() {
             let mut looks = tokio::time::interval(LOOK);
             loop {
                 looks.tick().await;
-                match keep(&path) {
-                    Ok(true) => note(LogFile::Remade(Instant::now())),
-                    Ok(false) if state() == LogFile::Missing => note(LogFile::Kept),
-                    Ok(false) => {}
+                match keep(&path, most) {
+                    Ok(Look::Remade) => note(LogFile::Remade(Instant::now())),
+                    Ok(_) if state() == LogFile::Missing => note(LogFile::Kept),
+                    Ok(Look::Kept | Look::Turned) => {}
                     Err(error) => {
                         tracing::debug!(%error, "the log's file cannot be made again");
                         note(LogFile::Missing);
@@ -77,12 +81,26 @@ fn same(one: &Metadata, other: &Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
-/// Makes the file again when the name means nothing or another file, and writes there from now on.
-/// Whether it had to.
-fn keep(path: &Path) -> std::io::Result<bool> {
+/// What had to be done.
+enum Look {
+    /// Nothing.
+    Kept,
+    /// It was too large: it is put aside.
+    Turned,
+    /// It was gone.
+    Remade,
+}
+
+/// Makes the file again when the name means nothing or another file, or the file is too large, and
+/// writes there from now on.
+fn keep(path: &Path, most: u64) -> std::io::Result<Look> {
     let open = std::fs::metadata("/proc/self/fd/2")?;
-    if std::fs::metadata(path).is_ok_and(|named| same(&named, &open)) {
-        return Ok(false);
+    let there = std::fs::metadata(path).is_ok_and(|named| same(&named, &open));
+    if there && open.len() <= most {
+        return Ok(Look::Kept);
+    }
+    if there {
+        std::fs::rename(path, path.with_file_name(SERVER_LOG_BEFORE))?;
     }
     let file: File = OpenOptions::new()
         .create(true)
@@ -97,6 +115,10 @@ fn keep(path: &Path) -> std::io::Result<bool> {
     if out {
         nix::unistd::dup2_stdout(&file)?;
     }
+    if there {
+        tracing::info!("the log goes on in a new file: the old one was large and is put aside");
+        return Ok(Look::Turned);
+    }
     tracing::info!("the log goes on in a new file: the old one was removed or renamed");
-    Ok(true)
+    Ok(Look::Remade)
 }

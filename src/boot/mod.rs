@@ -94,7 +94,7 @@ pub fn serve(config: Config, options: Options) -> Result<ExitCode, BootError> {
         );
     }
     replace_panic_hook();
-    logfile::keep_file();
+    logfile::keep_file(&config.data_dir, config.log_bytes);
     #[cfg(feature = "failpoints")]
     let _points = crate::crash::from_environment();
     actix_web::rt::System::new().block_on(run(config, options))

@@ -55,6 +55,9 @@ pub struct Config {
     pub kinds: BTreeMap<String, KindConfig>,
     /// Filter of the log, as `tracing_subscriber::EnvFilter` reads it.
     pub log: String,
+    /// Most bytes of `DATA_DIR/server.log`; then it is put aside.
+    #[serde(deserialize_with = "read_size")]
+    pub log_bytes: u64,
 }
 
 /// Where rows are kept.

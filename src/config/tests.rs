@@ -35,6 +35,7 @@ fn the_defaults_are_valid_and_as_documented() {
     let roots = config.agents.roots.iter().map(|root| root.to_str());
     assert_eq!(roots.collect::<Vec<_>>(), [Some("/home/ann")]);
     assert_eq!(config.agents.log_segment_bytes, 64 * 1024 * 1024);
+    assert_eq!(config.log_bytes, 8 * 1024 * 1024);
     assert_eq!(
         config.database_path(),
         Some("/home/ann/.callboard/callboard.db".into())

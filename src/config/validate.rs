@@ -121,6 +121,13 @@ fn counts(config: &Config) -> Result<(), ConfigError> {
         body,
         "64 KiB to 1 GiB",
     )?;
+    let log = config.log_bytes;
+    rule(
+        (16 * 1024..=GIB).contains(&log),
+        "log_bytes",
+        log,
+        "16 KiB to 1 GiB",
+    )?;
     let segment = agents.log_segment_bytes;
     let expected = "64 KiB to 1024 GiB";
     rule(

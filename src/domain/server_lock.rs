@@ -8,6 +8,11 @@ use std::net::SocketAddr;
 /// The file in the data directory.
 pub const SERVER_LOCK: &str = "server.lock";
 
+/// The log of a server in the background, in the data directory.
+pub const SERVER_LOG: &str = "server.log";
+/// The log before it, which was too large.
+pub const SERVER_LOG_BEFORE: &str = "server.log.1";
+
 /// The note, one line each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerNote {

@@ -3,6 +3,7 @@
 //! Never leaves a server or an agent behind, also when a test fails.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -286,4 +287,43 @@ fn the_log_is_printed_followed_and_kept_in_bounds() {
     assert!(fs::metadata(&log).unwrap().len() < 1024 * 1024);
     follow.kill().unwrap();
     follow.wait().unwrap();
+}
+
+#[test]
+fn a_log_that_grows_is_put_aside_while_its_server_runs() {
+    const MOST: u64 = 16 * 1024;
+    let machine = Machine::new();
+    let start = ["daemon", "start", "--bind", "127.0.0.1:0", "--log", "debug"];
+    let started = machine
+        .command(&start)
+        .env("CALLBOARD_LOG_BYTES", MOST.to_string())
+        .status();
+    assert!(started.unwrap().success());
+    let status = machine.status(0);
+    let url = format!("{}/health", status["url"].as_str().unwrap());
+    let (log, before) = (
+        machine.data().join("server.log"),
+        machine.data().join("server.log.1"),
+    );
+    let first = fs::metadata(&log).unwrap().ino();
+    let mut aside = None;
+    // Twice, so that the first one is gone.
+    for _round in 0..2 {
+        until(|| {
+            for _request in 0..50 {
+                reqwest::blocking::get(&url).unwrap();
+            }
+            fs::metadata(&before).is_ok_and(|file| Some(file.ino()) != aside)
+        });
+        aside = Some(fs::metadata(&before).unwrap().ino());
+    }
+    for file in [&log, &before] {
+        assert_eq!(fs::metadata(file).unwrap().mode() & 0o777, 0o600);
+    }
+    assert!(fs::metadata(&before).unwrap().len() > MOST);
+    assert_ne!(aside, Some(first), "the first one is still there");
+    until(|| fs::read_to_string(&log).unwrap().contains("is put aside"));
+    assert_eq!(machine.status(0)["pid"], status["pid"]);
+    let shown = machine.ok(&["daemon", "logs", "--lines", "1"], 0);
+    assert!(shown.contains('{'), "{shown}");
 }

@@ -20,8 +20,8 @@ Examples:
   callboard daemon stop --stop-agents
   callboard daemon logs --follow
 
-The server writes to DATA_DIR/server.log; a start puts it aside as server.log.1
-when it is over 8 MiB. `status` exits with 0 when the server is ready, else 5.")]
+The server writes to DATA_DIR/server.log, which is put aside as server.log.1
+when it is over 8 MiB (`log_bytes`). `status` exits with 0 when the server is ready, else 5.")]
 pub struct DaemonArgs {
     /// What to do.
     #[command(subcommand)]

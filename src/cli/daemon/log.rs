@@ -11,8 +11,9 @@ use std::time::Duration;
 use crate::cli::args::ServerLogArgs;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::{clock, out};
+use crate::domain::server_lock::{SERVER_LOG, SERVER_LOG_BEFORE};
 
-/// A larger log is put aside at the next start.
+/// A larger log is put aside at the next start; a running server does so by its settings.
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
 /// Bytes of one read.
 const BLOCK: u64 = 64 * 1024;
@@ -24,7 +25,7 @@ const EVERY: Duration = Duration::from_millis(200);
 /// Where the log of the server of this data directory is.
 #[must_use]
 pub fn path(dir: &Path) -> PathBuf {
-    dir.join("server.log")
+    dir.join(SERVER_LOG)
 }
 
 /// Makes room for the log of another start, and returns its length so far.
@@ -43,7 +44,7 @@ pub fn prepare(dir: &Path) -> io::Result<u64> {
     if length <= MAX_BYTES {
         return Ok(length);
     }
-    fs::rename(&log, dir.join("server.log.1"))?;
+    fs::rename(&log, dir.join(SERVER_LOG_BEFORE))?;
     Ok(0)
 }
 
