@@ -27,9 +27,17 @@ async fn an_agent_beyond_its_memory_ends_and_the_server_stays() {
     match by == "cgroup" {
         // The kernel ends it.
         true => assert_eq!((&exit["oom"], &exit["signal"]), (&json!(true), &json!(9))),
-        // The allocation is refused, and bash ends by itself: before the end of its line, which is 3.
-        false => assert!(exit["exitCode"] != 0 && exit["exitCode"] != 3, "{exit}"),
+        // The allocation is refused, which bash says, and ends by itself.
+        false => {
+            assert_eq!(exit["exitCode"], 2, "{exit}");
+            let said = json!(ada.history(&id).await).to_string();
+            assert!(said.contains("cannot allocate"), "{said}");
+        }
     }
+    // Whoever asks why is told, and so is the log.
+    let why = ada.get(&format!("{path}/why")).await.ok(200).to_string();
+    assert!(why.contains("exit"), "{why}");
+    app.told("process_down").await;
     assert_eq!(ada.turn(&other, "go").await["outcome"], "completed");
     until_well(&app).await;
     assert_eq!(figure(&admin, "callboard_zombies").await, 0.0);
