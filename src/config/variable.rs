@@ -60,7 +60,7 @@ fn key(name: &str) -> Option<String> {
     }
     let name = name.to_ascii_lowercase();
     match name.as_str() {
-        "data_dir" | "bind" | "log" | "behind_proxy" => Some(name),
+        "data_dir" | "bind" | "log" | "log_bytes" | "behind_proxy" => Some(name),
         "database_url" => Some("database.url".into()),
         "master_key_file" => Some("secrets.master_key_file".into()),
         _ if name.contains("__") => Some(name.replace("__", ".")),
