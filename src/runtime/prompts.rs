@@ -55,38 +55,33 @@ fn cover(
     Ok(Some(said))
 }
 
-/// A task with the words that its program is sent; the same task, still sealed, if nothing opens them.
-pub(super) fn opened(shared: &Shared, mut task: Task) -> std::result::Result<Task, Task> {
+/// Opens the words that the program of a task is sent. `false`, and told: nothing opens them.
+pub(super) fn open(shared: &Shared, task: &mut Task) -> bool {
     let Words::Sealed(blob) = &task.said else {
-        return Ok(task);
+        return true;
     };
     let plain = shared.secrets.open_sealed(&said_aad(task.id), blob);
-    match plain.map(String::from_utf8) {
-        Ok(Ok(words)) => {
-            task.said = Words::Opened(words);
-            Ok(task)
-        }
-        Ok(Err(_)) | Err(_) => {
-            tracing::error!(task.id = %task.id, session.id = %task.session,
-                "the words of a prompt cannot be opened: callboard secrets status --check");
-            Err(task)
-        }
+    if let Ok(Ok(words)) = plain.map(String::from_utf8) {
+        task.said = Words::Opened(words);
+        return true;
     }
+    tracing::error!(task.id = %task.id, session.id = %task.session,
+        "the words of a prompt cannot be opened: callboard secrets status --check");
+    false
 }
 
 /// Waiting tasks with the words that are sent; one whose words nothing opens is withdrawn.
 pub(super) async fn sendable(shared: &Shared, rows: Vec<Task>) -> Result<Vec<Task>> {
     let mut waiting = Vec::with_capacity(rows.len());
-    for row in rows {
-        match opened(shared, row) {
-            Ok(task) => waiting.push(task),
-            Err(lost) => {
-                let write = move |conn: &mut store::Connection| {
-                    store::tasks::withdraw(conn, lost.id, LOST, now())
-                };
-                shared.store.write(write).await?;
-            }
+    for mut task in rows {
+        if open(shared, &mut task) {
+            waiting.push(task);
+            continue;
         }
+        let lost = task.id;
+        let write =
+            move |conn: &mut store::Connection| store::tasks::withdraw(conn, lost, LOST, now());
+        shared.store.write(write).await?;
     }
     Ok(waiting)
 }

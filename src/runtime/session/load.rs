@@ -35,7 +35,11 @@ impl Core {
                 ))
             })
             .await?;
-        let task = task.map(|task| prompts::opened(shared, task).unwrap_or_else(|lost| lost));
+        let task = task.map(|mut task| {
+            // Told if they cannot be; then what is shown is all that there is.
+            prompts::open(shared, &mut task);
+            task
+        });
         let session = session.ok_or_else(|| Error::not_found("session", id))?;
         let unread_end = latest.as_ref().is_some_and(|row| row.exit.is_none());
         let (progress, nonce, started_at) = reached(latest, &session);
