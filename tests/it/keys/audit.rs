@@ -10,7 +10,7 @@ use super::{KEYS, with_key};
 use crate::app::{Caller, PASSWORD, TestApp, answer, until};
 
 /// Every entry, oldest first.
-async fn entries(admin: &Caller) -> Vec<Value> {
+pub async fn entries(admin: &Caller) -> Vec<Value> {
     let mut all = Vec::new();
     loop {
         let path = format!("/api/audit?after={}&limit=7", all.len());

@@ -1,6 +1,7 @@
 //! API keys and the audit table: every door with a key, what a key may not do, and its end.
 //! Never a key that outlives its revocation by more than a second.
 
+mod actions;
 mod audit;
 mod cli;
 mod ends;
