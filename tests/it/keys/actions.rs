@@ -152,6 +152,9 @@ fn sources(dir: &Path) -> String {
             all.push_str(&sources(&path));
             continue;
         }
+        if path.to_str().unwrap().ends_with("tests.rs") {
+            continue;
+        }
         let text = std::fs::read_to_string(&path).unwrap();
         all.push_str(text.split("#[cfg(test)]").next().unwrap());
     }
