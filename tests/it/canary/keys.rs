@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
+use super::places::postgres;
 use crate::app::{TestApp, until};
 
 fn secrets(app: &TestApp, args: &[&str]) -> Output {
@@ -14,6 +15,7 @@ fn secrets(app: &TestApp, args: &[&str]) -> Output {
         .arg("--data-dir")
         .arg(app.dir())
         .env("HOME", "/nonexistent")
+        .envs(postgres(app).map(|url| ("CALLBOARD_DATABASE_URL", url)))
         .env_remove("CALLBOARD_MASTER_KEY_FILE")
         .output()
         .unwrap()
@@ -26,7 +28,15 @@ fn report(output: &Output) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sealed_values_outlive_a_change_of_the_key() {
-    let mut app = TestApp::start().await;
+    outlive_a_change_of_the_key(TestApp::start().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_postgresql_they_outlive_it_too() {
+    outlive_a_change_of_the_key(crate::postgres::app("").await).await;
+}
+
+async fn outlive_a_change_of_the_key(mut app: TestApp) {
     let ada = app.sign_in("ada").await;
     let body = json!({
         "agentType": "shell", "permissionMode": "bypassPermissions",

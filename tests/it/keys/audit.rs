@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{KEYS, with_key};
 use crate::app::{Caller, PASSWORD, TestApp, answer, until};
+use crate::canary::places::postgres;
 
 /// Every entry, oldest first.
 pub async fn entries(admin: &Caller) -> Vec<Value> {
@@ -34,6 +35,7 @@ fn verify(app: &TestApp) -> (Option<i32>, Value) {
     let done = Command::new(env!("CARGO_BIN_EXE_callboard"))
         .args(["audit", "verify", "--json", "--data-dir"])
         .arg(app.dir())
+        .envs(postgres(app).map(|url| ("CALLBOARD_DATABASE_URL", url)))
         .output()
         .unwrap();
     let told = serde_json::from_slice(&done.stdout).unwrap_or(Value::Null);
@@ -150,7 +152,15 @@ async fn commands_of_a_socket_are_written_with_its_address() {
 
 #[tokio::test]
 async fn a_changed_row_and_a_cut_end_are_found_offline() {
-    let mut app = TestApp::start().await;
+    found_offline(TestApp::start().await).await;
+}
+
+#[tokio::test]
+async fn on_postgresql_they_are_found_too() {
+    found_offline(crate::postgres::app("").await).await;
+}
+
+async fn found_offline(mut app: TestApp) {
     let admin = app.sign_in("admin").await;
     for _ in 0..3 {
         with_key(&admin, &["read"]).await;
@@ -163,7 +173,7 @@ async fn a_changed_row_and_a_cut_end_are_found_offline() {
     assert!(rows >= 6, "{told}");
     assert_eq!(told["head"]["n"], rows);
     let sql = async |text: String| {
-        let store = Store::open(app.dir().join("callboard.db")).unwrap();
+        let store = Store::open(app.database()).unwrap();
         let done = store.write(move |conn| Ok(conn.batch_execute(&text)?));
         done.await.unwrap();
         store.close();

@@ -4,6 +4,7 @@
 
 #[path = "../../../src/store/tests/cluster.rs"]
 pub mod cluster;
+mod copies;
 mod hangs;
 mod restart;
 mod tls;
