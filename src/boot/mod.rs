@@ -57,10 +57,10 @@ const DRAIN: Duration = Duration::from_secs(30);
 const ROUNDS: u32 = 50;
 const BETWEEN_ROUNDS: Duration = Duration::from_millis(100);
 
-/// Pauses between two goes of tidying: after one that failed or freed too little, and otherwise.
-const TIDY: (Duration, Duration) = (Duration::from_secs(120), Duration::from_secs(3600));
+/// The longest pause after a go of tidying that failed or freed too little.
+const TIDY_SOON: Duration = Duration::from_secs(120);
 
-/// The shortest pause between two.
+/// The shortest pause between two goes, unless the settings ask for a shorter one.
 const TIDY_REST: Duration = Duration::from_secs(5);
 
 /// What becomes of agents when the server stops.
@@ -298,9 +298,10 @@ async fn open_rows(config: &Config) -> Result<(Claim, Store), BootError> {
     Ok((claim, store))
 }
 
-/// Forgets what is over: at the start and then every hour, when the disk gets full, and sooner where
-/// something failed or the disk is still full.
+/// Forgets what is over: at the start and then as often as the settings say, when the disk gets full,
+/// and sooner where something failed or the disk is still full.
 async fn tidy(app: App) {
+    let every = app.config().retention.every;
     loop {
         crash::point("boot.tidy");
         let swept = app.forget_what_is_over().await;
@@ -318,11 +319,12 @@ async fn tidy(app: App) {
             "what is over is forgotten"
         );
         let soon = swept.failed > 0 || app.disk().0 == DiskState::Full;
-        let wait = if soon { TIDY.0 } else { TIDY.1 };
+        let wait = if soon { TIDY_SOON.min(every) } else { every };
         // A go amid a full database finds it full again, and asks for the next.
-        tokio::time::sleep(TIDY_REST).await;
+        let rest = TIDY_REST.min(every);
+        tokio::time::sleep(rest).await;
         // Which of the two it was is the same.
-        let _woken = tokio::time::timeout(wait, app.tidying_wanted()).await;
+        let _woken = tokio::time::timeout(wait.saturating_sub(rest), app.tidying_wanted()).await;
     }
 }
 

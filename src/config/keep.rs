@@ -9,10 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::quantity::{read_duration, size};
 
-/// What is forgotten, and when. Zero keeps it for ever.
+/// What is forgotten, and when. An age or a number of zero keeps it for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Retention {
+    /// Time from one go to the next.
+    #[serde(deserialize_with = "read_duration")]
+    pub every: Duration,
     /// Age of an event.
     #[serde(deserialize_with = "read_duration")]
     pub events_age: Duration,

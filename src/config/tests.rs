@@ -107,6 +107,16 @@ fn a_refusal_names_the_key_and_what_was_expected() {
         ),
         ("[disk]\nwarn_free = \"100%\"\n", "disk.warn_free", "5%"),
         (
+            "[retention]\nevery = \"100ms\"\n",
+            "retention.every",
+            "1s to 24h",
+        ),
+        (
+            "[retention]\nevery = \"2d\"\n",
+            "retention.every",
+            "1s to 24h",
+        ),
+        (
             "[retention]\nevents_age = 5\n",
             "retention.events_age",
             "24h",

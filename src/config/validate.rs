@@ -29,6 +29,7 @@ pub fn validate(mut config: Config, home: Option<&Path>) -> Result<Config, Confi
     durations(&config)?;
     watches(&config.agents)?;
     disk(&config)?;
+    retention(config.retention.every)?;
     watchdog(config.watchdog.exit_after)?;
     agent_limits(&config.agents.limits)?;
     let home = home.unwrap_or(&config.data_dir);
@@ -175,6 +176,13 @@ fn disk(config: &Config) -> Result<(), ConfigError> {
     let found = format!("{every:?}");
     let kept = every >= Duration::from_millis(100);
     rule(kept, "disk.check_every", found, "100ms or more")
+}
+
+/// Room is to come back within a day.
+fn retention(every: Duration) -> Result<(), ConfigError> {
+    let kept = (Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(&every);
+    let found = format!("{every:?}");
+    rule(kept, "retention.every", found, "1s to 24h")
 }
 
 /// Below this a busy machine would end a healthy server.

@@ -121,6 +121,8 @@ pub struct RetentionStats {
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub struct RetentionSettings {
+    /// Time from one go to the next.
+    every_seconds: u64,
     events_age_seconds: u64,
     events_per_agent: u64,
     /// Of ended tasks, answered questions and processes that are gone.

@@ -121,6 +121,7 @@ fn swept(swept: &Swept) -> Value {
 /// Ages in seconds; 0 is for ever.
 fn settings(keep: &Retention) -> Value {
     json!({
+        "everySeconds": keep.every.as_secs(),
         "eventsAgeSeconds": keep.events_age.as_secs(),
         "eventsPerAgent": keep.events_per_agent,
         "tasksAgeSeconds": keep.tasks_age.as_secs(),

@@ -7,6 +7,7 @@ mod disk;
 mod ended;
 mod figures;
 mod gone;
+pub mod lines;
 mod retention;
 
 use std::time::{Duration, Instant};

@@ -31,6 +31,12 @@ fn actions(entries: &[Value]) -> Vec<&str> {
         .collect()
 }
 
+/// The chain that is there is whole.
+pub fn whole(app: &TestApp) {
+    let (code, told) = verify(app);
+    assert_eq!((code, &told["ok"]), (Some(0), &json!(true)), "{told}");
+}
+
 fn verify(app: &TestApp) -> (Option<i32>, Value) {
     let done = Command::new(env!("CARGO_BIN_EXE_callboard"))
         .args(["audit", "verify", "--json", "--data-dir"])

@@ -2,7 +2,7 @@
 //! Never a key that outlives its revocation by more than a second.
 
 mod actions;
-mod audit;
+pub mod audit;
 mod cli;
 mod ends;
 mod made;

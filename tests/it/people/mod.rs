@@ -6,7 +6,7 @@ mod cli;
 mod register;
 mod shut;
 mod strangers;
-mod throttle;
+pub mod throttle;
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -5,16 +5,15 @@ use std::time::Instant;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
 use callboard::store::{Store, users};
-use diesel::Connection;
 use diesel::connection::SimpleConnection;
-use diesel::sqlite::SqliteConnection;
 use futures_util::future::join_all;
 
 use super::*;
 use crate::app::until;
+use crate::canary::places::postgres;
 
 /// A server that believes its proxy, so that each guess can come from elsewhere.
-const PROXIED: &str = "behind_proxy = true\n";
+pub const PROXIED: &str = "behind_proxy = true\n";
 
 async fn guess(app: &TestApp, name: &str, password: &str, from: &str) -> Answer {
     let body = json!({"username": name, "password": password});
@@ -231,6 +230,7 @@ fn unlock(app: &TestApp, name: &str) -> Option<i32> {
         .args(["user", "unlock", name, "--data-dir"])
         .arg(app.dir())
         .env("HOME", "/nonexistent")
+        .envs(postgres(app).map(|url| ("CALLBOARD_DATABASE_URL", url)))
         .output()
         .unwrap();
     done.status.code()
@@ -238,16 +238,21 @@ fn unlock(app: &TestApp, name: &str) -> Option<i32> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_is_opened_by_the_command_while_no_server_runs() {
-    let mut app = TestApp::with(PROXIED).await;
+    opened_by_the_command(TestApp::with(PROXIED).await).await;
+}
+
+/// The body of that test for either database; the server is one that is [`PROXIED`].
+pub async fn opened_by_the_command(mut app: TestApp) {
     wrong(&app, "ada", 5).await;
     wrong(&app, "bob", 5).await;
     assert_eq!(unlock(&app, "ada"), Some(9), "a server runs");
     app.stop().await;
     // None of these waits ends by itself in a test.
-    let mut rows = SqliteConnection::establish(&app.database()).unwrap();
+    let rows = Store::open(app.database()).unwrap();
     let longer = "UPDATE attempts SET wait_ms = 900000 \
                   WHERE key LIKE 'name:%' OR key LIKE 'account:%'";
-    rows.batch_execute(longer).unwrap();
+    let done = rows.write(move |conn| Ok(conn.batch_execute(longer)?));
+    done.await.unwrap();
     drop(rows);
     app.boot().await;
     for name in ["ada", "bob"] {

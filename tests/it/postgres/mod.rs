@@ -8,12 +8,15 @@ mod copies;
 mod hangs;
 mod restart;
 mod tls;
+mod upgrade;
 
 use std::process::{Output, Stdio};
 
 use serde_json::Value;
 
 use crate::app::TestApp;
+use crate::keep::lines;
+use crate::people::throttle;
 use crate::survive::{drain, queue, readers, server};
 use cluster::Cluster;
 
@@ -49,6 +52,16 @@ async fn agents_live_on_through_a_restart() {
 #[tokio::test]
 async fn a_key_makes_one_agent_and_one_task() {
     crate::doors_tasks::one_agent_and_one_task(&app("").await).await;
+}
+
+#[tokio::test]
+async fn notes_and_lines_go_while_the_server_runs() {
+    lines::go_in_time(&app(lines::BRIEF).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_opened_by_the_command_while_no_server_runs() {
+    throttle::opened_by_the_command(app(throttle::PROXIED).await).await;
 }
 
 /// Two servers with directories of their own on one database: the second one does not start, and

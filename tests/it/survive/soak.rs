@@ -1,6 +1,7 @@
-//! Weeks in small: many sessions and much output, while memory and disk are looked at, and retention
-//! at the end.
-//! Never judged by one look: the middle of the run is compared with its end.
+//! Weeks in small: many sessions and much output, while retention goes over them and memory and disk
+//! are looked at.
+//! Never judged by one look: the middle of the run is compared with its end; and never with less output
+//! than retention would leave anyway.
 //!
 //! `CALLBOARD_SOAK_MINUTES`, `CALLBOARD_SOAK_SESSIONS` and `CALLBOARD_SOAK_MEGABYTES` set its size;
 //! `cargo xtask soak` sets them.
@@ -11,25 +12,30 @@ use super::*;
 use crate::app::PATIENCE;
 use crate::keep::tidied_within;
 
-/// Lines of a turn, and bytes of each: a turn is a megabyte.
-const LINES: u64 = 1_000;
+/// Lines of a turn, and bytes of each: four turns are a megabyte.
+const LINES: u64 = 250;
 const BYTES: u64 = 1_000;
-/// Sessions at work at one time.
+/// Sessions at work at one time, which is also the number of turns that make a megabyte.
 const AT_ONCE: usize = 4;
 /// Looks at the server in a run.
 const LOOKS: u32 = 60;
+/// Goes of retention in a long run.
+const GOES: u32 = 12;
 /// What an allocator may keep beyond what it needs (KiB).
-const SLACK: u64 = 24 * 1024;
+const SLACK: u64 = 8 * 1024;
 /// What retention leaves of each session: events, and logs of processes before the last.
-const EVENTS: u64 = 400;
+const EVENTS: u64 = 300;
 const LOGS: u64 = 1;
-/// The room that these take at most, in KiB: a log is a turn's megabyte and its frames, an event some
+/// The room that these take at most, in KiB: a log is a turn's lines and their frames, an event some
 /// copies of its line.
-const KEPT: u64 = (LOGS + 1) * 1_280 + EVENTS * 4;
+const KEPT: u64 = (LOGS + 1) * 300 + EVENTS * 5 / 2;
+/// What a megabyte of output takes before retention has been over it, in KiB: its log, its rows and the
+/// journal of the database.
+const FRESH: u64 = 3 * 1024;
 /// The time that retention may take for each session.
 const TIDYING: Duration = Duration::from_millis(600);
 /// What an empty server takes, in KiB.
-const EMPTY: u64 = 8 * 1024;
+const EMPTY: u64 = 16 * 1024;
 
 /// How much.
 #[derive(Debug, Clone, Copy)]
@@ -75,60 +81,104 @@ async fn soak_as_asked() {
     .await;
 }
 
+impl Size {
+    fn turns(self) -> u32 {
+        self.megabytes * u32::try_from(AT_ONCE).unwrap()
+    }
+
+    /// The time from one go of retention to the next.
+    fn every(self) -> Duration {
+        (self.within / GOES).max(Duration::from_secs(1))
+    }
+
+    /// The room that everything takes at most once retention has been over it, in KiB.
+    fn kept(self) -> u64 {
+        EMPTY + u64::from(self.sessions) * KEPT
+    }
+
+    /// The same at any time of a run that fills its time evenly: what came since the last go but one.
+    fn at_work(self) -> u64 {
+        self.kept() + FRESH * u64::from(2 * self.megabytes.div_ceil(GOES))
+    }
+}
+
 async fn soak(size: Size) {
-    let settings = format!("[retention]\nevents_per_agent = {EVENTS}\nlogs_per_agent = {LOGS}\n");
+    let (made, left) = (
+        u64::from(size.turns()) * LINES,
+        u64::from(size.sessions) * EVENTS,
+    );
+    assert!(
+        made > 2 * left,
+        "{size:?} is too little for retention to be seen"
+    );
+    let settings = format!(
+        "[retention]\nevery = \"{}s\"\nevents_per_agent = {EVENTS}\nlogs_per_agent = {LOGS}\n",
+        size.every().as_secs()
+    );
     let mut app = TestApp::with(&settings).await;
     let ada = app.sign_in("ada").await.patient();
-    let turn = json!([[{"flood": {"lines": LINES, "bytes": BYTES}}]]);
-    let made = json!({
-        "agentType": "script", "scenario": scenario(&app, "megabyte", &turn), "cwd": app.dir(),
+    let flood = json!([[{"flood": {"lines": LINES, "bytes": BYTES}}]]);
+    let agent = json!({
+        "agentType": "script", "scenario": scenario(&app, "flood", &flood), "cwd": app.dir(),
         "start": false,
     });
     let mut sessions = vec![];
     for _ in 0..size.sessions {
-        sessions.push(ada.agent(&made).await);
+        sessions.push(ada.agent(&agent).await);
     }
+    let looks = work(&app, &ada, &sessions, size).await;
+    tell(&looks);
+    flat(&looks);
+    if !size.within.is_zero() {
+        for look in &looks {
+            assert!(
+                look.disk <= size.at_work(),
+                "{look:?}: {} KiB",
+                size.at_work()
+            );
+        }
+    }
+    kept(&mut app, size).await;
+}
+
+/// All the output, and what was seen on the way.
+async fn work(app: &TestApp, who: &Caller, sessions: &[String], size: Size) -> Vec<Look> {
     let mut next = sessions.iter().cycle();
-    let (begun, mut done, mut looks) = (Instant::now(), 0, vec![look(&app, 0)]);
-    while done < size.megabytes {
+    let (begun, mut looks) = (Instant::now(), vec![look(app, 0)]);
+    for done in 1..=size.megabytes {
         let group: Vec<&String> = next.by_ref().take(AT_ONCE).collect();
-        let turns = group.iter().map(|id| megabyte(&ada, id));
+        let turns = group.iter().map(|id| turn(who, id));
         futures_util::future::join_all(turns).await;
-        done += u32::try_from(group.len()).unwrap();
-        let seen = looks.len();
-        if done * LOOKS >= size.megabytes * u32::try_from(seen).unwrap() {
-            looks.push(look(&app, done));
+        let seen = u32::try_from(looks.len()).unwrap();
+        if done * LOOKS >= size.megabytes * seen {
+            looks.push(look(app, done));
         }
         // Only the long run has a time to fill.
         let due = size.within * done / size.megabytes;
         tokio::time::sleep(due.saturating_sub(begun.elapsed())).await;
     }
-    tell(&looks);
-    flat(&looks);
-    kept(&mut app, done, size.sessions).await;
+    looks
 }
 
 /// What retention leaves, which goes over everything at a start, is what its settings say.
-async fn kept(app: &mut TestApp, megabytes: u32, sessions: u32) {
-    let before = look(app, megabytes);
+async fn kept(app: &mut TestApp, size: Size) {
+    let before = look(app, size.megabytes);
     app.stop().await;
     app.boot().await;
     // It goes on beside the work, in small steps.
-    let patience = PATIENCE + TIDYING * sessions;
-    let stats = tidied_within(app, patience).await;
-    let sessions = u64::from(sessions);
+    let stats = tidied_within(app, PATIENCE + TIDYING * size.sessions).await;
+    let sessions = u64::from(size.sessions);
     let events = stats["events"]["total"].as_u64().unwrap();
     assert!(events <= sessions * EVENTS, "{stats}");
     let logs = stats["logs"]["total"].as_u64().unwrap();
     assert!(logs <= sessions * (LOGS + 1), "{stats}");
-    let bytes = [&stats["database"], &stats["logs"]].map(|part| part["bytes"].as_u64().unwrap());
-    let (took, most) = (bytes.iter().sum::<u64>() / 1024, EMPTY + sessions * KEPT);
-    assert!(took <= most, "{took} KiB of {most}: {stats}");
-    tell(&[before, look(app, megabytes)]);
+    let after = look(app, size.megabytes);
+    tell(&[before, after]);
+    assert!(after.disk <= size.kept(), "{} KiB: {stats}", size.kept());
 }
 
-/// A turn of a megabyte, seen to its end; then the process goes, so that another has its place.
-async fn megabyte(who: &Caller, id: &str) {
+/// A turn, seen to its end; then the process goes, so that another has its place.
+async fn turn(who: &Caller, id: &str) {
     let before = latest(who, id).await;
     let task = send(who, id, "more").await;
     let end = settled(who, id, &task).await;
