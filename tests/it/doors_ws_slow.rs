@@ -8,6 +8,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::app::{Caller, TestApp, Ws, until};
 use crate::doors_events::flood;
+use crate::faults::figure;
 
 async fn stalled(callers: &[Caller], count: usize) -> Vec<Ws> {
     let mut sockets = Vec::new();
@@ -33,7 +34,7 @@ async fn readers_that_do_not_read_cost_little_and_are_cut() {
     let alone = peak(&app, ada.turn_long(&id)).await;
 
     const SOCKETS: usize = 8;
-    let mut sockets = stalled(&[ada.clone(), admin], SOCKETS).await;
+    let mut sockets = stalled(&[ada.clone(), admin.clone()], SOCKETS).await;
     let begun = Instant::now();
     let watched = peak(&app, ada.turn_long(&id)).await;
     let each = watched.saturating_sub(alone) / u64::try_from(SOCKETS).unwrap();
@@ -64,6 +65,8 @@ async fn readers_that_do_not_read_cost_little_and_are_cut() {
         let code = ws.closed().await;
         assert!(code.is_none() || code == Some(4008), "{code:?}");
     }
+    let cut = figure(&admin, "callboard_slow_readers_cut_total").await;
+    assert!((cut - 8.0).abs() < f64::EPSILON, "{cut} are counted");
 }
 
 /// Most memory that the server took while `work` ran.

@@ -2,8 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use callboard::keeper::wire::identity;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use super::*;
 use crate::survive::panics::arm;
+use crate::survive::{keeper_dir, recorded};
 
 #[tokio::test]
 async fn figures_are_for_admins_and_tell_no_names() {
@@ -54,6 +59,31 @@ async fn figures_are_for_admins_and_tell_no_names() {
     ] {
         assert!(figure(&admin, name).await > 0.0, "{name}\n{}", reply.text);
     }
+}
+
+/// A keeper that stands still waits for nobody: what ended below it is counted until it goes on.
+#[tokio::test]
+async fn an_ended_process_that_nobody_waited_for_is_counted() {
+    let app = TestApp::start().await;
+    let (ada, admin) = (app.sign_in("ada").await, app.sign_in("admin").await);
+    let id = player(&app, &ada, &json!([[{"say": "done"}]])).await;
+    let keeper = Pid::from_raw(recorded(&keeper_dir(&app, &id), "keeper_pid"));
+    let below = identity::children(keeper.as_raw().unsigned_abs());
+    let program = Pid::from_raw(i32::try_from(below[0]).unwrap());
+    let counted = async |wanted: f64| {
+        soon(async || match figure(&admin, "callboard_zombies").await {
+            found if found == wanted => Ok(()),
+            found => Err(format!("{found}, not {wanted}")),
+        })
+        .await;
+    };
+    counted(0.0).await;
+    kill(keeper, Signal::SIGSTOP).unwrap();
+    kill(program, Signal::SIGKILL).unwrap();
+    counted(1.0).await;
+    kill(keeper, Signal::SIGCONT).unwrap();
+    counted(0.0).await;
+    assert_eq!(ada.turn(&id, "go").await["outcome"], "completed");
 }
 
 /// What an operator alarms on moves when it should: a task that waits, an actor that panicked.

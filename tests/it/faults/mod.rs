@@ -128,7 +128,7 @@ async fn scrape(admin: &Caller) -> String {
 
 /// A figure by its name, with its label if it has one. One with a label is missing while there is
 /// nothing to count, and 0 then; any other is always there.
-async fn figure(admin: &Caller, name: &str) -> f64 {
+pub async fn figure(admin: &Caller, name: &str) -> f64 {
     let text = scrape(admin).await;
     let mut lines = text.lines().filter_map(|line| line.rsplit_once(' '));
     match lines.find(|(before, _)| *before == name) {

@@ -234,7 +234,7 @@ fn lives(pid: i32) -> bool {
 }
 
 /// The directory of the newest process of an agent, where its keeper has its files.
-fn keeper_dir(app: &TestApp, id: &str) -> PathBuf {
+pub fn keeper_dir(app: &TestApp, id: &str) -> PathBuf {
     let all = app.dir().join("keepers").join(id);
     let newest = std::fs::read_dir(&all)
         .unwrap()
@@ -245,7 +245,7 @@ fn keeper_dir(app: &TestApp, id: &str) -> PathBuf {
 }
 
 /// A number of the keeper's `record` file.
-fn recorded(dir: &Path, key: &str) -> i32 {
+pub fn recorded(dir: &Path, key: &str) -> i32 {
     let text = std::fs::read_to_string(dir.join("record")).unwrap();
     let line = text
         .lines()
