@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// Takes some 400 MB: the shell's own process, so that it is the shell that ends.
+pub const GREEDY: &str = "x=$(head -c 400000000 /dev/zero | tr '\\0' x); echo ${#x}; exit 3";
+
 #[tokio::test]
 async fn an_agent_beyond_its_memory_ends_and_the_server_stays() {
     let app = TestApp::with("[agents.limits]\nmemory = \"64 MiB\"\n").await;
@@ -12,9 +15,7 @@ async fn an_agent_beyond_its_memory_ends_and_the_server_stays() {
     });
     let id = ada.ready_agent(&made).await;
     let other = player(&app, &ada, &json!([[{"say": "done"}]])).await;
-    // The shell's own process takes the memory, so that it is the shell that ends.
-    let greedy = "x=$(head -c 400000000 /dev/zero | tr '\\0' x); echo ${#x}; exit 3";
-    post(&ada, &id, greedy).await.ok(202);
+    post(&ada, &id, GREEDY).await.ok(202);
     let path = format!("/api/agents/{id}");
     let exit = soon(async || {
         let now = ada.get(&path).await.ok(200);

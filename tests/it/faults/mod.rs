@@ -7,7 +7,7 @@ mod database;
 mod disk;
 mod files;
 mod logs;
-mod memory;
+pub mod memory;
 mod metrics;
 mod threads;
 mod upgrade;

@@ -1,5 +1,5 @@
 //! The machine below a server, as far as a test can break it: its disk, its database, its clock, the
-//! number of its files, and the log's file.
+//! number of its files, the log's file, and its memory.
 //! Never a fault that outlives its strike: what was broken works again when it returns.
 
 use std::os::unix::fs::MetadataExt;
@@ -13,6 +13,7 @@ use diesel::sqlite::SqliteConnection;
 
 use super::plan::Fault;
 use super::*;
+use crate::faults::memory::GREEDY;
 use crate::faults::small_disk;
 use crate::postgres::cluster::{Cluster, End};
 
@@ -57,7 +58,7 @@ impl Machine {
     }
 
     /// Breaks something for a time, and waits until the server is ready again.
-    pub async fn strikes(&self, app: &TestApp, fault: Fault, time: Duration) {
+    pub async fn strikes(&self, app: &TestApp, who: &Caller, fault: Fault, time: Duration) {
         match (fault, self) {
             (Fault::Database | Fault::DatabaseCrash, Self::Embedded(_)) => {
                 let mut other = SqliteConnection::establish(&app.database()).unwrap();
@@ -85,6 +86,7 @@ impl Machine {
             (Fault::Files, _) => few_files(app, time).await,
             (Fault::Clock, _) => jump(app).await,
             (Fault::Log, _) => lose_log(app).await,
+            (Fault::Memory, _) => greed(app, who).await,
         }
         ready(app).await;
     }
@@ -166,6 +168,19 @@ async fn lose_log(app: &TestApp) {
         other => Err(format!("{other:?}")),
     })
     .await;
+}
+
+/// A session whose shell takes more memory than it may, to the end of that process.
+async fn greed(app: &TestApp, who: &Caller) {
+    let made = json!({
+        "agentType": "shell", "cwd": app.dir(), "permissionMode": "bypassPermissions",
+    });
+    let id = who.ready_agent(&made).await;
+    send(who, &id, GREEDY).await;
+    let ended = agent_until(who, &id, |now| !now["lastExit"].is_null()).await;
+    let exit = &ended["lastExit"];
+    assert!(exit["oom"] == true || exit["exitCode"] == 2, "{ended}");
+    who.delete(&format!("/api/agents/{id}")).await.ok(200);
 }
 
 /// How often this stands in the server's logs, the lost ones as well.

@@ -109,9 +109,10 @@ fn turn(lines: u64) -> Value {
     json!(steps)
 }
 
-/// A crashed agent comes back at once, and what the disk is short of is only told when it is full.
+/// A crashed agent comes back at once, one may take less memory than the greedy one, and what the disk is short of is only told when it is full.
 const SETTINGS: &str = "[agents]\nrestart_base = \"20ms\"\nrestart_cap = \"40ms\"\n\
-                        short_life = \"1ms\"\n[disk]\nwarn_free = 0\nrefuse_free = 0\n";
+                        short_life = \"1ms\"\n[agents.limits]\nmemory = \"256 MiB\"\n\
+                        [disk]\nwarn_free = 0\nrefuse_free = 0\n";
 
 async fn chaos(machine: Machine, until: Until, seed: u64, lines: u64) {
     let mut app = machine.app(SETTINGS).await;
@@ -206,7 +207,8 @@ async fn strike(
             past.marks.extend(mark.map(str::to_owned));
         }
         Victim::Machine(fault, ms) => {
-            machine.strikes(app, fault, Duration::from_millis(ms)).await;
+            let time = Duration::from_millis(ms);
+            machine.strikes(app, who, fault, time).await;
             past.faults.push(fault);
         }
         Victim::Point(..) | Victim::Nobody => {}

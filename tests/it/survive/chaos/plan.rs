@@ -39,16 +39,19 @@ pub enum Fault {
     Clock,
     /// The log's file is gone.
     Log,
+    /// An agent of another session takes more memory than it may.
+    Memory,
 }
 
 impl Fault {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Database,
         Self::DatabaseCrash,
         Self::Disk,
         Self::Files,
         Self::Clock,
         Self::Log,
+        Self::Memory,
     ];
 }
 
