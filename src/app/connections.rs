@@ -213,8 +213,16 @@ impl App {
         self.refuse_draining()?;
         let connections = &self.inner.connections;
         let registration = connections.register(&visit.who, connection)?;
+        // Whoever stops meanwhile finds the entry, or is seen here.
+        self.refuse_draining()?;
         let now = self.visit_now(&visit.who.sid).await?;
         Ok((registration, now))
+    }
+
+    /// Whether a person may do now what they might do when they came.
+    pub async fn still_may(&self, visit: &Visit) -> bool {
+        let now = self.visit_now(&visit.who.sid).await;
+        now.is_ok_and(|now| now.who.role == visit.who.role)
     }
 
     /// Waits until a person may no longer read a session, and says why: their token was ended, or

@@ -339,6 +339,7 @@ impl Handler<Follow> for Feed {
             .so_far()
             .all(|piece| speak(&follow.sink, &piece))
         {
+            self.sinks.retain(|sink| sink.open());
             self.sinks.push(follow.sink);
         }
         self.count_readers();

@@ -167,6 +167,8 @@ impl Handler<Follow> for Hub {
             .so_far()
             .all(|piece| speak(&follow.sink, &piece))
         {
+            // Of closed sockets nobody says so while nothing happens.
+            self.sinks.retain(|sink| sink.open());
             self.sinks.push(follow.sink);
         }
         Ok(Attach::Live {

@@ -137,11 +137,12 @@ impl<D: Dialect, S: Source> Carrier<D, S> {
         if !self.alive() {
             return false;
         }
-        // What ends the connection goes by itself, behind the others.
-        let screen = follows.behind.get().is_some();
+        // What ends the connection goes by itself, behind the others; whether the status of one that
+        // is about an agent does so is known behind the exit.
+        let of_one = follows.dialect.gone().is_some();
         let last = |event: &Arc<Published>| {
             follows.dialect.close(event).is_some()
-                || (screen && event.event.kind == EventKind::Exit)
+                || (of_one && event.event.kind == EventKind::Exit)
         };
         let count = events.iter().position(last).unwrap_or(events.len());
         let (events, rest) = events.split_at(count);
@@ -150,7 +151,7 @@ impl<D: Dialect, S: Source> Carrier<D, S> {
         let frames = taken.filter_map(|event| follows.dialect.frame(event));
         let frames: Vec<ByteString> = frames.collect();
         if !frames.is_empty() {
-            match follows.outbox.offer(frames) {
+            match follows.outbox.offer(frames, || self.alive()) {
                 Offered::Taken => {}
                 Offered::Over => return false,
                 Offered::Later => {

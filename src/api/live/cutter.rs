@@ -42,8 +42,15 @@ impl Line {
     }
 }
 
-/// Watches one connection to its end; `beat` goes with every ping.
-pub async fn watch(outbox: Arc<Outbox>, line: Weak<Line>, token_ends: Instant, beat: impl Fn()) {
+/// Watches one connection to its end; `beat` goes with every ping. How long its token is still good
+/// for is asked again with each: a wall clock may jump, and a machine may sleep.
+pub async fn watch(
+    outbox: Arc<Outbox>,
+    line: Weak<Line>,
+    remaining: impl Fn() -> Duration,
+    beat: impl Fn(),
+) {
+    let mut token_ends = Instant::now() + remaining();
     let mut ping_at = Instant::now() + PING_EVERY;
     loop {
         crash::point("socket.watch");
@@ -70,6 +77,7 @@ pub async fn watch(outbox: Arc<Outbox>, line: Weak<Line>, token_ends: Instant, b
                     close_if_slow(&outbox, now);
                 } else {
                     ping_at = now + PING_EVERY;
+                    token_ends = now + remaining();
                     beat();
                     if outbox.ping() >= MISSES {
                         outbox.close(Close::Silent);
@@ -122,15 +130,15 @@ mod tests {
 
     fn overflow(outbox: &Outbox) {
         let events = |count| (0..count).map(|_| ByteString::from("x")).collect();
-        assert_eq!(outbox.offer(events(256)), Offered::Taken);
-        assert_eq!(outbox.offer(events(1)), Offered::Later);
+        assert_eq!(outbox.offer(events(256), || true), Offered::Taken);
+        assert_eq!(outbox.offer(events(1), || true), Offered::Later);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_stays_behind_is_closed_and_then_cut() {
         let (client, line) = lines();
         let outbox = Arc::new(Outbox::new());
-        let far = Instant::now() + Duration::from_secs(3_600);
+        let far = || Duration::from_secs(3_600);
         let weak = Arc::downgrade(&line);
         let started = Instant::now();
         let watching = tokio::spawn(watch(Arc::clone(&outbox), weak, far, || {}));
@@ -146,17 +154,31 @@ mod tests {
         let (client, line) = lines();
         let outbox = Arc::new(Outbox::new());
         let started = Instant::now();
-        let ends = started + Duration::from_secs(20);
-        watch(Arc::clone(&outbox), Arc::downgrade(&line), ends, || {}).await;
+        let left = || Duration::from_secs(20).saturating_sub(started.elapsed());
+        watch(Arc::clone(&outbox), Arc::downgrade(&line), left, || {}).await;
         assert_eq!(outbox.standing(), Standing::Closing(Close::AuthEnded));
         assert!(started.elapsed() <= Duration::from_secs(21));
         assert!(is_cut(client));
     }
 
+    /// The clock of the wall is set forward: the token has ended, though its time has not passed.
+    #[tokio::test(start_paused = true)]
+    async fn a_token_that_a_jump_of_the_clock_ends_is_seen_with_the_next_ping() {
+        let outbox = Arc::new(Outbox::new());
+        let started = Instant::now();
+        let jumped = || match started.elapsed() < Duration::from_secs(5) {
+            true => Duration::from_secs(3_600),
+            false => Duration::ZERO,
+        };
+        watch(Arc::clone(&outbox), Weak::new(), jumped, || {}).await;
+        assert_eq!(outbox.standing(), Standing::Closing(Close::AuthEnded));
+        assert!(started.elapsed() <= Duration::from_secs(31));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn silence_over_two_pings_ends_it_and_a_sign_of_life_does_not() {
         let outbox = Arc::new(Outbox::new());
-        let far = Instant::now() + Duration::from_secs(36_000);
+        let far = || Duration::from_secs(36_000);
         let watching = tokio::spawn(watch(Arc::clone(&outbox), Weak::new(), far, || {}));
         for _ in 0..10 {
             tokio::time::sleep(Duration::from_secs(45)).await;

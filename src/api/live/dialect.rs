@@ -73,6 +73,9 @@ pub enum Scope {
     Agents(Vec<(SessionId, Start)>),
 }
 
+/// Longest mark of a client, as JSON.
+pub const MAX_MARK: usize = 256;
+
 /// The client's own mark of a command, given back with its reply.
 pub type Mark = Option<Value>;
 

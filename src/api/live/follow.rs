@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use tokio::sync::Semaphore;
+
 use crate::app::{App, Bounds};
 use crate::domain::{After, Error, Principal, Result, SessionId};
 
@@ -26,6 +28,8 @@ pub struct Follows<D: Dialect, S: Source = App> {
     pub(super) outbox: Arc<Outbox>,
     /// What has to wait for the bytes of a terminal; set when one is shown.
     pub(super) behind: OnceLock<Arc<Behind>>,
+    /// Whose page is held: one at a time, however many subscriptions replay.
+    pub(super) pages: Semaphore,
     state: Mutex<State>,
 }
 
@@ -46,6 +50,13 @@ struct Named {
     carrier: Option<Arc<Life>>,
 }
 
+impl Named {
+    /// Whether its own carrier is at work.
+    fn carries(&self) -> bool {
+        self.carrier.as_ref().is_some_and(|life| life.goes_on())
+    }
+}
+
 impl<D: Dialect, S: Source> Follows<D, S> {
     /// None yet.
     #[must_use]
@@ -56,6 +67,7 @@ impl<D: Dialect, S: Source> Follows<D, S> {
             dialect,
             outbox,
             behind: OnceLock::new(),
+            pages: Semaphore::new(1),
             state: Mutex::default(),
         })
     }
@@ -159,7 +171,7 @@ impl<D: Dialect, S: Source> Follows<D, S> {
         let full = state.named.len() >= MAX_NAMED;
         if let Some(named) = state.named.get_mut(&id) {
             named.channels = named.channels.with(channels);
-            let own = named.carrier.as_ref().is_some_and(|life| life.goes_on());
+            let own = named.carries();
             if !replays && (own || (named.carrier.is_none() && covered)) {
                 return Ok(false);
             }
@@ -208,7 +220,8 @@ impl<D: Dialect, S: Source> Follows<D, S> {
             .map(|all| all.channels)
             .unwrap_or_default();
         match state.named.get(&agent) {
-            Some(named) if carrier.is_none() && named.carrier.is_some() => Channels::default(),
+            // One that failed carries nothing any more.
+            Some(named) if carrier.is_none() && named.carries() => Channels::default(),
             Some(named) => all.with(named.channels),
             None => all,
         }

@@ -39,11 +39,23 @@ pub struct Behind {
     waiting: Mutex<VecDeque<Deferred>>,
     /// Those that wait, and those that are about to be said.
     count: AtomicUsize,
+    /// Their bytes.
+    bytes: AtomicUsize,
     news: Notify,
 }
 
 /// Most that waits; a reader that is further behind is too slow.
 const MAX_BEHIND: usize = 256;
+const MAX_BEHIND_BYTES: usize = 1024 * 1024;
+
+impl Deferred {
+    fn len(&self) -> usize {
+        match self {
+            Self::Frame(frame) => frame.len(),
+            Self::Close(_) => 0,
+        }
+    }
+}
 
 impl Behind {
     /// Whether something waits, so that what comes later has to wait as well.
@@ -54,7 +66,9 @@ impl Behind {
     /// Puts something behind the bytes that the terminal has printed by now. `false`: too much
     /// waits.
     pub fn put(&self, deferred: Deferred) -> bool {
-        if self.count.fetch_add(1, Ordering::AcqRel) >= MAX_BEHIND {
+        let before = self.bytes.fetch_add(deferred.len(), Ordering::AcqRel);
+        let fits = before == 0 || before.saturating_add(deferred.len()) <= MAX_BEHIND_BYTES;
+        if self.count.fetch_add(1, Ordering::AcqRel) >= MAX_BEHIND || !fits {
             return false;
         }
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -137,6 +151,7 @@ impl<D: Dialect> Screen<D> {
                     if !self.outbox.wait_room().await {
                         return true;
                     }
+                    self.behind.bytes.fetch_sub(frame.len(), Ordering::AcqRel);
                     self.outbox.push(frame);
                     self.behind.count.fetch_sub(1, Ordering::AcqRel);
                 }
@@ -248,5 +263,24 @@ impl<D: Dialect> Screen<D> {
             () = self.behind.news.notified() => true,
             () = self.outbox.wait_end() => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_for_the_bytes_is_bounded_by_number_and_by_size() {
+        let frame = |size: usize| Deferred::Frame("x".repeat(size).into());
+        let small = Behind::default();
+        assert!((0..MAX_BEHIND).all(|_| small.put(frame(1))));
+        assert!(!small.put(frame(1)));
+        let large = Behind::default();
+        assert!(large.put(frame(MAX_BEHIND_BYTES + 1)), "one alone");
+        assert!(!large.put(frame(1)));
+        let pieces = Behind::default();
+        assert!((0..16).all(|_| pieces.put(frame(64 * 1024))));
+        assert!(!pieces.put(frame(1)));
     }
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 use actix_web::{HttpRequest, HttpResponse, web};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
 use crate::app::{
     AnswerRequest, App, Bounds, Caller, Connection, Ending, MessageRequest, Visit, WhenBusy,
@@ -62,7 +61,10 @@ pub async fn accept<D: Dialect>(
     let line = request
         .conn_data::<Arc<Line>>()
         .map_or_else(Weak::new, Arc::downgrade);
-    let remaining = app.remaining(&visit).unwrap_or(Duration::ZERO);
+    let remaining = {
+        let (app, visit) = (app.clone(), visit.clone());
+        move || app.remaining(&visit).unwrap_or(Duration::ZERO)
+    };
     let beat = {
         let (app, dialect, outbox) = (app.clone(), Arc::clone(&dialect), Arc::clone(&outbox));
         move || {
@@ -71,8 +73,7 @@ pub async fn accept<D: Dialect>(
             }
         }
     };
-    let token_ends = Instant::now() + remaining;
-    outbox.serve(watch(Arc::clone(&outbox), line, token_ends, beat));
+    outbox.serve(watch(Arc::clone(&outbox), line, remaining, beat));
     let session = ConnectionSession {
         app: app.clone(),
         follows: Follows::new(
@@ -118,8 +119,11 @@ impl<D: Dialect> ConnectionSession<D> {
         }
         while let Some(command) = commands.recv().await {
             crash::point("socket.act");
-            // It waits behind answers that are not read; at the end what was said is done all the same.
-            self.outbox.wait_calm().await;
+            // It waits behind answers that are not read; at the end what was said is done all the same,
+            // by who may still do it.
+            if !self.outbox.wait_calm().await && !self.app.still_may(&self.visit).await {
+                return;
+            }
             self.answer(command).await;
         }
     }
@@ -349,7 +353,9 @@ async fn typing<D: Dialect>(
 ) {
     while let Some(bytes) = keys.take().await {
         crash::point("socket.typing");
-        outbox.wait_calm().await;
+        if !outbox.wait_calm().await && !app.still_may(&visit).await {
+            return;
+        }
         if let Err(error) = app.type_in(&visit.who, agent, bytes).await {
             let refusal = Refusal::of(&error, None);
             outbox.reply(dialect.reply(&Reply::Error(refusal)));

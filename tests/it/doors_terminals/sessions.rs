@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{SESSIONS, make};
+use super::{SESSIONS, attach, make};
 use crate::app::{TestApp, until};
 
 #[tokio::test]
@@ -293,4 +293,22 @@ async fn a_reset_of_a_resumable_program_takes_nothing_over() {
     assert_eq!(turn().await, "two");
     ada.post(&format!("{one}/reset"), &json!({})).await.ok(200);
     assert_eq!(turn().await, "one");
+}
+
+/// No byte of a terminal comes that the end could wait for: it goes out with the exit.
+#[tokio::test]
+async fn a_socket_without_a_screen_ends_with_its_session() {
+    let app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    for (name, how) in [("a", "stop"), ("b", "kill")] {
+        let id = ada
+            .ready_agent(&json!({"agentType": "script", "name": name}))
+            .await;
+        let mut ws = attach(&ada, name).await;
+        ws.wait_for("hello").await;
+        let path = format!("/api/agents/{id}/{how}");
+        ada.post(&path, &json!({})).await.ok(200);
+        ws.wait_for("exit").await;
+        assert_eq!(ws.closed().await, Some(1000), "{how}");
+    }
 }

@@ -9,6 +9,7 @@ use super::{KEYS, holding, with_key};
 use crate::app::{Caller, PASSWORD, TestApp, Ws, answer, until};
 use crate::doors_terminals::{SESSIONS, attach};
 use crate::people::{hire, id_of};
+use crate::survive::panics::arm;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -188,4 +189,29 @@ async fn keys_stand_with_a_change_of_the_own_password_unless_they_are_to_end_too
     used.loses_all(began).await;
     // Whoever changed it stays signed in.
     assert_eq!(ada.get(KEYS).await.ok(200), json!([]));
+}
+
+/// The first of them is on its way when the key ends; the others waited behind it.
+#[tokio::test]
+async fn what_waits_of_a_socket_is_not_done_once_its_key_is_revoked() {
+    let app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    let id = ada.ready_agent(&json!({"agentType": "script"})).await;
+    let (key, key_id) = with_key(&ada, &["write"]).await;
+    let mut ws = key.ws().await;
+    ws.wait_for("connected").await;
+    arm(&app, &["queue.Enqueue=1*sleep(2000)->off".to_owned()]).await;
+    for _ in 0..6 {
+        ws.say(json!({"type": "message", "agentId": id, "content": "late"}))
+            .await;
+    }
+    ada.delete(&format!("{KEYS}/{key_id}")).await.ok(200);
+    assert_eq!(ws.closed().await, Some(4001));
+    for _ in 0..3 {
+        assert_eq!(ada.turn(&id, "mine").await["outcome"], "completed");
+    }
+    let tasks = ada.get(&format!("/api/agents/{id}/tasks")).await.ok(200);
+    let tasks = tasks["tasks"].as_array().unwrap();
+    let late = tasks.iter().filter(|task| task["message"] == "late");
+    assert!(late.count() <= 1, "{tasks:?}");
 }

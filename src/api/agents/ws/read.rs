@@ -7,15 +7,13 @@ use std::str::FromStr;
 use serde_json::{Map, Value};
 
 use super::{ANSWERED, ASKED, DELTA, MESSAGE, STATUS, TOOL};
-use crate::api::live::dialect::{Channels, Command, Mark, Refusal, Scope, Start};
+use crate::api::live::dialect::{Channels, Command, MAX_MARK, Mark, Refusal, Scope, Start};
 use crate::domain::{Error, Remember, SessionId, StreamCursor};
 
 /// Most agents in one frame.
 const MAX_AGENTS: usize = 200;
 /// Most channels in one frame.
 const MAX_CHANNELS: usize = 50;
-/// Longest mark of a client, as JSON.
-const MAX_MARK: usize = 256;
 
 /// Reads a text frame.
 ///

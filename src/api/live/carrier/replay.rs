@@ -1,9 +1,11 @@
 //! The pages of a subscription: what was before it, and what it could not keep up with.
 //!
-//! Never overflows the outbox: each frame waits for room.
+//! Never overflows the outbox: each frame waits for room. Never more than one page of a connection.
 
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::SemaphorePermit;
 
 use crate::app::{Attach, EventPage, Published, parts};
 use crate::crash;
@@ -52,13 +54,30 @@ impl<D: Dialect, S: Source> Carrier<D, S> {
 
     /// Waits until a page fits; `false` when there is nobody to send to any more.
     async fn room(&self) -> bool {
-        let outbox = &self.follows.outbox;
-        let behind = self.place().behind;
-        let room = match behind {
-            true => self.alive() && outbox.wait_room_behind().await,
-            false => self.alive() && outbox.wait_room().await,
+        let mut room = std::pin::pin!(self.follows.outbox.wait_room_behind());
+        while self.alive() {
+            tokio::select! {
+                room = &mut room => return room && self.alive(),
+                () = self.life.news.notified() => {}
+            }
+        }
+        false
+    }
+
+    /// Waits for room, and for the right to hold a page; `None` as above.
+    async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        let mut turn = std::pin::pin!(self.follows.pages.acquire());
+        let turn = loop {
+            if !self.room().await {
+                return None;
+            }
+            tokio::select! {
+                turn = &mut turn => break turn.ok()?,
+                () = self.life.news.notified() => {}
+                () = self.follows.outbox.wait_end() => return None,
+            }
         };
-        room && self.alive()
+        self.room().await.then_some(turn)
     }
 
     async fn send(&self, events: &[Arc<Published>]) -> bool {
@@ -159,6 +178,9 @@ pub(in super::super) async fn replay_agent<D: Dialect, S: Source>(
     loop {
         crash::point("socket.replay_agent");
         if !recent {
+            let Some(_turn) = carrier.turn().await else {
+                return;
+            };
             let page = match app.page(&session, seq).await {
                 Ok(page) => page,
                 Err(error) if carrier.try_again(&error).await => continue,
@@ -199,6 +221,9 @@ pub(in super::super) async fn replay_all<D: Dialect, S: Source>(
         crash::point("socket.replay_all");
         let latest = app.latest_pos();
         if pos < latest && !recent {
+            let Some(_turn) = carrier.turn().await else {
+                return;
+            };
             let found = match app.places(&who, pos).await {
                 Ok(found) => found,
                 Err(error) if carrier.try_again(&error).await => continue,

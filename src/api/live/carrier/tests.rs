@@ -284,3 +284,67 @@ async fn a_publisher_that_goes_is_found_again() {
     })
     .await;
 }
+
+/// However often it subscribes, a reader that does not read has one page held for it.
+#[tokio::test(start_paused = true)]
+async fn one_page_is_held_however_many_replays_wait() {
+    local(async {
+        let stage = Stage::new();
+        stage.floor.commit(5_000, SAID);
+        let start = Start::After {
+            number: 0,
+            epoch: None,
+        };
+        for _ in 0..20 {
+            stage.subscribe(Channels::ALL, start.clone()).await;
+        }
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        // The first fills the outbox; the last one alone goes on, when there is room.
+        let pages = stage.floor.pages();
+        assert!(pages <= 4, "{pages} pages are read for nobody");
+        assert!(Arc::strong_count(&stage.follows) <= 3, "an ended one waits");
+        let mut last = 0;
+        while let Some(number) = stage.next().await {
+            last = number;
+        }
+        assert_eq!(last, 5_000);
+    })
+    .await;
+}
+
+/// What it says may take the grace of a reader, no longer: it is behind from its first page on.
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_never_reads_its_replay_is_behind() {
+    local(async {
+        let stage = Stage::new();
+        stage.floor.commit(5_000, SAID);
+        let start = Start::After {
+            number: 0,
+            epoch: None,
+        };
+        stage.subscribe(Channels::ALL, start).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(matches!(stage.outbox.standing(), Standing::Open(Some(_))));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_whose_own_subscription_failed_is_carried_by_the_one_over_all() {
+    local(async {
+        let stage = Stage::new();
+        stage.floor.commit(5, SAID);
+        stage.follows.all(Channels::ALL, &Start::Now).unwrap();
+        stage.live(1).await;
+        stage.floor.no_pages();
+        let start = Start::After {
+            number: 0,
+            epoch: None,
+        };
+        stage.subscribe(Channels::ALL, start).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        stage.floor.commit(1, SAID);
+        stage.reads([6]).await;
+    })
+    .await;
+}

@@ -16,17 +16,18 @@ pub enum Offered {
     Taken,
     /// None was taken: they do not fit, and the reader may page on to them.
     Later,
-    /// The connection is over or about to close.
+    /// The connection or the subscription is over or about to close.
     Over,
 }
 
 impl Outbox {
     /// Puts the events of a commit behind what waits, in order and at once, or none of them.
-    pub fn offer(&self, events: Vec<ByteString>) -> Offered {
+    /// `alive` is asked with nobody else at the outbox: what is said after an end comes after the end.
+    pub fn offer(&self, events: Vec<ByteString>, alive: impl FnOnce() -> bool) -> Offered {
         let events = events.into_iter();
         let frames: Vec<_> = events.map(|text| Frame::new(text.into())).collect();
         let mut inner = self.lock();
-        if inner.ends() {
+        if inner.ends() || !alive() {
             return Offered::Over;
         }
         if !inner.waiting.makes_room(&frames) {

@@ -110,13 +110,13 @@ fn close_comes_once_and_refuses_more() {
 #[tokio::test(start_paused = true)]
 async fn being_behind_is_remembered_until_there_is_room() {
     let outbox = Outbox::new();
-    assert_eq!(outbox.offer(commit(1..=256)), Offered::Taken);
+    assert_eq!(outbox.offer(commit(1..=256), || true), Offered::Taken);
     assert_eq!(outbox.standing(), Standing::Open(None));
-    assert_eq!(outbox.offer(commit(257..=257)), Offered::Later);
+    assert_eq!(outbox.offer(commit(257..=257), || true), Offered::Later);
     let since = Instant::now();
     assert_eq!(outbox.standing(), Standing::Open(Some(since)));
     tokio::time::advance(Duration::from_secs(3)).await;
-    assert_eq!(outbox.offer(commit(257..=258)), Offered::Later);
+    assert_eq!(outbox.offer(commit(257..=258), || true), Offered::Later);
     assert_eq!(outbox.standing(), Standing::Open(Some(since)));
     for _ in 0..199 {
         take(&outbox);
@@ -129,7 +129,7 @@ async fn being_behind_is_remembered_until_there_is_room() {
 #[tokio::test(start_paused = true)]
 async fn replies_push_nothing_out_and_who_reads_none_is_closed() {
     let outbox = Outbox::new();
-    assert_eq!(outbox.offer(commit(1..=256)), Offered::Taken);
+    assert_eq!(outbox.offer(commit(1..=256), || true), Offered::Taken);
     // Commands wait once there are many answers; those that come all the same are kept.
     for number in 1..=127 {
         assert!(outbox.reply(ByteString::from(format!("reply {number}"))));
@@ -168,12 +168,12 @@ async fn replies_push_nothing_out_and_who_reads_none_is_closed() {
 async fn a_commit_that_does_not_fit_is_no_gap_for_a_reader_that_reads() {
     let outbox = Outbox::new();
     let mut reader = Reader::default();
-    assert_eq!(outbox.offer(commit(1..=200)), Offered::Taken);
+    assert_eq!(outbox.offer(commit(1..=200), || true), Offered::Taken);
     // Pieces of messages give way to it.
     outbox.speak(&piece(2, 0, 4));
-    assert_eq!(outbox.offer(commit(201..=256)), Offered::Taken);
+    assert_eq!(outbox.offer(commit(201..=256), || true), Offered::Taken);
     let since = Instant::now();
-    assert_eq!(outbox.offer(commit(257..=900)), Offered::Later);
+    assert_eq!(outbox.offer(commit(257..=900), || true), Offered::Later);
     assert_eq!(outbox.standing(), Standing::Open(Some(since)));
     // Whoever brings it pages on.
     for seq in 257..=900 {
@@ -204,14 +204,14 @@ async fn a_commit_that_does_not_fit_is_no_gap_for_a_reader_that_reads() {
     assert_eq!(outbox.standing(), Standing::Open(None));
     outbox.finish();
     assert!(!outbox.wait_room_behind().await);
-    assert_eq!(outbox.offer(commit(958..=958)), Offered::Over);
+    assert_eq!(outbox.offer(commit(958..=958), || true), Offered::Over);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_commit_that_never_fits_starts_no_clock_and_takes_no_pieces() {
     let outbox = Outbox::new();
     outbox.speak(&piece(2, 0, 4));
-    assert_eq!(outbox.offer(commit(1..=257)), Offered::Later);
+    assert_eq!(outbox.offer(commit(1..=257), || true), Offered::Later);
     assert_eq!(outbox.standing(), Standing::Open(None));
     assert!(matches!(take(&outbox), Some(Next::Piece(_))));
     assert_eq!(take(&outbox), None);

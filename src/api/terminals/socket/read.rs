@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use super::words::{Bytes, Format, Shown};
-use crate::api::live::dialect::{Command, Mark, Opening, Refusal, Start};
+use crate::api::live::dialect::{Command, MAX_MARK, Mark, Opening, Refusal, Start};
 use crate::api::shared::body::bad_field;
 use crate::api::shared::{Fault, Query};
 use crate::app::ScreenStart;
@@ -104,7 +104,10 @@ pub fn command(text: &str, (agent, terminal): (SessionId, bool)) -> Result<Comma
     let Value::Object(frame) = value else {
         return Err(Refusal::new("bad_json", "the frame is no JSON object"));
     };
-    let id = frame.get("id").cloned();
+    let id = frame
+        .get("id")
+        .filter(|id| id.to_string().len() <= MAX_MARK)
+        .cloned();
     let read = match frame.get("type").and_then(Value::as_str) {
         Some("input") if terminal => keys(&frame),
         Some("input" | "message") => message(&frame, agent, id.clone()),

@@ -41,6 +41,8 @@ struct Inner {
     attaches: usize,
     pages: usize,
     trouble: Option<Trouble>,
+    /// No page of an agent can be read.
+    away: bool,
 }
 
 impl Floor {
@@ -52,6 +54,7 @@ impl Floor {
             attaches: 0,
             pages: 0,
             trouble: None,
+            away: false,
         })))
     }
 
@@ -88,6 +91,11 @@ impl Floor {
     /// Commits so many events of a channel, and pushes them.
     pub fn commit(&self, count: u64, channel: Channels) {
         self.lock().commit(count, channel);
+    }
+
+    /// From now on no page of an agent can be read.
+    pub fn no_pages(&self) {
+        self.lock().away = true;
     }
 
     /// The publisher is made anew.
@@ -195,6 +203,9 @@ impl Source for Floor {
 
     async fn page(&self, _session: &Session, seq: u64) -> Result<EventPage> {
         tokio::task::yield_now().await;
+        if self.lock().away {
+            return Err(Error::unavailable("database_unreachable", "no answer"));
+        }
         let (events, more) = self.after(seq);
         let last = events.last().map_or(seq, |event| event.event.seq);
         Ok(EventPage {

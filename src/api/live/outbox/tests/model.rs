@@ -114,7 +114,7 @@ impl Source {
         let own: usize = texts.iter().map(|text| text.len()).sum();
         let fits =
             frames + replies + texts.len() <= MAX_FRAMES && bytes + of_replies + own <= MAX_BYTES;
-        let offered = outbox.offer(texts);
+        let offered = outbox.offer(texts, || true);
         assert_eq!(offered == Offered::Taken, fits, "{offered:?}");
         if fits {
             self.brought = self.committed.len();
