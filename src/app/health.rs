@@ -166,6 +166,9 @@ fn log(file: LogFile) -> Service {
         LogFile::Missing => Service::of(Some(
             "the file of the log was removed or renamed and cannot be made again",
         )),
+        LogFile::Large => Service::of(Some(
+            "the file of the log is over log_bytes and cannot be put aside as server.log.1",
+        )),
     }
 }
 

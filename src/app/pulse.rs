@@ -35,6 +35,8 @@ pub enum LogFile {
     Remade(Instant),
     /// It was, and cannot be made.
     Missing,
+    /// It is larger than it may be, and cannot be put aside.
+    Large,
 }
 
 /// What the server's own process uses, as the kernel says.

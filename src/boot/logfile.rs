@@ -51,8 +51,11 @@ pub fn keep_file(data_dir: &Path, most: u64) {
                 looks.tick().await;
                 match keep(&path, most) {
                     Ok(Look::Remade) => note(LogFile::Remade(Instant::now())),
-                    Ok(_) if state() == LogFile::Missing => note(LogFile::Kept),
-                    Ok(Look::Kept | Look::Turned) => {}
+                    Ok(Look::Stuck) => note(LogFile::Large),
+                    Ok(Look::Kept | Look::Turned) => match state() {
+                        LogFile::Missing | LogFile::Large => note(LogFile::Kept),
+                        LogFile::Kept | LogFile::Remade(_) => {}
+                    },
                     Err(error) => {
                         tracing::debug!(%error, "the log's file cannot be made again");
                         note(LogFile::Missing);
@@ -87,6 +90,8 @@ enum Look {
     Kept,
     /// It was too large: it is put aside.
     Turned,
+    /// It is too large, and cannot be put aside.
+    Stuck,
     /// It was gone.
     Remade,
 }
@@ -100,25 +105,58 @@ fn keep(path: &Path, most: u64) -> std::io::Result<Look> {
         return Ok(Look::Kept);
     }
     if there {
-        std::fs::rename(path, path.with_file_name(SERVER_LOG_BEFORE))?;
+        let turned = turn(path).and_then(|file| write_to(&file, &open));
+        return Ok(match turned {
+            Ok(()) => {
+                tracing::info!(
+                    "the log goes on in a new file: the old one was large and is put aside"
+                );
+                Look::Turned
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the log cannot be put aside");
+                Look::Stuck
+            }
+        });
     }
-    let file: File = OpenOptions::new()
+    write_to(&plain(path)?, &open)?;
+    tracing::info!("the log goes on in a new file: the old one was removed or renamed");
+    Ok(Look::Remade)
+}
+
+/// A new file in the place of one that is put aside; at no time is there none.
+fn turn(path: &Path) -> std::io::Result<File> {
+    let new = path.with_extension("log.new");
+    let file = plain(&new)?;
+    std::fs::rename(path, path.with_file_name(SERVER_LOG_BEFORE))
+        .and_then(|()| std::fs::rename(&new, path))
+        .inspect_err(|_error| drop(std::fs::remove_file(&new)))?;
+    Ok(file)
+}
+
+/// Opens a plain file to write at its end.
+fn plain(path: &Path) -> std::io::Result<File> {
+    let file = OpenOptions::new()
         .create(true)
         .append(true)
         .mode(0o600)
-        // Whoever may write in the directory shall not choose another file for it.
-        .custom_flags(libc::O_NOFOLLOW)
+        // Whoever may write in the directory shall not choose another file for it, nor a pipe that
+        // nobody reads.
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
         .open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(std::io::Error::other("there is something else than a file")),
+    }
+}
+
+/// Writes there what went to the open file.
+fn write_to(file: &File, open: &Metadata) -> std::io::Result<()> {
     // `daemon start` sends stdout to the same file.
-    let out = std::fs::metadata("/proc/self/fd/1").is_ok_and(|out| same(&out, &open));
-    nix::unistd::dup2_stderr(&file)?;
+    let out = std::fs::metadata("/proc/self/fd/1").is_ok_and(|out| same(&out, open));
+    nix::unistd::dup2_stderr(file)?;
     if out {
-        nix::unistd::dup2_stdout(&file)?;
+        nix::unistd::dup2_stdout(file)?;
     }
-    if there {
-        tracing::info!("the log goes on in a new file: the old one was large and is put aside");
-        return Ok(Look::Turned);
-    }
-    tracing::info!("the log goes on in a new file: the old one was removed or renamed");
-    Ok(Look::Remade)
+    Ok(())
 }

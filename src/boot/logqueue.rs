@@ -119,12 +119,16 @@ impl Write for Queue {
 }
 
 fn write(mut out: impl Write, entries: &Receiver<Entry>, counts: &Counts) {
-    let mut told = 0;
+    let (mut told, mut cut) = (0, false);
     while let Ok(entry) = entries.recv() {
         match entry {
             Entry::Line(line) => {
                 // The disk behind it may be full: the line is lost and harms nothing else.
-                let written = out.write_all(&line);
+                let end: &[u8] = if cut { b"\n" } else { b"" };
+                let written = out.write_all(end).and_then(|()| out.write_all(&line));
+                // Half of it may be there: the next line begins a line all the same.
+                cut = written.is_err();
+                counts.lost.fetch_add(u64::from(cut), Ordering::Relaxed);
                 counts.bytes.fetch_sub(line.len(), Ordering::Relaxed);
                 let lost = counts.lost.load(Ordering::Relaxed);
                 if written.is_ok() && lost > told {

@@ -1,4 +1,5 @@
-//! The log of a server in the background: kept in bounds at each start, and printed.
+//! The log of a server in the background: opened for each start, and printed. The server itself puts a
+//! large one aside, by its settings.
 //!
 //! Never lets what stands in it drive the terminal.
 
@@ -11,10 +12,8 @@ use std::time::Duration;
 use crate::cli::args::ServerLogArgs;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::{clock, out};
-use crate::domain::server_lock::{SERVER_LOG, SERVER_LOG_BEFORE};
+use crate::domain::server_lock::SERVER_LOG;
 
-/// A larger log is put aside at the next start; a running server does so by its settings.
-const MAX_BYTES: u64 = 8 * 1024 * 1024;
 /// Bytes of one read.
 const BLOCK: u64 = 64 * 1024;
 /// A line that is longer comes in pieces.
@@ -28,7 +27,7 @@ pub fn path(dir: &Path) -> PathBuf {
     dir.join(SERVER_LOG)
 }
 
-/// Makes room for the log of another start, and returns its length so far.
+/// Makes sure that there is a log for another start, and returns its length so far.
 ///
 /// # Errors
 /// Those of the file system.
@@ -40,12 +39,7 @@ pub fn prepare(dir: &Path) -> io::Result<u64> {
         .append(true)
         .mode(0o600)
         .open(&log)?;
-    let length = file.metadata()?.len();
-    if length <= MAX_BYTES {
-        return Ok(length);
-    }
-    fs::rename(&log, dir.join(SERVER_LOG_BEFORE))?;
-    Ok(0)
+    Ok(file.metadata()?.len())
 }
 
 /// Prints the last lines, and follows.
@@ -203,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_log_is_put_aside_and_a_small_one_goes_on() {
+    fn a_log_goes_on_and_one_in_its_place_is_noticed() {
         let dir = tempfile::tempdir().unwrap();
         let log = path(dir.path());
         assert_eq!(prepare(dir.path()).unwrap(), 0);
@@ -211,14 +205,7 @@ mod tests {
         assert_eq!(prepare(dir.path()).unwrap(), 5);
         let mut followed = File::open(&log).unwrap();
         assert!(!was_replaced(&log, &mut followed));
-        File::options()
-            .write(true)
-            .open(&log)
-            .unwrap()
-            .set_len(MAX_BYTES + 1)
-            .unwrap();
-        assert_eq!(prepare(dir.path()).unwrap(), 0);
-        assert!(!log.exists() && dir.path().join("server.log.1").exists());
+        fs::rename(&log, dir.path().join("server.log.1")).unwrap();
         fs::write(&log, "new").unwrap();
         assert!(was_replaced(&log, &mut followed));
     }
