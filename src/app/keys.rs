@@ -248,6 +248,7 @@ fn too_many() -> Error {
 }
 
 fn reply_place(user: UserId, wanted: &str) -> String {
+    // As in `store::sealed`, which has no use for the words.
     format!("{user}/api-key/{wanted}")
 }
 

@@ -256,12 +256,14 @@ pub struct Task {
 }
 
 impl Task {
-    /// The words that its program is sent, once they are opened.
+    /// The words that its program is sent; `None` while they are sealed: what is shown never takes
+    /// their place.
     #[must_use]
-    pub fn words(&self) -> &str {
+    pub fn words(&self) -> Option<&str> {
         match &self.said {
-            Words::Opened(words) => words,
-            Words::Shown | Words::Sealed(_) => &self.prompt,
+            Words::Opened(words) => Some(words),
+            Words::Shown => Some(&self.prompt),
+            Words::Sealed(_) => None,
         }
     }
 

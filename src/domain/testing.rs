@@ -1,4 +1,4 @@
-//! Words for tests: a session and a person on a token.
+//! Words for tests: a session, a task of it, and a person on a token.
 //!
 //! Never in a build for use.
 
@@ -25,6 +25,29 @@ pub fn session(owner: UserId) -> Session {
         archived_at: None,
         status: Status::Created,
         facts: Facts::default(),
+    }
+}
+
+/// A task of it that waits.
+pub fn waiting(session: &Session) -> Task {
+    Task {
+        id: TaskId::generate(),
+        session: session.id,
+        owner: session.owner,
+        ord: 1,
+        state: TaskState::Queued,
+        prompt: "do it".into(),
+        said: Words::Shown,
+        on_uncertain: OnUncertain::Ask,
+        metadata: serde_json::Value::Null,
+        attempt: 0,
+        incarnation: None,
+        reason: None,
+        text: None,
+        usage: None,
+        created_at: Timestamp(10_000),
+        started_at: None,
+        ended_at: None,
     }
 }
 

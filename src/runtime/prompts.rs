@@ -3,16 +3,16 @@
 //!
 //! Never stores a known secret unsealed, and never sends what is covered in place of what was said.
 
+use std::borrow::Cow;
+
+use crate::domain::overrides::is_covered;
 use crate::domain::{Prompt, Result, Task, TaskId, Words};
 use crate::secrets::{Redactor, said_aad};
-use crate::store;
+use crate::store::plain;
+use crate::store::tasks::Exact;
 
-use super::clock::now;
 use super::context::Shared;
 use super::queue::Edit;
-
-/// Reason of a waiting task whose words cannot be opened: it is withdrawn.
-const LOST: &str = "words_lost";
 
 /// A prompt as it is stored, and its exact words, sealed, if they hold a secret.
 pub(super) fn kept(
@@ -21,7 +21,7 @@ pub(super) fn kept(
     task: TaskId,
     mut prompt: Prompt,
 ) -> Result<(Prompt, Option<Vec<u8>>)> {
-    redactor.value(&mut prompt.metadata);
+    redactor.inner(&mut prompt.metadata);
     let said = cover(shared, redactor, task, &mut prompt.text)?;
     Ok((prompt, said))
 }
@@ -31,12 +31,15 @@ pub(super) fn edited(
     shared: &Shared,
     redactor: &Redactor,
     mut edit: Edit,
-) -> Result<(Edit, Option<Vec<u8>>)> {
-    let said = match &mut edit {
-        Edit::Text(task, text) => cover(shared, redactor, *task, text)?,
-        Edit::Cancel(_) | Edit::Order(_) | Edit::Clear => None,
+) -> Result<(Edit, Exact)> {
+    let exact = match &mut edit {
+        Edit::Text(task, text) => Exact {
+            covered: is_covered(text),
+            said: cover(shared, redactor, *task, text)?,
+        },
+        Edit::Cancel(_) | Edit::Order(_) | Edit::Clear => Exact::default(),
     };
-    Ok((edit, said))
+    Ok((edit, exact))
 }
 
 fn cover(
@@ -45,6 +48,9 @@ fn cover(
     task: TaskId,
     text: &mut String,
 ) -> Result<Option<Vec<u8>>> {
+    if let Cow::Owned(clean) = plain(text) {
+        *text = clean;
+    }
     let mut shown = text.clone();
     redactor.cover(&mut shown);
     if shown == *text {
@@ -68,20 +74,4 @@ pub(super) fn open(shared: &Shared, task: &mut Task) -> bool {
     tracing::error!(task.id = %task.id, session.id = %task.session,
         "the words of a prompt cannot be opened: callboard secrets status --check");
     false
-}
-
-/// Waiting tasks with the words that are sent; one whose words nothing opens is withdrawn.
-pub(super) async fn sendable(shared: &Shared, rows: Vec<Task>) -> Result<Vec<Task>> {
-    let mut waiting = Vec::with_capacity(rows.len());
-    for mut task in rows {
-        if open(shared, &mut task) {
-            waiting.push(task);
-            continue;
-        }
-        let lost = task.id;
-        let write =
-            move |conn: &mut store::Connection| store::tasks::withdraw(conn, lost, LOST, now());
-        shared.store.write(write).await?;
-    }
-    Ok(waiting)
 }

@@ -155,7 +155,8 @@ impl Redactor {
         }
     }
 
-    fn inner(&self, value: &mut Value) {
+    /// The same where the names at its top are anybody's as well.
+    pub fn inner(&self, value: &mut Value) {
         match value {
             Value::String(text) => self.cover(text),
             Value::Array(items) => items.iter_mut().for_each(|item| self.inner(item)),

@@ -60,6 +60,7 @@ use writer::Writer;
 
 pub use backend::AnyConnection as Connection;
 pub use claim::Claim;
+pub use convert::plain;
 pub use error::StoreError;
 pub use figures::{Figures, Spread};
 

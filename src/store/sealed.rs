@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use diesel::prelude::*;
 
 use super::convert::{bound, parse};
-use super::schema::{incarnations, sessions, tasks};
+use super::schema::{idempotency, incarnations, sessions, tasks};
 use super::{Connection, StoreError};
 
 /// Begins a sealed text; other texts of such a column are not sealed.
@@ -107,6 +107,12 @@ pub const PLACES: &[Place] = &[
         clear: unsaid,
         ..bytes!(tasks.said by id as "said")
     },
+    Place {
+        name: "idempotency.reply",
+        page: replies,
+        put: put_reply,
+        clear: |conn, row| set_reply(conn, row, String::new()),
+    },
 ];
 
 impl Place {
@@ -201,6 +207,53 @@ fn set_snapshot(conn: &mut Connection, row: &SealedRow, text: String) -> Result<
         .filter(incarnations::number.eq(number))
         .filter(incarnations::snapshot.eq(in_text(&row.blob)));
     let set = diesel::update(at).set(incarnations::snapshot.eq(text));
+    Ok(set.execute(conn)?)
+}
+
+/// Keys are a person and a key of theirs with a space between. Only the reply that made an API key
+/// is sealed; the others are JSON.
+fn replies(conn: &mut Connection, after: &str, limit: usize) -> Result<Rows, StoreError> {
+    let (owner, key) = after.split_once(' ').unwrap_or((after, ""));
+    let behind = idempotency::owner_id.gt(owner).or(idempotency::owner_id
+        .eq(owner)
+        .and(idempotency::key.gt(key)));
+    let found: Vec<(String, String, String)> = idempotency::table
+        .filter(behind)
+        .order((idempotency::owner_id, idempotency::key))
+        .limit(bound(limit))
+        .select((idempotency::owner_id, idempotency::key, idempotency::reply))
+        .load(conn)?;
+    let last = found.last().map(|(owner, key, _)| format!("{owner} {key}"));
+    let next = last.filter(|_| found.len() == limit);
+    let rows = found.into_iter().filter_map(|(owner, key, reply)| {
+        let blob = STANDARD
+            .decode(reply)
+            .ok()
+            .filter(|blob| !blob.is_empty())?;
+        Some(SealedRow {
+            aad: format!("{owner}/api-key/{key}"),
+            key: format!("{owner} {key}"),
+            blob,
+        })
+    });
+    Ok(Rows {
+        rows: rows.collect(),
+        next,
+    })
+}
+
+fn put_reply(conn: &mut Connection, row: &SealedRow, blob: &[u8]) -> Result<usize, StoreError> {
+    set_reply(conn, row, STANDARD.encode(blob))
+}
+
+/// Without the sealed text the key cannot be shown again; it is not made twice either.
+fn set_reply(conn: &mut Connection, row: &SealedRow, text: String) -> Result<usize, StoreError> {
+    let (owner, key) = row.key.split_once(' ').unwrap_or((&row.key, ""));
+    let at = idempotency::table
+        .filter(idempotency::owner_id.eq(owner))
+        .filter(idempotency::key.eq(key))
+        .filter(idempotency::reply.eq(STANDARD.encode(&row.blob)));
+    let set = diesel::update(at).set(idempotency::reply.eq(text));
     Ok(set.execute(conn)?)
 }
 

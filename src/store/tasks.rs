@@ -157,6 +157,21 @@ pub fn waiting(conn: &mut Connection, session: SessionId) -> Result<Vec<Task>, S
     open(conn, session, &[TaskState::Queued])
 }
 
+/// The ids of the waiting tasks in that order.
+///
+/// # Errors
+/// When the database fails.
+pub fn waiting_order(conn: &mut Connection, of: SessionId) -> Result<Vec<TaskId>, StoreError> {
+    let ids: Vec<String> = tasks::table
+        .filter(tasks::session_id.eq(of.to_string()))
+        .filter(tasks::state.eq(TaskState::Queued.name()))
+        .filter(tasks::ended_at.is_null())
+        .order((tasks::ord.asc(), tasks::id.asc()))
+        .select(tasks::id)
+        .load(conn)?;
+    ids.iter().map(|id| parse("tasks.id", id)).collect()
+}
+
 /// The task that holds the running place: in its turn, or uncertain.
 ///
 /// # Errors
@@ -167,20 +182,40 @@ pub fn current(conn: &mut Connection, session: SessionId) -> Result<Option<Task>
     Ok(open(conn, session, &states)?.into_iter().next())
 }
 
-/// Exchanges the words of a waiting task: those that are shown, and the exact ones, sealed, where
-/// these differ.
+/// What else there is to new words of a waiting task.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Exact {
+    /// The exact words, sealed, where what is shown differs.
+    pub said: Option<Vec<u8>>,
+    /// Whether there is a run of signs in them as it stands for a secret.
+    pub covered: bool,
+}
+
+/// Exchanges the words of a waiting task for these, as they are shown. What is shown of words with a
+/// secret, said again, changes nothing.
 ///
 /// # Errors
-/// [`StoreError::NotFound`]; `invalid_state` when it does not wait any more.
+/// [`StoreError::NotFound`]; `invalid_state` when it does not wait any more; `covered_words` when
+/// signs that stood for a secret would take its place.
 pub fn edit(
     conn: &mut Connection,
     id: TaskId,
     text: &str,
-    said: Option<&[u8]>,
+    exact: &Exact,
 ) -> Result<Task, StoreError> {
-    queued(conn, id)?;
+    let before = queued(conn, id)?;
+    if before.said != Words::Shown {
+        if exact.said.is_none() && before.prompt == text {
+            return Ok(before);
+        }
+        if exact.covered {
+            let message = "what stands for a secret cannot take its place";
+            let expected = "the secret itself, or words without it";
+            return Err(Error::invalid("covered_words", "message", message, expected).into());
+        }
+    }
     diesel::update(tasks::table.find(id.to_string()))
-        .set((tasks::prompt.eq(plain(text)), tasks::said.eq(said)))
+        .set((tasks::prompt.eq(plain(text)), tasks::said.eq(&exact.said)))
         .execute(conn)?;
     queued(conn, id)
 }

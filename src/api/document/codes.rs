@@ -60,6 +60,11 @@ pub const CODES: &[Code] = &[
     ),
     code("bad_password", 400, "the password is too short or too long"),
     code(
+        "covered_words",
+        400,
+        "signs that stand for a secret would take its place",
+    ),
+    code(
         "bad_permission_mode",
         400,
         "the permission mode is not known",

@@ -204,13 +204,16 @@ async fn order<T: Target>(app: web::Data<App>, Who(who): Who, target: T, body: F
 }
 
 /// Changes the words of a prompt that waits.
+///
+/// Signs that stand for a secret in the words that are shown do not take its place: said again
+/// unchanged, they change nothing; other words say the secret again or leave it out.
 #[utoipa::path(
     patch,
     path = "/queue/{task}",
     tag = "tasks",
     request_body = doc::TextBody,
     responses((status = 200, description = "The task", body = wire::Task<'static>)),
-    extensions(("x-error-codes" = json!(["@drives", "invalid_state", "too_large"]))),
+    extensions(("x-error-codes" = json!(["@drives", "invalid_state", "covered_words", "too_large"]))),
 )]
 async fn edit<T: Target>(
     app: web::Data<App>,

@@ -65,7 +65,8 @@ Examples:
   callboard secrets give-up --yes --data-dir /var/lib/callboard --json
 
 Asks before it removes anything; without a terminal it takes --yes. For keys that are lost for good: without them the server does not start. Sessions lose the variables
-and tool servers that they were made with; their history stays. End agents that still run first:
+and tool servers that they were made with; their history stays. Waiting prompts with a secret in them
+are withdrawn, since nobody knows any more what they said. End agents that still run first:
 what they say of those variables is known as secret no longer. Where there is no key at all, new ones
 are made. Where the key of the audit table is gone, a new one is made too, and `audit verify` names
 that place from then on.")]

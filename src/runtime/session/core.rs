@@ -190,12 +190,14 @@ impl Core {
     /// Takes a task from the queue, or gives it back.
     pub(super) fn offer(&mut self, mut task: Task, depth: u32, now: Timestamp) -> Step {
         self.run(now, |core, step| {
-            if core.readiness() != Readiness::Ready {
+            let answered = Effect::Answered(task.id);
+            task.attempt = task.attempt.saturating_add(1);
+            let (Readiness::Ready, Some(prompt)) = (core.readiness(), prompt_of(&task)) else {
                 step.effects.push(Effect::Stand(core.readiness()));
+                step.effects.push(answered);
                 step.effects.push(Effect::Reload);
                 return;
-            }
-            task.attempt = task.attempt.saturating_add(1);
+            };
             let incarnation = core.session.facts.incarnation;
             task.incarnation = Some(incarnation);
             step.changes.push(Change::Task(Box::new(TaskMove {
@@ -212,7 +214,8 @@ impl Core {
             });
             core.session.facts.queued = depth;
             step.effects.push(Effect::Stand(Readiness::InTurn));
-            step.effects.push(Effect::Command(prompt_of(&task), None));
+            step.effects.push(answered);
+            step.effects.push(Effect::Command(prompt, None));
             step.effects.extend(core.clocks(now));
             step.effects.extend(core.watch_turn(false, now));
             core.task = Some(task);
@@ -270,11 +273,11 @@ impl Core {
     }
 }
 
-/// The command that carries this attempt of a task.
-pub(super) fn prompt_of(task: &Task) -> Command {
-    Command::Prompt {
+/// The command that carries this attempt of a task; `None`: nothing opens its words.
+pub(super) fn prompt_of(task: &Task) -> Option<Command> {
+    Some(Command::Prompt {
         task: task.id,
         input_id: task.input_id(),
-        text: task.words().to_owned(),
-    }
+        text: task.words()?.to_owned(),
+    })
 }

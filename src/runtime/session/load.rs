@@ -36,7 +36,7 @@ impl Core {
             })
             .await?;
         let task = task.map(|mut task| {
-            // Told if they cannot be; then what is shown is all that there is.
+            // Told if they cannot be; then it is never sent.
             prompts::open(shared, &mut task);
             task
         });

@@ -59,7 +59,7 @@ use super::clock::now;
 use super::context::{Readers, Shared};
 use super::edge::tell;
 use super::feed::{Census, Feed, Publish};
-use super::queue::{Queue, Reload, Stand};
+use super::queue::{Answered, Queue, Reload, Stand};
 
 /// Code of the refusal of a session that goes to sleep.
 pub(super) const ASLEEP: &str = "asleep";
@@ -148,6 +148,7 @@ impl SessionActor {
         for effect in effects {
             match effect {
                 Effect::Stand(stand) => self.to_queue(Stand(stand)),
+                Effect::Answered(task) => self.to_queue(Answered(task)),
                 Effect::Reload => self.to_queue(Reload),
                 Effect::Admit => self.await_place(ctx),
                 Effect::Leave => self.place = None,

@@ -33,6 +33,8 @@ pub(super) struct Step {
 pub(super) enum Effect {
     /// Tell the queue how the session stands.
     Stand(Readiness),
+    /// Tell the queue that what it offered is taken or given back.
+    Answered(TaskId),
     /// The rows of waiting tasks changed.
     Reload,
     /// Ask for a place among the live agents.

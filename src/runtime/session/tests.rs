@@ -96,25 +96,7 @@ fn core() -> Core {
 }
 
 fn task(core: &Core) -> Task {
-    Task {
-        id: TaskId::generate(),
-        session: core.session.id,
-        owner: core.session.owner,
-        ord: 1,
-        state: TaskState::Queued,
-        prompt: "do it".into(),
-        said: Words::Shown,
-        on_uncertain: OnUncertain::Ask,
-        metadata: Value::Null,
-        attempt: 0,
-        incarnation: None,
-        reason: None,
-        text: None,
-        usage: None,
-        created_at: T,
-        started_at: None,
-        ended_at: None,
-    }
+    crate::domain::testing::waiting(&core.session)
 }
 
 fn heard(core: &mut Core, outputs: Vec<Output>) -> Step {
@@ -200,6 +182,7 @@ fn a_task_is_committed_as_dispatching_before_its_command_goes_out() {
         .any(|effect| matches!(effect, Effect::Command(_, None)));
     assert!(sent, "{:?}", step.effects);
     assert!(step.effects.contains(&Effect::Stand(Readiness::InTurn)));
+    assert!(step.effects.contains(&Effect::Answered(task.id)));
     assert_eq!(core.unacknowledged(), Some(format!("{}:1", task.id)));
 }
 
@@ -207,12 +190,15 @@ fn a_task_is_committed_as_dispatching_before_its_command_goes_out() {
 fn a_task_for_a_session_that_is_not_ready_goes_back() {
     let mut core = core();
     let task = task(&core);
+    let id = task.id;
     let step = core.offer(task, 0, T);
     assert!(step.is_empty());
-    assert_eq!(
-        step.effects,
-        [Effect::Stand(Readiness::Held), Effect::Reload]
-    );
+    let back = [
+        Effect::Stand(Readiness::Held),
+        Effect::Answered(id),
+        Effect::Reload,
+    ];
+    assert_eq!(step.effects, back);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::domain::{
 use crate::drivers::{Command, Output};
 
 use super::super::facade::Force;
+use super::super::queue::WORDS_LOST;
 use super::core::{Core, prompt_of};
 use super::exits::{INTERRUPT, LOST_PROMPT, START_TIMEOUT};
 use super::outcome::TurnEnd;
@@ -211,19 +212,24 @@ impl Core {
             step.effects.extend(self.clocks(now));
             return;
         }
-        match (&self.task, turn.phase) {
-            (Some(task), TurnPhase::Dispatching) => {
+        let (waits, prompt) = match (&self.task, turn.phase) {
+            (Some(task), TurnPhase::Dispatching) => (true, prompt_of(task)),
+            (Some(_) | None, _) => (false, None),
+        };
+        match prompt {
+            Some(prompt) => {
                 // It begins only now, before the eyes of this generation.
                 turn.since = now;
-                step.effects.push(Effect::Command(prompt_of(task), None));
+                step.effects.push(Effect::Command(prompt, None));
                 step.effects.extend(self.clocks(now));
                 step.effects.extend(self.watch_turn(false, now));
             }
-            (Some(_) | None, _) => {
+            None => {
+                let reason = if waits { WORDS_LOST } else { "lost_turn" };
                 let end = TurnEnd {
                     task: turn.task,
                     outcome: Outcome::Failed,
-                    reason: Some("lost_turn".to_owned()),
+                    reason: Some(reason.to_owned()),
                     text: None,
                     usage: None,
                 };

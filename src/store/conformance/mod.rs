@@ -93,6 +93,7 @@ conform! {
     sealed::sealed_values_are_paged_and_exchanged,
     sealed::sealed_states_of_lives_are_found_among_plain_ones,
     sealed::words_of_prompts_are_sealed_until_their_task_ends,
+    sealed::replies_that_made_a_key_are_found_among_others,
     keep::a_history_is_trimmed_from_its_front_and_keeps_its_end,
     keep::events_of_a_running_turn_stay,
     keep::a_session_that_rests_is_deleted_unless_it_has_work,

@@ -136,7 +136,7 @@ pub async fn waiting_tasks_are_edited_cancelled_and_reordered(store: Store) {
         .await
         .unwrap();
     let edited = store
-        .write(move |conn| tasks::edit(conn, b, "B", None))
+        .write(move |conn| tasks::edit(conn, b, "B", &tasks::Exact::default()))
         .await
         .unwrap();
     assert_eq!(edited.prompt, "B");
@@ -149,7 +149,7 @@ pub async fn waiting_tasks_are_edited_cancelled_and_reordered(store: Store) {
     assert_eq!(cancelled.ended_at, Some(Timestamp(9)));
     for gone in [a, c] {
         let late = store
-            .write(move |conn| tasks::edit(conn, gone, "x", None))
+            .write(move |conn| tasks::edit(conn, gone, "x", &tasks::Exact::default()))
             .await;
         assert_eq!(late.unwrap_err().code(), "invalid_state");
         let late = store

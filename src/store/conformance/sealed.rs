@@ -1,9 +1,11 @@
 //! Sealed values are found page by page and exchanged one by one.
 
+use crate::domain::prompt::IdempotencyKey;
 use crate::domain::{
     Change, Incarnation, Progress, Prompt, TaskId, TaskMove, TaskState, Timestamp, Words,
 };
 use crate::store::fixture::{self, life, only, owned, session};
+use crate::store::idempotency::{self, KeptReply};
 use crate::store::sealed::{PLACES, SealedRow};
 use crate::store::{Store, journal, sessions, tasks};
 
@@ -151,14 +153,31 @@ pub async fn words_of_prompts_are_sealed_until_their_task_ends(store: Store) {
     // New words take the place of old ones, sealed or not; a withdrawn task keeps none.
     let (one, two, three) = (ids[0], ids[1], ids[2]);
     let write = move |conn: &mut crate::store::Connection| {
-        tasks::edit(conn, one, "b", None)?;
-        tasks::edit(conn, plain, "c", Some(&[9]))?;
+        let sealed = |blob: Option<Vec<u8>>| tasks::Exact {
+            said: blob,
+            covered: false,
+        };
+        tasks::edit(conn, one, "b", &sealed(None))?;
+        tasks::edit(conn, plain, "c", &sealed(Some(vec![9])))?;
         tasks::cancel(conn, two, Timestamp(5_000))
     };
     store.write(write).await.unwrap();
     assert_eq!(words(&store, one).await, Words::Shown);
     assert_eq!(words(&store, plain).await, Words::Sealed(vec![9]));
     assert_eq!(words(&store, two).await, Words::Shown);
+
+    // What is shown, said again, is no news; signs that stand for a secret never take its place.
+    let write = move |conn: &mut crate::store::Connection| {
+        let exact = tasks::Exact {
+            said: None,
+            covered: true,
+        };
+        let same = tasks::edit(conn, three, "say ****", &exact)?;
+        let other = tasks::edit(conn, three, "shout ****", &exact).unwrap_err();
+        Ok((same.said, other.code()))
+    };
+    let (same, other) = store.write(write).await.unwrap();
+    assert_eq!((same, other), (Words::Sealed(vec![3, 7]), "covered_words"));
 
     // Given up, they are not there and not taken for what is shown.
     cleared(&store, 2).await;
@@ -177,4 +196,43 @@ pub async fn words_of_prompts_are_sealed_until_their_task_ends(store: Store) {
         store.write(write).await.unwrap();
         assert_eq!(words(&store, three).await != Words::Shown, kept, "{to:?}");
     }
+
+    // Nor one of a session that is deleted.
+    let open = said(&store, &session, Some(vec![4, 7])).await;
+    let gone = only(&session, vec![Change::Archived(Timestamp(7_000))]);
+    let write = move |conn: &mut crate::store::Connection| journal::commit(conn, 1, &[gone]);
+    store.write(write).await.unwrap();
+    assert_eq!(words(&store, open).await, Words::Shown);
+    assert_eq!(all(&store, 2, 9).await, []);
+}
+
+pub async fn replies_that_made_a_key_are_found_among_others(store: Store) {
+    let (owner, _) = owned(&store).await;
+    for (key, reply) in [("a", "{}"), ("b", "AQID"), ("c", ""), ("d", "BAUG")] {
+        let kept = KeptReply {
+            owner: owner.id,
+            key: IdempotencyKey {
+                key: key.into(),
+                digest: [1; 32],
+            },
+            reply: reply.into(),
+            created_at: Timestamp(1),
+        };
+        let insert = move |conn: &mut crate::store::Connection| idempotency::insert(conn, &kept);
+        store.write(insert).await.unwrap();
+    }
+    for limit in [1, 2, 100] {
+        let rows = all(&store, 3, limit).await;
+        let blobs: Vec<&[u8]> = rows.iter().map(|row| row.blob.as_slice()).collect();
+        assert_eq!(blobs, [[1, 2, 3], [4, 5, 6]]);
+        assert_eq!(rows[0].key, format!("{} b", owner.id));
+        assert_eq!(rows[0].aad, format!("{}/api-key/b", owner.id));
+    }
+    let row = all(&store, 3, 9).await.remove(1);
+    let put = store
+        .write(move |conn| PLACES[3].put(conn, &row, &[9]))
+        .await;
+    assert!(put.unwrap());
+    assert_eq!(all(&store, 3, 9).await[1].blob, [9]);
+    cleared(&store, 3).await;
 }

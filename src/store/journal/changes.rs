@@ -273,6 +273,7 @@ fn archive(conn: &mut Connection, session: SessionId, at: Timestamp) -> Result<(
             tasks::state.eq(TaskState::Stopped.name()),
             tasks::reason.eq("deleted"),
             tasks::ended_at.eq(at.0),
+            tasks::said.eq(None::<Vec<u8>>),
         ))
         .execute(conn)?;
     let questions = approvals::table

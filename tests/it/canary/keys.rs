@@ -3,10 +3,11 @@
 
 use std::process::{Command, Output};
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::places::postgres;
-use crate::app::{TestApp, until};
+use crate::app::{Caller, TestApp, until};
 
 fn secrets(app: &TestApp, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_callboard"))
@@ -44,6 +45,14 @@ async fn outlive_a_change_of_the_key(mut app: TestApp) {
     });
     let id = ada.ready_agent(&body).await;
     ada.turn(&id, "echo before").await;
+    let key = async |who: &Caller| {
+        let wanted = json!({"name": "made-once", "scopes": ["read"]});
+        let request = who.request(Method::POST, "/api/v1/user/api-keys");
+        let request = request.header("idempotency-key", "one");
+        who.ask(request.json(&wanted)).await.text
+    };
+    let made = key(&ada).await;
+    assert!(made.contains("agor_sk_"), "{made}");
     let refused = secrets(&app, &["rekey"]);
     assert_eq!(refused.status.code(), Some(9), "{refused:?}");
     app.stop().await;
@@ -70,6 +79,7 @@ async fn outlive_a_change_of_the_key(mut app: TestApp) {
         .turn(&id, "test \"$OWN_KEY\" = value-of-the-key-19 && echo same")
         .await;
     assert_eq!(done["outcome"], "completed", "{done}");
+    assert_eq!(key(&ada).await, made, "an answer that was kept is lost");
 }
 
 #[tokio::test(flavor = "multi_thread")]

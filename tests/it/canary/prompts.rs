@@ -37,7 +37,8 @@ async fn shell(who: &Caller) -> String {
 
 /// Puts this prompt into a queue that is held.
 async fn post(who: &Caller, id: &str, message: &str) -> (String, String) {
-    let body = json!({"message": message, "metadata": {"note": format!("for {}", SESSION.0)}});
+    let (note, name) = (format!("for {}", SESSION.0), format!("of {}", SESSION.0));
+    let body = json!({"message": message, "metadata": {"note": note, name: 1}});
     let path = format!("/api/agents/{id}/message");
     let taken = who.post_once(&path, &body).await;
     let task = taken.ok(202)["taskId"].as_str().unwrap().to_owned();
@@ -68,6 +69,18 @@ async fn covered_and_whole(mut app: TestApp) {
 
     let waiting = ada.get(&format!("{path}/queue")).await.text;
     assert!(waiting.contains("test '********"), "{waiting}");
+    // What is shown, sent back, is not what was said.
+    let tasks: Value = serde_json::from_str(&waiting).unwrap();
+    let tasks = tasks["queue"].as_array().unwrap();
+    let shown = tasks.iter().find(|task| task["taskId"] == *second).unwrap();
+    let shown = shown["message"].as_str().unwrap();
+    let again = async |message: String| {
+        let edit = ada.request(Method::PATCH, &format!("{path}/queue/{second}"));
+        ada.ask(edit.json(&json!({"message": message}))).await
+    };
+    again(shown.to_owned()).await.ok(200);
+    let refused = again(format!("{shown}; echo more")).await;
+    refused.fails(400, "covered_words");
     clean("the queue", &waiting, &ALL);
     clean("the replies", &told(&app, &ada, &id).await, &ALL);
     clean("the rows while it waits", &stored(&app), &ALL);

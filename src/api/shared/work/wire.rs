@@ -49,7 +49,7 @@ pub struct Task<'a> {
     incarnation: Option<u64>,
     #[schema(schema_with = schema::on_uncertain)]
     on_uncertain: &'static str,
-    /// As it was sent: an object or null.
+    /// As it was sent, with known secrets in it covered: an object or null.
     metadata: &'a Value,
     created_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]

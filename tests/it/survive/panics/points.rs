@@ -81,6 +81,7 @@ pub const OF_A_SESSION: &[(&str, Deed)] = &[
     ("queue_before_accept", Turn),
     ("queue_after_accept", Turn),
     ("queue.Stand", Turn),
+    ("queue.Answered", Turn),
     ("queue.Reload", Rebuild),
     ("queue.Edit", Hold),
     ("queue.Quiesce", Sleep),
