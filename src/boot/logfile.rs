@@ -160,3 +160,48 @@ fn write_to(file: &File, open: &Metadata) -> std::io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_log_is_put_aside_or_stays_as_it_is() {
+        let place = tempfile::tempdir().unwrap();
+        let log = place.path().join("server.log");
+        let names = || {
+            let all = std::fs::read_dir(place.path()).unwrap();
+            let mut all: Vec<_> = all.map(|one| one.unwrap().file_name()).collect();
+            all.sort();
+            all
+        };
+        std::fs::write(&log, "old").unwrap();
+        let new = turn(&log).unwrap();
+        assert_eq!(
+            new.metadata().unwrap().ino(),
+            std::fs::metadata(&log).unwrap().ino()
+        );
+        assert_eq!(names(), ["server.log", "server.log.1"]);
+        // Something that is no file stands in the way.
+        std::fs::remove_file(place.path().join("server.log.1")).unwrap();
+        std::fs::create_dir(place.path().join("server.log.1")).unwrap();
+        std::fs::write(&log, "more").unwrap();
+        assert!(turn(&log).is_err());
+        assert_eq!(names(), ["server.log", "server.log.1"]);
+        assert_eq!(std::fs::read_to_string(&log).unwrap(), "more");
+    }
+
+    #[test]
+    fn a_pipe_in_the_place_of_the_log_holds_up_nobody_and_is_not_taken() {
+        let place = tempfile::tempdir().unwrap();
+        let pipe = place.path().join("server.log");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(plain(&pipe).is_err(), "nobody reads");
+        let reader = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(&pipe);
+        assert!(plain(&pipe).is_err(), "somebody reads");
+        drop(reader);
+    }
+}

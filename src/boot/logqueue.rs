@@ -179,4 +179,40 @@ mod tests {
         drop(queue);
         thread.join().unwrap();
     }
+
+    /// A disk that fills up in the middle of a line, and has room again.
+    struct Filling(Arc<std::sync::Mutex<Vec<u8>>>, usize);
+
+    impl Write for Filling {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let fits = bytes.len().min(self.1);
+            if fits == 0 {
+                self.1 = usize::MAX;
+                return Err(io::Error::from(io::ErrorKind::StorageFull));
+            }
+            self.1 -= fits;
+            self.0.lock().unwrap().extend(&bytes[..fits]);
+            Ok(fits)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn half_a_line_is_lost_and_counted_and_spoils_no_other() {
+        let (mut queue, waiting) = line();
+        let (all, counts) = (Arc::default(), Arc::clone(&queue.counts));
+        let out = Filling(Arc::clone(&all), 7);
+        let thread = std::thread::spawn(move || write(out, &waiting, &counts));
+        for text in ["one\n", "two-and\n", "three\n", "four\n"] {
+            queue.write_all(text.as_bytes()).unwrap();
+        }
+        queue.flush(Duration::from_secs(30));
+        assert_eq!(queue.counts.lost.load(Ordering::Relaxed), 1);
+        drop(queue);
+        thread.join().unwrap();
+        assert_eq!(*all.lock().unwrap(), b"one\ntwo\nthree\nfour\n");
+    }
 }
