@@ -53,13 +53,16 @@ impl Ws {
 
     /// Reads until the close frame and returns its code; none when the line just ends.
     pub async fn closed(&mut self) -> Option<u16> {
-        loop {
-            let next = tokio::time::timeout(PATIENCE, self.stream.next()).await;
-            match next.expect("it is not closed") {
-                Some(Ok(Message::Close(frame))) => return frame.map(|f| f.code.into()),
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return None,
+        let end = async {
+            loop {
+                match self.stream.next().await {
+                    Some(Ok(Message::Close(frame))) => return frame.map(|f| f.code.into()),
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => return None,
+                }
             }
-        }
+        };
+        let end = tokio::time::timeout(PATIENCE, end).await;
+        end.expect("it is not closed")
     }
 }

@@ -201,10 +201,12 @@ async fn what_waits_of_a_socket_is_not_done_once_its_key_is_revoked() {
     let mut ws = key.ws().await;
     ws.wait_for("connected").await;
     arm(&app, &["queue.Enqueue=1*sleep(2000)->off".to_owned()]).await;
-    for _ in 0..6 {
+    for _ in 0..40 {
         ws.say(json!({"type": "message", "agentId": id, "content": "late"}))
             .await;
     }
+    // As many wait as may.
+    assert_eq!(ws.wait_for("error").await["code"], "rate_limited");
     ada.delete(&format!("{KEYS}/{key_id}")).await.ok(200);
     assert_eq!(ws.closed().await, Some(4001));
     for _ in 0..3 {
