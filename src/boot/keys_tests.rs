@@ -51,7 +51,12 @@ fn the_places_of_the_store_are_bound_as_they_are_sealed() {
     let names: Vec<&str> = PLACES.iter().map(|place| place.name).collect();
     assert_eq!(
         names,
-        ["sessions.env", "incarnations.snapshot", "tasks.said"]
+        [
+            "sessions.env",
+            "incarnations.snapshot",
+            "tasks.said",
+            "idempotency.reply"
+        ]
     );
     let task = TaskId::generate();
     assert_eq!(said_aad(task), format!("{task}/said"));

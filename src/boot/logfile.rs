@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::app::LogFile;
-use crate::domain::server_lock::{SERVER_LOG, SERVER_LOG_BEFORE};
+use crate::domain::server_lock::{SERVER_LOG, SERVER_LOG_BEFORE, SERVER_LOG_NEXT};
 
 /// How often the file of the log is looked for.
 const LOOK: Duration = Duration::from_secs(1);
@@ -124,9 +124,9 @@ fn keep(path: &Path, most: u64) -> std::io::Result<Look> {
     Ok(Look::Remade)
 }
 
-/// A new file in the place of one that is put aside; at no time is there none.
+/// A new file in the place of one that is put aside.
 fn turn(path: &Path) -> std::io::Result<File> {
-    let new = path.with_extension("log.new");
+    let new = path.with_file_name(SERVER_LOG_NEXT);
     let file = plain(&new)?;
     std::fs::rename(path, path.with_file_name(SERVER_LOG_BEFORE))
         .and_then(|()| std::fs::rename(&new, path))
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn a_large_log_is_put_aside_or_stays_as_it_is() {
         let place = tempfile::tempdir().unwrap();
-        let log = place.path().join("server.log");
+        let log = place.path().join(SERVER_LOG);
         let names = || {
             let all = std::fs::read_dir(place.path()).unwrap();
             let mut all: Vec<_> = all.map(|one| one.unwrap().file_name()).collect();
@@ -181,20 +181,20 @@ mod tests {
             new.metadata().unwrap().ino(),
             std::fs::metadata(&log).unwrap().ino()
         );
-        assert_eq!(names(), ["server.log", "server.log.1"]);
+        assert_eq!(names(), [SERVER_LOG, SERVER_LOG_BEFORE]);
         // Something that is no file stands in the way.
-        std::fs::remove_file(place.path().join("server.log.1")).unwrap();
-        std::fs::create_dir(place.path().join("server.log.1")).unwrap();
+        std::fs::remove_file(place.path().join(SERVER_LOG_BEFORE)).unwrap();
+        std::fs::create_dir(place.path().join(SERVER_LOG_BEFORE)).unwrap();
         std::fs::write(&log, "more").unwrap();
         assert!(turn(&log).is_err());
-        assert_eq!(names(), ["server.log", "server.log.1"]);
+        assert_eq!(names(), [SERVER_LOG, SERVER_LOG_BEFORE]);
         assert_eq!(std::fs::read_to_string(&log).unwrap(), "more");
     }
 
     #[test]
     fn a_pipe_in_the_place_of_the_log_holds_up_nobody_and_is_not_taken() {
         let place = tempfile::tempdir().unwrap();
-        let pipe = place.path().join("server.log");
+        let pipe = place.path().join(SERVER_LOG);
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
         assert!(plain(&pipe).is_err(), "nobody reads");
         let reader = OpenOptions::new()

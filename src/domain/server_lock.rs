@@ -12,6 +12,8 @@ pub const SERVER_LOCK: &str = "server.lock";
 pub const SERVER_LOG: &str = "server.log";
 /// The log before it, which was too large.
 pub const SERVER_LOG_BEFORE: &str = "server.log.1";
+/// The one that takes its place, for the moment in between.
+pub const SERVER_LOG_NEXT: &str = "server.log.new";
 
 /// The note, one line each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

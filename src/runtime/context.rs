@@ -20,6 +20,7 @@ use super::directory::Directory;
 use super::ledger::Ledger;
 use super::programs::Programs;
 use super::redaction::Redactors;
+use super::rings::Rings;
 use super::tree::Trunk;
 
 /// Shared by all actors of one server.
@@ -42,6 +43,8 @@ pub struct Shared {
     pub(super) epoch: String,
     /// Who is awake, and where.
     pub(super) directory: Directory,
+    /// What the events that are held for readers take.
+    pub(super) rings: Arc<Rings>,
     /// The supervisor's log.
     pub(super) ledger: Ledger,
     /// The versions of agent programs.
@@ -115,6 +118,7 @@ impl Shared {
             caps: parts.caps,
             epoch: parts.epoch,
             directory: Directory::default(),
+            rings: Arc::default(),
             ledger,
             programs: Programs::default(),
             places,

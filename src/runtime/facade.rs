@@ -175,6 +175,8 @@ pub struct Figures {
     pub waiting: usize,
     /// Sessions with actors.
     pub active_sessions: usize,
+    /// Bytes of the events that are held for their readers.
+    pub ring_bytes: usize,
     /// Rows that the journal has not committed yet.
     pub journal_pending: usize,
     /// Whether the last commit failed and is being repeated, and why.

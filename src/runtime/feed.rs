@@ -155,7 +155,7 @@ impl Feed {
             .map(|event| Published::new(event, of.owner))
             .collect();
         let ring = Ring::refill(latest, tail);
-        let window = Arc::new(Window::new(of.owner, ring, Arc::clone(&readers)));
+        let window = Window::new(of.owner, ring, Arc::clone(&readers), &shared.rings);
         window.note_oldest(oldest, retained);
         Ok(Self {
             id,
@@ -213,6 +213,15 @@ impl Feed {
         }
     }
 
+    /// Whether the agent has a process: the ring of one that has none gives way first.
+    fn note_process(&self, changes: &[Change]) {
+        for change in changes {
+            if let Change::Facts(facts) = change {
+                self.window.lives(facts.process.pid().is_some());
+            }
+        }
+    }
+
     fn count_readers(&mut self) {
         self.waiters.retain(|waiter| !waiter.is_closed());
         let readers = self.sinks.len().saturating_add(self.waiters.len());
@@ -244,6 +253,7 @@ impl Handler<Publish> for Feed {
         crash::point("feed.Publish");
         redaction::of_events(&self.redactor, &mut publish.events);
         redaction::of_changes(&self.redactor, &mut publish.changes);
+        self.note_process(&publish.changes);
         self.say_rest(&publish.events);
         let first_seq = self.next_seq;
         let count = u64::try_from(publish.events.len()).unwrap_or(u64::MAX);

@@ -280,6 +280,7 @@ impl Runtime {
                 .saturating_sub(free),
             waiting: self.shared.waiting.load(Ordering::Relaxed),
             active_sessions: self.shared.directory.awake(),
+            ring_bytes: self.shared.rings.bytes(),
             journal_pending: self.shared.journal_pending.load(Ordering::Relaxed),
             journal_trouble: self.shared.trouble(),
             journal_events: self.shared.backlog.events(),

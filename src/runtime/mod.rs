@@ -28,6 +28,7 @@ mod reading;
 mod recovery;
 mod redaction;
 mod ring;
+mod rings;
 mod session;
 mod sleep;
 mod streams;

@@ -18,6 +18,7 @@ use super::facade::{Gap, Page, Poll};
 use super::feed::{Feed, Look, Read};
 use super::handle::Runtime;
 use super::published::Published;
+use super::ring::RING_EVENTS;
 use super::window::Window;
 
 /// Longest wait between two looks at a task that may end without an event (a withdrawn one).
@@ -66,7 +67,10 @@ pub(super) async fn page(
             latest_seq: latest,
         }),
         Look::Behind { latest } => {
-            stored(shared, session, poll, (after.unwrap_or(0), latest)).await
+            // A ring that was emptied is shown as it would be.
+            let whole = u64::try_from(RING_EVENTS).unwrap_or(u64::MAX);
+            let ring = latest.saturating_sub(whole).max(oldest.saturating_sub(1));
+            stored(shared, session, poll, (after.unwrap_or(ring), latest)).await
         }
     }
 }
@@ -90,7 +94,9 @@ async fn end(shared: &Shared, handles: &Handles, id: SessionId) -> Result<Page> 
         limit: 0,
         kinds: None,
     };
-    let Look::Ring { latest, .. } = look(&handles.feed, nothing).await? else {
+    let (Look::Ring { latest, .. } | Look::Behind { latest }) =
+        look(&handles.feed, nothing).await?
+    else {
         return Err(Error::internal("a ring without an end"));
     };
     Ok(Page {

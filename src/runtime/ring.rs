@@ -18,6 +18,8 @@ pub struct Ring {
     events: VecDeque<Arc<Published>>,
     bytes: usize,
     latest: u64,
+    /// The last number that it let go of, all at once.
+    emptied: u64,
 }
 
 impl Ring {
@@ -45,6 +47,26 @@ impl Ring {
                 self.bytes = self.bytes.saturating_sub(gone.weight());
             }
         }
+    }
+
+    /// Lets go of all that it holds; it goes on with the next event.
+    pub fn empty(&mut self) {
+        self.events = VecDeque::new();
+        self.bytes = 0;
+        self.emptied = self.latest;
+    }
+
+    /// Whether it would hold more, had it not been emptied.
+    #[must_use]
+    pub fn is_short(&self) -> bool {
+        let whole = u64::try_from(RING_EVENTS).unwrap_or(u64::MAX);
+        self.emptied > 0 && self.latest < self.emptied.saturating_add(whole)
+    }
+
+    /// What it holds, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Last committed seq; 0 before the first.

@@ -2,7 +2,7 @@
 //!
 //! Never written but by the feed that made it, and never shown once its session is being deleted.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::domain::{After, UserId};
@@ -13,6 +13,7 @@ use super::feed::{Look, Read};
 use super::published::Published;
 use super::reading::removed;
 use super::ring::Ring;
+use super::rings::Rings;
 
 /// The oldest number is not known.
 const UNKNOWN: u64 = u64::MAX;
@@ -23,6 +24,12 @@ pub(super) struct Window {
     /// Whose agent it is.
     pub(super) owner: UserId,
     ring: RwLock<Ring>,
+    /// Those of all agents.
+    rings: Arc<Rings>,
+    /// Its last use among theirs.
+    used: AtomicU64,
+    /// Whether its agent has a process.
+    live: AtomicBool,
     readers: Arc<Readers>,
     /// The oldest stored number and the retention that it was read after.
     oldest: AtomicU64,
@@ -30,14 +37,26 @@ pub(super) struct Window {
 }
 
 impl Window {
-    pub(super) fn new(owner: UserId, ring: Ring, readers: Arc<Readers>) -> Self {
-        Self {
+    pub(super) fn new(
+        owner: UserId,
+        ring: Ring,
+        readers: Arc<Readers>,
+        rings: &Arc<Rings>,
+    ) -> Arc<Self> {
+        rings.changed(0, ring.bytes());
+        let window = Arc::new(Self {
             owner,
             ring: RwLock::new(ring),
+            used: AtomicU64::new(rings.next_use()),
+            rings: Arc::clone(rings),
+            live: AtomicBool::new(false),
             readers,
             oldest: AtomicU64::new(UNKNOWN),
             retained: AtomicU64::new(0),
-        }
+        });
+        rings.join(&window);
+        rings.relieve();
+        window
     }
 
     /// The ring, to look into.
@@ -47,10 +66,40 @@ impl Window {
 
     /// Adds committed events.
     pub(super) fn push(&self, events: &[Arc<Published>]) {
+        self.is_used();
+        self.change(|ring| {
+            for event in events {
+                ring.push(Arc::clone(event));
+            }
+        });
+        self.rings.relieve();
+    }
+
+    /// Lets go of what the ring holds: the rows have it.
+    pub(super) fn empty(&self) {
+        self.change(Ring::empty);
+    }
+
+    /// Notes whether its agent has a process.
+    pub(super) fn lives(&self, live: bool) {
+        self.live.store(live, Ordering::Release);
+    }
+
+    /// How much it is needed: those of less give way first.
+    pub(super) fn rank(&self) -> (bool, u64) {
+        let live = self.live.load(Ordering::Acquire);
+        (live, self.used.load(Ordering::Acquire))
+    }
+
+    fn is_used(&self) {
+        self.used.store(self.rings.next_use(), Ordering::Release);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Ring)) {
         let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
-        for event in events {
-            ring.push(Arc::clone(event));
-        }
+        let before = ring.bytes();
+        change(&mut ring);
+        self.rings.changed(before, ring.bytes());
     }
 
     /// The oldest stored number, when it was noted after that many retentions; 0 without events.
@@ -78,8 +127,12 @@ impl Window {
     /// What the ring has for a reader; a cursor beyond its end is left to the feed.
     pub(super) fn look(&self, read: &Read) -> Look {
         self.readers.touch();
+        self.is_used();
         let ring = self.ring();
         let latest = ring.latest();
+        if read.after.is_none() && ring.is_short() {
+            return Look::Behind { latest };
+        }
         let after = read.after.unwrap_or(ring.oldest().saturating_sub(1));
         if after > latest {
             return Look::Ahead { latest };
@@ -147,6 +200,12 @@ impl Window {
     }
 }
 
+impl Drop for Window {
+    fn drop(&mut self) {
+        self.empty();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,7 +230,8 @@ mod tests {
     #[test]
     fn what_retention_removed_is_not_shown_from_the_ring() {
         let ring = Ring::refill(5, vec![held(3), held(4), held(5)]);
-        let window = Window::new(UserId::generate(), ring, Readers::new());
+        let rings = Arc::new(Rings::of(1_000));
+        let window = Window::new(UserId::generate(), ring, Readers::new(), &rings);
         let poll = |after| Poll {
             after: After::Seq(after),
             limit: 10,
@@ -184,5 +244,68 @@ mod tests {
         window.note_oldest(5, 1);
         assert!(window.page(&poll(2), 1).is_none(), "the gap is not told");
         assert!(window.page(&poll(4), 1).is_some());
+    }
+
+    /// The size of each event here.
+    fn size() -> usize {
+        held(1).weight()
+    }
+
+    fn window(rings: &Arc<Rings>, live: bool) -> Arc<Window> {
+        let ring = Ring::default();
+        let window = Window::new(UserId::generate(), ring, Readers::new(), rings);
+        window.lives(live);
+        window
+    }
+
+    fn seqs(window: &Window) -> Vec<u64> {
+        let ring = window.ring();
+        let held = ring.after(ring.oldest() - 1).unwrap();
+        held.map(|event| event.event.seq).collect()
+    }
+
+    #[test]
+    fn all_rings_keep_to_one_bound_and_ended_agents_give_way_first() {
+        let rings = Arc::new(Rings::of(8 * size()));
+        let live = window(&rings, true);
+        let [old, read] = [window(&rings, false), window(&rings, false)];
+        for one in [&live, &old, &read] {
+            one.push(&[held(1), held(2)]);
+        }
+        assert_eq!(rings.bytes(), 6 * size());
+        let look = Read {
+            after: Some(1),
+            limit: 9,
+            kinds: None,
+        };
+        // Read in between, this one was used after the other.
+        old.push(&[held(3)]);
+        read.look(&look);
+        read.push(&[held(3)]);
+        assert_eq!(rings.bytes(), 8 * size());
+        let new = window(&rings, false);
+        new.push(&[held(1)]);
+        assert_eq!((seqs(&old), seqs(&read)), (vec![], vec![1, 2, 3]));
+        assert_eq!((seqs(&live), seqs(&new)), (vec![1, 2], vec![1]));
+        assert_eq!(rings.bytes(), 6 * size());
+        // What it let go of is in the rows, and it goes on.
+        assert!(matches!(old.look(&look), Look::Behind { latest: 3 }));
+        let whole = Read {
+            after: None,
+            limit: 9,
+            kinds: None,
+        };
+        assert!(matches!(old.look(&whole), Look::Behind { latest: 3 }));
+        old.push(&[held(4)]);
+        assert_eq!(seqs(&old), [4]);
+
+        // Those of live agents give way when nothing else is left.
+        drop((read, new, old));
+        assert_eq!(rings.bytes(), 2 * size());
+        let other = window(&rings, true);
+        other.push(&(1..=7).map(held).collect::<Vec<_>>());
+        assert_eq!((seqs(&live).len(), seqs(&other).len()), (0, 7));
+        drop((live, other));
+        assert_eq!(rings.bytes(), 0);
     }
 }

@@ -76,6 +76,11 @@ fn agents(out: &mut Families, now: &Measures) {
         now.runtime.active_sessions,
     );
     out.gauge(
+        "callboard_ring_bytes",
+        "Bytes of the last events of these that are held for readers.",
+        now.runtime.ring_bytes,
+    );
+    out.gauge(
         "callboard_keepers",
         "Keepers of this data directory that the machine runs.",
         now.own.keepers,

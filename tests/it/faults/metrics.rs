@@ -53,6 +53,7 @@ async fn figures_are_for_admins_and_tell_no_names() {
         "callboard_database_wait_seconds_count{for=\"writer\"}",
         "callboard_database_wait_seconds_count{for=\"reader\"}",
         "callboard_journal_last_commit_seconds",
+        "callboard_ring_bytes",
         "process_resident_memory_bytes",
         "process_open_fds",
         "process_start_time_seconds",
