@@ -66,6 +66,17 @@ pub async fn sealed_values_are_paged_and_exchanged(store: Store) {
     cleared(&store, 0).await;
 }
 
+/// The second of them becomes another, and then one is removed.
+async fn exchanged(store: &Store, place: usize) {
+    let row = all(store, place, 9).await.remove(1);
+    let put = store
+        .write(move |conn| PLACES[place].put(conn, &row, &[9]))
+        .await;
+    assert!(put.unwrap());
+    assert_eq!(all(store, place, 9).await[1].blob, [9]);
+    cleared(store, place).await;
+}
+
 /// One that was read is removed once, and the others stay.
 async fn cleared(store: &Store, place: usize) {
     let mut rows = all(store, place, 9).await;
@@ -101,13 +112,7 @@ pub async fn sealed_states_of_lives_are_found_among_plain_ones(store: Store) {
         assert_eq!(rows[0].key, format!("{} 2", session.id));
         assert_eq!(rows[0].aad, format!("{}/snapshot", session.id));
     }
-    let row = all(&store, 1, 9).await.remove(1);
-    let put = store
-        .write(move |conn| PLACES[1].put(conn, &row, &[9]))
-        .await;
-    assert!(put.unwrap());
-    assert_eq!(all(&store, 1, 9).await[1].blob, [9]);
-    cleared(&store, 1).await;
+    exchanged(&store, 1).await;
 }
 
 /// Accepts a prompt with these exact words.
@@ -228,11 +233,5 @@ pub async fn replies_that_made_a_key_are_found_among_others(store: Store) {
         assert_eq!(rows[0].key, format!("{} b", owner.id));
         assert_eq!(rows[0].aad, format!("{}/api-key/b", owner.id));
     }
-    let row = all(&store, 3, 9).await.remove(1);
-    let put = store
-        .write(move |conn| PLACES[3].put(conn, &row, &[9]))
-        .await;
-    assert!(put.unwrap());
-    assert_eq!(all(&store, 3, 9).await[1].blob, [9]);
-    cleared(&store, 3).await;
+    exchanged(&store, 3).await;
 }

@@ -78,6 +78,14 @@ impl Stage {
     }
 }
 
+/// Behind this number.
+fn from(number: u64) -> Start {
+    Start::After {
+        number,
+        epoch: None,
+    }
+}
+
 async fn local(test: impl Future<Output = ()>) {
     tokio::task::LocalSet::new().run_until(test).await;
 }
@@ -169,11 +177,7 @@ async fn who_subscribes_again_while_behind_is_carried_once() {
         stage.subscribe(Channels::ALL, Start::Now).await;
         stage.reads(1..=100).await;
         // From a cursor: that one begins anew, and the other has ended.
-        let start = Start::After {
-            number: 50,
-            epoch: None,
-        };
-        stage.subscribe(Channels::ALL, start).await;
+        stage.subscribe(Channels::ALL, from(50)).await;
         let mut last = 100;
         while let Some(number) = stage.next().await {
             if number == 51 {
@@ -247,11 +251,7 @@ async fn an_attach_whose_answer_is_lost_carries_nobody_twice() {
             let stage = Stage::new();
             stage.floor.commit(10, SAID);
             stage.floor.next_attach(trouble);
-            let start = Start::After {
-                number: 0,
-                epoch: None,
-            };
-            stage.subscribe(Channels::ALL, start).await;
+            stage.subscribe(Channels::ALL, from(0)).await;
             stage.reads(1..=first).await;
             stage.live(1).await;
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -291,12 +291,8 @@ async fn one_page_is_held_however_many_replays_wait() {
     local(async {
         let stage = Stage::new();
         stage.floor.commit(5_000, SAID);
-        let start = Start::After {
-            number: 0,
-            epoch: None,
-        };
         for _ in 0..20 {
-            stage.subscribe(Channels::ALL, start.clone()).await;
+            stage.subscribe(Channels::ALL, from(0)).await;
         }
         tokio::time::sleep(Duration::from_secs(5)).await;
         // The first fills the outbox; the last one alone goes on, when there is room.
@@ -318,11 +314,7 @@ async fn a_reader_that_never_reads_its_replay_is_behind() {
     local(async {
         let stage = Stage::new();
         stage.floor.commit(5_000, SAID);
-        let start = Start::After {
-            number: 0,
-            epoch: None,
-        };
-        stage.subscribe(Channels::ALL, start).await;
+        stage.subscribe(Channels::ALL, from(0)).await;
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert!(matches!(stage.outbox.standing(), Standing::Open(Some(_))));
     })
@@ -337,11 +329,7 @@ async fn an_agent_whose_own_subscription_failed_is_carried_by_the_one_over_all()
         stage.follows.all(Channels::ALL, &Start::Now).unwrap();
         stage.live(1).await;
         stage.floor.no_pages();
-        let start = Start::After {
-            number: 0,
-            epoch: None,
-        };
-        stage.subscribe(Channels::ALL, start).await;
+        stage.subscribe(Channels::ALL, from(0)).await;
         tokio::time::sleep(Duration::from_secs(60)).await;
         stage.floor.commit(1, SAID);
         stage.reads([6]).await;
