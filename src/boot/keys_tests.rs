@@ -1,9 +1,11 @@
 //! A change of the master key, cut at every step. Never a running server.
 
 use super::*;
-use crate::domain::{SessionId, TaskId};
+use crate::domain::prompt::IdempotencyKey;
+use crate::domain::{SessionId, TaskId, Timestamp};
 use crate::secrets::{env_aad, said_aad, snapshot_aad};
 use crate::store::fixture::{owned, session, sqlite};
+use crate::store::idempotency::{self, KeptReply};
 use crate::store::sessions;
 
 const COUNT: usize = 250;
@@ -174,6 +176,20 @@ async fn a_value_whose_key_is_missing_is_told_and_left() {
     let other = tempfile::tempdir().unwrap();
     let stranger = Secrets::open(other.path()).unwrap();
     let ids = add(&store, &stranger, 2).await;
+    // A server does without this one: nobody is kept from starting it.
+    let (owner, _) = owned(&store).await;
+    let blob = stranger.seal("a", b"reply").unwrap();
+    let kept = KeptReply {
+        owner: owner.id,
+        key: IdempotencyKey {
+            key: "one".into(),
+            digest: [1; 32],
+        },
+        reply: base64::Engine::encode(&base64::engine::general_purpose::STANDARD, blob),
+        created_at: Timestamp(1),
+    };
+    let insert = move |conn: &mut Connection| idempotency::insert(conn, &kept);
+    store.write(insert).await.unwrap();
     let mut secrets = Secrets::open(dir.path()).unwrap();
     let report = rekey(&store, &mut secrets).await.unwrap();
     let missing = BTreeMap::from([(active(&stranger).to_string(), 2)]);

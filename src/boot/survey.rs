@@ -80,6 +80,9 @@ pub async fn survey(store: &Store, secrets: &Secrets, depth: Depth) -> Result<Su
             for row in &page.rows {
                 let id = key_of(&row.blob).ok();
                 let tried = opens(secrets, row, depth);
+                if place.spare && matches!(tried, Err(SecretsError::UnknownKey { .. })) {
+                    continue;
+                }
                 let there = matches!(tried, Ok(()) | Err(SecretsError::UnknownKey { .. }));
                 match id {
                     Some(id) if there => {

@@ -42,6 +42,8 @@ pub struct Rows {
 pub struct Place {
     /// Table and column.
     pub name: &'static str,
+    /// Whether a server can do without the values: one whose key is gone holds up nothing.
+    pub spare: bool,
     page: Page,
     put: Put,
     clear: Clear,
@@ -52,6 +54,7 @@ macro_rules! bytes {
     ($table:ident . $column:ident by $key:ident as $suffix:literal) => {
         Place {
             name: concat!(stringify!($table), ".", stringify!($column)),
+            spare: false,
             page: |conn, after, limit| {
                 let found: Vec<(String, Option<Vec<u8>>)> = $table::table
                     .filter($table::$key.gt(after))
@@ -99,6 +102,7 @@ pub const PLACES: &[Place] = &[
     bytes!(sessions.env by id as "env"),
     Place {
         name: "incarnations.snapshot",
+        spare: false,
         page: snapshots,
         put: put_snapshot,
         clear: |conn, row| set_snapshot(conn, row, String::new()),
@@ -108,7 +112,9 @@ pub const PLACES: &[Place] = &[
         ..bytes!(tasks.said by id as "said")
     },
     Place {
+        // Who asks again for a key whose reply does not open is told that it was made already.
         name: "idempotency.reply",
+        spare: true,
         page: replies,
         put: put_reply,
         clear: |conn, row| set_reply(conn, row, String::new()),

@@ -67,8 +67,6 @@ struct Place {
     seat: u64,
     /// Whether it still holds that seat.
     seated: bool,
-    /// It was live and did not keep up: it pages on until it is level again.
-    behind: bool,
     /// How often in a row the publisher could not be reached.
     refused: u32,
 }
@@ -156,7 +154,6 @@ impl<D: Dialect, S: Source> Carrier<D, S> {
                 Offered::Over => return false,
                 Offered::Later => {
                     place.cursor = before;
-                    place.behind = true;
                     place.seated = false;
                     self.life.news.notify_one();
                     return false;

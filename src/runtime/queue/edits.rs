@@ -76,9 +76,18 @@ impl Handler<Edit> for Queue {
             Ok(())
         };
         AtomicResponse::new(Box::pin(wrap_future::<_, Self>(write).then(
-            |written: Result<()>, queue, _ctx| match written {
-                Ok(()) => queue.reload(Asked::ByItself),
-                Err(error) => Box::pin(async move { Err(error) }.into_actor(queue)),
+            |written: Result<()>, queue, _ctx| -> ResponseActFuture<Self, Result<()>> {
+                match written {
+                    Ok(()) => {
+                        let read = queue.reload(Asked::ByItself);
+                        Box::pin(read.map(|read: Result<()>, queue: &mut Self, ctx| {
+                            // What it knows is not what was written.
+                            Self::or_fail(read.clone(), queue, ctx);
+                            read
+                        }))
+                    }
+                    Err(error) => Box::pin(async move { Err(error) }.into_actor(queue)),
+                }
             },
         )))
     }

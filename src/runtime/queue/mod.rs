@@ -97,6 +97,7 @@ impl Queue {
             tell(&self.session, wanted);
             return;
         }
+        let mut lost = false;
         while let Some(mut task) = self.line.next() {
             if prompts::open(&self.shared, &mut task) {
                 let depth = self.line.depth();
@@ -105,6 +106,16 @@ impl Queue {
             }
             self.line.answered(task.id);
             self.withdraw(task.id, ctx);
+            lost = true;
+        }
+        if lost {
+            // None is left: nothing goes out that would say so.
+            let nothing = Wanted {
+                depth: 0,
+                newest: None,
+                by_person: false,
+            };
+            tell(&self.session, nothing);
         }
     }
 

@@ -127,11 +127,11 @@ impl Handler<QueueIs> for SessionActor {
 
     fn handle(&mut self, message: QueueIs, _ctx: &mut Self::Context) {
         crash::point("session.QueueIs");
-        tell(&message.queue, Stand(self.core.readiness()));
         if self.queue.is_some() {
             // What the one before it had offered may have been taken since this one read its rows.
             tell(&message.queue, Reload);
         }
+        tell(&message.queue, Stand(self.core.readiness()));
         self.queue = Some(message.queue);
     }
 }

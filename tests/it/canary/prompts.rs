@@ -122,10 +122,7 @@ async fn a_prompt_whose_words_are_damaged_is_withdrawn_and_the_next_one_runs() {
     let (damaged, _) = post(&ada, &id, &proof("damaged")).await;
     let (sound, _) = post(&ada, &id, &proof("sound")).await;
     app.kill9();
-    let change = format!("UPDATE tasks SET said = x'0203' WHERE id = '{damaged}'");
-    let mut rows = SqliteConnection::establish(&app.database()).unwrap();
-    assert_eq!(diesel::sql_query(change).execute(&mut rows).unwrap(), 1);
-    drop(rows);
+    damage(&app, &damaged);
     app.boot().await;
     let ada = ada.at(&app);
     ada.post_once(&format!("{path}/resume"), &json!({}))
@@ -140,6 +137,39 @@ async fn a_prompt_whose_words_are_damaged_is_withdrawn_and_the_next_one_runs() {
     let done = ended(&ada, &id, &sound).await;
     assert!(done.to_string().contains("sound-42"), "{done}");
     assert!(app.log().contains("the words of a prompt cannot be opened"));
+}
+
+/// Nothing goes out that would say so, and still nothing waits then.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_whose_only_prompt_is_damaged_is_idle_behind_it() {
+    let mut app = house().await;
+    let ada = app.sign_in("ada").await;
+    let id = shell(&ada).await;
+    let path = format!("/api/agents/{id}");
+    ada.post_once(&format!("{path}/pause"), &json!({}))
+        .await
+        .ok(200);
+    let (damaged, _) = post(&ada, &id, &proof("damaged")).await;
+    app.kill9();
+    damage(&app, &damaged);
+    app.boot().await;
+    let ada = ada.at(&app);
+    ada.post_once(&format!("{path}/resume"), &json!({}))
+        .await
+        .ok(200);
+    let lost = ended(&ada, &id, &damaged).await;
+    assert_eq!(lost["reason"], "words_lost", "{lost}");
+    let idle = async || {
+        let now = ada.get(&path).await.ok(200);
+        now["detail"] == "idle" && now["queueDepth"] == 0
+    };
+    until(idle).await;
+}
+
+fn damage(app: &TestApp, task: &str) {
+    let change = format!("UPDATE tasks SET said = x'0203' WHERE id = '{task}'");
+    let mut rows = SqliteConnection::establish(&app.database()).unwrap();
+    assert_eq!(diesel::sql_query(change).execute(&mut rows).unwrap(), 1);
 }
 
 /// How many tasks have words of their own that are sealed.

@@ -24,10 +24,9 @@ const RETRY_AFTER: Duration = Duration::from_millis(100);
 const PART: usize = 128 * 1024;
 
 impl Place {
-    /// Its publisher has answered. Who has left it already is as far behind as that says.
+    /// Its publisher has answered.
     fn settle(&mut self) {
         self.refused = 0;
-        self.behind &= !self.seated;
     }
 
     /// One more try to reach it. `false`: it was the last one.
@@ -178,13 +177,19 @@ pub(in super::super) async fn replay_agent<D: Dialect, S: Source>(
     loop {
         crash::point("socket.replay_agent");
         if !recent {
-            let Some(_turn) = carrier.turn().await else {
+            let Some(turn) = carrier.turn().await else {
                 return;
             };
             let page = match app.page(&session, seq).await {
                 Ok(page) => page,
-                Err(error) if carrier.try_again(&error).await => continue,
-                Err(error) => return carrier.fail(&error),
+                Err(error) => {
+                    // Others go on meanwhile.
+                    drop(turn);
+                    if carrier.try_again(&error).await {
+                        continue;
+                    }
+                    return carrier.fail(&error);
+                }
             };
             if !carrier.shows(&session, &page, &mut opening).await {
                 return;
@@ -221,13 +226,18 @@ pub(in super::super) async fn replay_all<D: Dialect, S: Source>(
         crash::point("socket.replay_all");
         let latest = app.latest_pos();
         if pos < latest && !recent {
-            let Some(_turn) = carrier.turn().await else {
+            let Some(turn) = carrier.turn().await else {
                 return;
             };
             let found = match app.places(&who, pos).await {
                 Ok(found) => found,
-                Err(error) if carrier.try_again(&error).await => continue,
-                Err(error) => return carrier.fail(&error),
+                Err(error) => {
+                    drop(turn);
+                    if carrier.try_again(&error).await {
+                        continue;
+                    }
+                    return carrier.fail(&error);
+                }
             };
             if let Some(last) = found.removed.filter(|last| *last > told) {
                 let gap = (pos.max(told).saturating_add(1), last);

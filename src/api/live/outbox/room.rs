@@ -52,8 +52,7 @@ impl Outbox {
         self.wait(Backlog::has_room, false).await
     }
 
-    /// The same for a reader that was live and pages on: without room it is behind, and closed when
-    /// it stays so ([`super::OVERFLOW_GRACE`]).
+    /// The same for a reader of pages: without room it is behind, and closed when it stays so ([`super::OVERFLOW_GRACE`]).
     pub async fn wait_room_behind(&self) -> bool {
         self.wait(Backlog::has_room, true).await
     }
