@@ -18,3 +18,4 @@ pub mod runtime;
 pub mod secrets;
 pub mod store;
 pub mod supervision;
+pub mod workspace;

@@ -98,6 +98,7 @@ fn session(owner: UserId, n: usize) -> Session {
         name: Some(format!("session-{n}")),
         kind: Kind::Script,
         cwd: "/tmp".into(),
+        workspace: None,
         model: None,
         permission_mode: PermissionMode::Default,
         scenario: Some("hello".into()),

@@ -12,10 +12,9 @@ use super::{App, MessageRequest, OptionsRequest, SessionOverview, WhenBusy, opti
 use crate::crash;
 use crate::domain::prompt::IdempotencyKey;
 use crate::domain::{
-    Confidential, Error, Facts, Kind, OnUncertain, PermissionMode, Placement, Principal, Prompt,
-    Result, Session, SessionId, Status,
+    Error, Facts, Kind, OnUncertain, PermissionMode, Placement, Principal, Prompt,
+    Result, Session, SessionId, Status, WorkspaceId,
 };
-use crate::secrets::{env_aad, of_confidential, too_many};
 use crate::store::idempotency::{self, KeptReply};
 use crate::store::sessions::{self, NewSessionRow};
 use crate::store::{Connection, StoreError};
@@ -42,6 +41,8 @@ pub struct AgentRequest {
     pub message: Option<String>,
     /// Working directory.
     pub cwd: Option<String>,
+    /// The workspace that it works in.
+    pub workspace: Option<WorkspaceId>,
     /// Permission mode or an alias.
     pub permission_mode: Option<String>,
     /// Scenario, for `script`.
@@ -203,7 +204,11 @@ impl App {
     /// Stores the session, or finds the one that an unfinished request with this key stored.
     async fn insert_session(&self, who: &Principal, request: &AgentRequest) -> Result<SessionId> {
         let session = self.new_session(who, request).await?;
-        let env_blob = self.sealed(session.id, request)?;
+        let given = match session.workspace {
+            Some(workspace) => self.variables_of(workspace).await?,
+            None => BTreeMap::new(),
+        };
+        let env_blob = self.sealed(session.id, request, &given)?;
         let key = request.key.clone();
         let write = move |conn: &mut Connection| {
             if let Some(key) = &key {
@@ -234,7 +239,6 @@ impl App {
     }
 
     async fn new_session(&self, who: &Principal, request: &AgentRequest) -> Result<Session> {
-        let config = self.config();
         let named = request.kind.as_deref().map(Kind::parse).transpose()?;
         let origin = self.origin(who, &request.options).await?;
         let fallback = origin.as_ref().map_or(Kind::Shell, |origin| origin.kind);
@@ -250,9 +254,7 @@ impl App {
         metadata(&request.metadata)?;
         place::variables(&request.env)?;
         let scenario = self.scenario(kind, request.scenario.as_deref()).await?;
-        // A fork works where its origin does, unless it is told otherwise.
-        let beside = origin.as_ref().map(|origin| origin.cwd.as_str());
-        let cwd = place::directory(config, request.cwd.as_deref().or(beside)).await?;
+        let (cwd, workspace) = self.place(who, request, origin.as_ref()).await?;
         let id = SessionId::generate();
         let group = match request.session {
             Some(other) => self.writable(who, other).await.map_err(as_session)?.group,
@@ -266,6 +268,7 @@ impl App {
             name: request.name.clone(),
             kind,
             cwd,
+            workspace,
             model: request.model.clone(),
             permission_mode,
             scenario,
@@ -293,27 +296,6 @@ impl App {
             ));
         }
         place::scenario(self.config(), text).await.map(Some)
-    }
-
-    fn sealed(&self, id: SessionId, request: &AgentRequest) -> Result<Option<Vec<u8>>> {
-        let own = Confidential {
-            env: request.env.clone(),
-            mcp_servers: request.options.mcp_servers.clone(),
-        };
-        if own.is_empty() {
-            return Ok(None);
-        }
-        if too_many(&of_confidential(&own)) {
-            return Err(Error::invalid(
-                "bad_env",
-                "env",
-                "the secrets in it are too large to be kept out of what the agent says",
-                "about 8 KiB of secret values in env and mcpServers together; put larger ones in a \
-                 file and name that",
-            ));
-        }
-        let text = own.to_bytes().map_err(Error::internal)?;
-        Ok(Some(self.inner.base.secrets.seal(&env_aad(id), &text)?))
     }
 }
 

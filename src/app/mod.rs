@@ -14,6 +14,7 @@ mod creation;
 mod disk;
 mod ended;
 mod events;
+mod exec;
 mod health;
 mod housekeeping;
 mod invites;
@@ -34,6 +35,7 @@ mod tasks;
 mod terminals;
 mod tuning;
 mod why;
+mod workspaces;
 
 use std::sync::{Arc, OnceLock};
 
@@ -44,6 +46,7 @@ use crate::config::Config;
 use crate::runtime::Runtime;
 use crate::secrets::Secrets;
 use crate::store::Store;
+use crate::workspace::{Seats, Yard};
 
 pub use access::Needs;
 pub use agents::{AgentFilter, Overview, Page};
@@ -57,6 +60,7 @@ pub use connections::{Connection, Ending, PollPermit, Registration, Visit};
 pub use creation::{AgentRequest, Created, Lazy};
 pub use disk::DiskState;
 pub use events::{Bounds, Places};
+pub use exec::ExecRequest;
 pub use health::{Health, Holding, Readiness, Service};
 pub use housekeeping::Swept;
 pub use invites::NewInvite;
@@ -70,6 +74,7 @@ pub use stats::{House, Stats, StatsOf};
 pub use tasks::{MessageRequest, Queue, TaskFilter, TaskView};
 pub use terminals::{CompletionRequest, ScreenStart, TtyPlace};
 pub use why::{Fact, Why};
+pub use workspaces::WorkspacePatch;
 
 pub use crate::config::{Network, Retention, Room};
 pub use crate::runtime::{
@@ -80,6 +85,7 @@ pub use crate::store::sessions::SessionOverview;
 pub use crate::store::supervisor_log::Row as SupervisorRow;
 pub use crate::store::tally::Tally;
 pub use crate::store::{Figures as DatabaseFigures, Spread};
+pub use crate::workspace::{Captured, Channel, Finish, Outcome, Run, Step, unfinished};
 
 /// The operations of the server. Clones share everything.
 #[derive(Clone)]
@@ -109,6 +115,8 @@ pub struct Foundation {
     pub keeper: Option<String>,
     /// What holds agents here.
     pub holding: Holding,
+    /// Where commands in workspaces are started.
+    pub yard: Yard,
 }
 
 struct Inner {
@@ -131,6 +139,10 @@ struct Inner {
     started_at: crate::domain::Timestamp,
     pulse: Arc<Pulse>,
     looker: OnceLock<Looker>,
+    /// Places for commands in workspaces.
+    seats: Seats,
+    /// Changes of workspaces go one after the other: each touches a row and a directory.
+    building: tokio::sync::Mutex<()>,
 }
 
 impl App {
@@ -155,6 +167,8 @@ impl App {
             started_at: base.clock.now(),
             pulse: Arc::default(),
             looker: OnceLock::new(),
+            seats: Seats::new(base.config.exec.at_once, base.config.exec.per_user),
+            building: tokio::sync::Mutex::default(),
             base,
         };
         Self {

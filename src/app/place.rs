@@ -43,7 +43,7 @@ pub(super) async fn directory(config: &Config, asked: Option<&str>) -> Result<St
         .ok_or_else(|| refuse("bad_field", "has a name that is not UTF-8"))
 }
 
-fn home(config: &Config) -> PathBuf {
+pub(super) fn home(config: &Config) -> PathBuf {
     std::env::var_os("HOME")
         .map(PathBuf::from)
         .filter(|home| home.is_absolute())

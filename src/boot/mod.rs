@@ -42,6 +42,7 @@ use crate::runtime::{Parts, Runtime, Tree};
 use crate::secrets::Secret;
 use crate::store::{Claim, Store, meta};
 use crate::supervision::{replace_panic_hook, tireless};
+use crate::workspace::Yard;
 
 pub use crate::api::document;
 pub use archive::{backup, restore};
@@ -153,17 +154,20 @@ impl House {
         let seal = SealKey::derive(secrets.audit_key().expose());
         audit::ready(&store, &config.data_dir, seal).await?;
         let epoch = store.write(meta::epoch).await.map_err(BootError::fault)?;
+        let spawner = Spawner::start(keeper).map_err(BootError::fault)?;
         let parts = Parts {
             store: store.clone(),
             config: Arc::clone(config),
             secrets: Arc::clone(&secrets),
-            spawner: Spawner::start(keeper).map_err(BootError::fault)?,
+            spawner: spawner.clone(),
             server_exe: machine::own_program()?,
             isolation: held.isolation,
-            cgroup: held.cgroup,
+            cgroup: held.cgroup.clone(),
             caps: held.caps,
             epoch: epoch.clone(),
         };
+        let means = (held.isolation, held.cgroup);
+        let yard = Yard::new(spawner, means, held.caps, config.exec.grace);
         let (runtime, tree, recovered) = Runtime::start(parts)
             .await
             .map_err(|error| BootError::Runtime(error::source_text(&error)))?;
@@ -184,7 +188,9 @@ impl House {
             epoch,
             keeper: keeper_name,
             holding: held.told,
+            yard,
         });
+        app.settle_workspaces().await.map_err(BootError::fault)?;
         Ok(Self {
             app,
             runtime,

@@ -15,6 +15,8 @@ use super::failure::{Exit, Failure};
 
 /// How long a plain request may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a reply that comes bit by bit may take.
+const FOLLOWED: Duration = Duration::from_secs(24 * 3600);
 /// How long a connection may take to stand.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long a keyed POST is repeated after its connection broke.
@@ -220,6 +222,21 @@ impl Client {
     /// As [`Client::send`], and when the reply is not that JSON.
     pub fn json<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Failure> {
         self.send(request)?.json()
+    }
+
+    /// Sends it and gives the body as it comes, for as long as it comes.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub fn open(&self, request: &Request) -> Result<impl std::io::Read + use<>, Failure> {
+        let sent = self.build(request).timeout(FOLLOWED).send();
+        let reply = sent.map_err(|error| *self.lost(&error).into_failure())?;
+        let status = reply.status();
+        if status.is_success() {
+            return Ok(reply);
+        }
+        let bytes = reply.bytes().unwrap_or_default();
+        Err(Failure::refused(status, &bytes))
     }
 
     fn once(&self, request: &Request) -> Result<Reply, Trouble> {

@@ -145,6 +145,7 @@ fn dispatch(command: Command, url: Option<&str>, programs: Programs) -> Result<E
             AuditAction::List(args) => command::audit::list(&client()?, &args),
             AuditAction::Verify(args) => command::audit::verify(&args, programs.audit),
         },
+        Command::Workspace(args) => return command::workspace::workspace(&client()?, args),
         Command::Rm(args) => command::steer::rm(&client()?, &args),
     };
     exit.map(ExitCode::from)

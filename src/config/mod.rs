@@ -25,7 +25,7 @@ pub use error::ConfigError;
 pub use keep::{Disk, Retention, Room};
 pub use network::Network;
 pub use settings::{
-    AgentLimits, Agents, Auth, Config, Database, IsolationSetting, KindConfig, Limits,
+    AgentLimits, Agents, Auth, Config, Database, Exec, IsolationSetting, KindConfig, Limits,
     RateLimitSetting, Registration, SecretsSetting, SessionLimitSetting, StallAction, StallSetting,
 };
 

@@ -46,6 +46,8 @@ pub struct Config {
     pub watchdog: Watchdog,
     /// Agent processes.
     pub agents: Agents,
+    /// Commands in workspaces.
+    pub exec: Exec,
     /// What is forgotten, and when.
     pub retention: Retention,
     /// The room on the disk.
@@ -220,6 +222,25 @@ pub struct Agents {
     /// Where scenarios are looked up by name besides the built-in ones.
     #[serde(default)]
     pub scenarios_dir: Option<PathBuf>,
+}
+
+/// Commands in workspaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exec {
+    /// Time of one that asks for none.
+    #[serde(deserialize_with = "read_duration")]
+    pub timeout: Duration,
+    /// The most that one may ask for.
+    #[serde(deserialize_with = "read_duration")]
+    pub max_timeout: Duration,
+    /// Time to end before its tree is killed.
+    #[serde(deserialize_with = "read_duration")]
+    pub grace: Duration,
+    /// At one time, of all people.
+    pub at_once: usize,
+    /// At one time, of one person.
+    pub per_user: usize,
 }
 
 /// What the processes of one agent may use; absent: as the server.

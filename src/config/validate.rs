@@ -106,6 +106,8 @@ fn counts(config: &Config) -> Result<(), ConfigError> {
         ("limits.waiting_tasks", limits.waiting_tasks),
         ("limits.sockets_per_user", limits.sockets_per_user),
         ("limits.polls_per_token", limits.polls_per_token),
+        ("exec.at_once", config.exec.at_once),
+        ("exec.per_user", config.exec.per_user),
     ] {
         rule(value >= 1, key, value, "1 or more")?;
     }
@@ -148,10 +150,15 @@ fn durations(config: &Config) -> Result<(), ConfigError> {
         ("agents.start_timeout", agents.start_timeout),
         ("agents.stop_grace", agents.stop_grace),
         ("agents.restart_base", agents.restart_base),
+        ("exec.timeout", config.exec.timeout),
     ] {
         let found = format!("{value:?}");
         rule(value >= Duration::from_millis(1), key, found, "more than 0")?;
     }
+    let most = config.exec.max_timeout;
+    let found = format!("{most:?}");
+    let kept = most >= config.exec.timeout;
+    rule(kept, "exec.max_timeout", found, "exec.timeout or more")?;
     let cap = agents.restart_cap;
     let expected = "restart_base or more";
     rule(

@@ -96,6 +96,14 @@ pub enum Error {
         /// What took too long.
         message: String,
     },
+    /// This server has no means for it.
+    #[error("{message}")]
+    Unsupported {
+        /// Stable code.
+        code: &'static str,
+        /// What is missing.
+        message: String,
+    },
     /// The server cannot do it now (draining, database busy, actor restarting).
     #[error("{message}")]
     Unavailable {
@@ -182,6 +190,7 @@ impl Error {
             | Self::Forbidden { code, .. }
             | Self::Conflict { code, .. }
             | Self::Busy { code, .. }
+            | Self::Unsupported { code, .. }
             | Self::Unavailable { code, .. } => code,
             Self::MissingScope { .. } => "missing_scope",
             Self::KeyReused => "idempotency_key_reused",

@@ -64,7 +64,13 @@ uuid_id!(
 );
 uuid_id!(KeyId, new_v4, "An API key of a person. UUIDv4.");
 
+uuid_id!(WorkspaceId, new_v4, "A place to run. UUIDv4.");
 uuid_id!(InviteId, now_v7, "An invitation to register. UUIDv7.");
+
+impl WorkspaceId {
+    /// The one that everybody has.
+    pub const HOST: Self = Self(Uuid::nil());
+}
 
 impl SessionId {
     /// The first eight characters: what people see and may type where it is unambiguous.

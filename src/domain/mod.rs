@@ -35,6 +35,7 @@ pub mod task;
 #[cfg(test)]
 pub mod testing;
 pub mod user;
+pub mod workspace;
 
 pub use agent::Kind;
 pub use api_key::ApiKey;
@@ -49,6 +50,7 @@ pub use event::{CUT, Draft, Event, EventKind};
 pub use exit::{ExitReason, ExitReport};
 pub use id::{
     ApprovalId, Incarnation, InviteId, KeyId, OverrideId, SessionId, TaskId, Timestamp, UserId,
+    WorkspaceId,
 };
 pub use invite::{Invite, InviteState};
 pub use limit::LimitKind;
@@ -66,3 +68,4 @@ pub use status::{
 };
 pub use task::{Outcome, Task, TaskState, Words};
 pub use user::User;
+pub use workspace::{Workspace, WorkspaceState};

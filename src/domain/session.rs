@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::agent::Kind;
-use super::id::{SessionId, Timestamp, UserId};
+use super::id::{SessionId, Timestamp, UserId, WorkspaceId};
 use super::options::Options;
 use super::permission::PermissionMode;
 use super::status::{Facts, Status};
@@ -28,6 +28,8 @@ pub struct Session {
     pub kind: Kind,
     /// Working directory, absolute.
     pub cwd: String,
+    /// The workspace that it works in, if it is not the one that everybody has.
+    pub workspace: Option<WorkspaceId>,
     /// Model, for kinds that have one.
     pub model: Option<String>,
     /// How far it may go without asking.

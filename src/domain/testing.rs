@@ -14,6 +14,7 @@ pub fn session(owner: UserId) -> Session {
         name: None,
         kind: Kind::Shell,
         cwd: "/tmp".to_owned(),
+        workspace: None,
         model: None,
         permission_mode: PermissionMode::Default,
         scenario: None,

@@ -15,6 +15,11 @@ pub fn name(session: &str, incarnation: u64) -> String {
     format!("callboard-{session}-{incarnation}")
 }
 
+/// The name of the leaf of an exec: [`parse`] takes it for no incarnation's.
+pub fn name_of_exec(id: &str) -> String {
+    format!("callboard-exec-{id}-x")
+}
+
 /// What [`name`] was made of; `None` for any other.
 pub fn parse(name: &str) -> Option<(&str, u64)> {
     let (session, incarnation) = name.strip_prefix("callboard-")?.rsplit_once('-')?;
@@ -140,6 +145,7 @@ mod tests {
         assert_eq!(parse(&name("a-b", 7)), Some(("a-b", 7)));
         assert_eq!(parse("callboard-probe-x"), None);
         assert_eq!(parse("user.slice"), None);
+        assert_eq!(parse(&name_of_exec("0-1")), None);
     }
 
     #[test]

@@ -16,6 +16,7 @@
 mod binary;
 mod connection;
 mod dir;
+mod exec;
 pub mod leaf;
 mod logreader;
 mod means;
@@ -33,6 +34,7 @@ mod tests;
 pub use binary::{BinaryError, KeeperBinary};
 pub use connection::{ConnectError, ProtocolError, SendError, Writer, connect};
 pub use dir::Dir;
+pub use exec::{ExecLine, ExecSpec, Execution};
 pub use logreader::{Chunk, LogReader};
 pub use means::{LimitMeans, Means};
 pub use reader::Reader;
@@ -40,6 +42,7 @@ pub use spawner::{ProcessId, SpawnError, Spawner, Started};
 pub use stop::{Outcome, Path as StopPath, stop_past};
 pub use sweep::{Swept, clear_leaves, sweep};
 pub use wire::caps::Caps;
+pub use wire::exec::End;
 pub use wire::frame::{
     BlockReason, ClientFrame, Hello, InputOutcome, InputState, KeeperFrame, Refusal, Status, Target,
 };

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc as std_mpsc;
@@ -13,6 +14,7 @@ use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, oneshot};
 
 use super::binary::KeeperBinary;
+use super::exec::{Collected, ExecSpec, Execution};
 use super::wire::MAX_KEEPER_BODY;
 use super::wire::spec::{Spec, StartFailure, StartReply, decode_reply};
 use super::wire::stream::Decoder;
@@ -83,11 +85,25 @@ pub struct Spawner {
     jobs: mpsc::Sender<Job>,
 }
 
-type Job = oneshot::Sender<io::Result<Pipes>>;
+/// What the thread starts.
+enum Job {
+    /// A keeper that goes its own way.
+    Keep(oneshot::Sender<io::Result<Pipes>>),
+    /// A command that hangs on the server: a death of the thread would end it, too.
+    Exec(oneshot::Sender<io::Result<Streams>>),
+}
 
 struct Pipes {
     stdin: OwnedFd,
     stdout: OwnedFd,
+}
+
+/// Our ends of the streams of a process that runs a command.
+pub(super) struct Streams {
+    pub line: UnixStream,
+    pub stdout: OwnedFd,
+    pub stderr: OwnedFd,
+    pub process: Collected,
 }
 
 impl Spawner {
@@ -108,6 +124,7 @@ impl Spawner {
     /// Not to be cancelled: a keeper whose answer nobody reads runs on alone.
     pub async fn spawn(&self, spec: Spec) -> Result<Started, SpawnError> {
         let (job, pipes) = oneshot::channel();
+        let job = Job::Keep(job);
         self.jobs.send(job).await.or(Err(SpawnError::Gone))?;
         let pipes = pipes
             .await
@@ -133,6 +150,18 @@ impl Spawner {
                 boot_id: begun.boot_id,
             },
         })
+    }
+
+    /// Starts a command that ends with what is returned.
+    ///
+    /// # Errors
+    /// [`SpawnError::Keeper`], [`SpawnError::Gone`].
+    pub async fn exec(&self, spec: ExecSpec) -> Result<Execution, SpawnError> {
+        let (job, streams) = oneshot::channel();
+        let job = Job::Exec(job);
+        self.jobs.send(job).await.or(Err(SpawnError::Gone))?;
+        let streams = streams.await.or(Err(SpawnError::Gone))?;
+        Execution::begin(streams.map_err(SpawnError::Keeper)?, spec).await
     }
 }
 
@@ -162,12 +191,47 @@ fn serve(
     children: &std_mpsc::Sender<Child>,
 ) {
     while let Some(job) = queue.blocking_recv() {
-        let spawned = spawn(binary).map(|(child, pipes)| {
-            let _collector = children.send(child);
-            pipes
-        });
-        let _caller = job.send(spawned);
+        match job {
+            Job::Keep(caller) => {
+                let spawned = spawn(binary).map(|(child, pipes)| {
+                    let _collector = children.send(child);
+                    pipes
+                });
+                let _caller = caller.send(spawned);
+            }
+            Job::Exec(caller) => {
+                // For a caller who has gone it is dropped, and ends before it has begun.
+                let _caller = caller.send(spawn_exec(binary, children));
+            }
+        }
     }
+}
+
+fn spawn_exec(binary: &KeeperBinary, children: &std_mpsc::Sender<Child>) -> io::Result<Streams> {
+    let (line, theirs) = UnixStream::pair()?;
+    let mut child = Command::new(binary.path())
+        .arg("exec")
+        .env_clear()
+        .current_dir("/")
+        .process_group(0)
+        .stdin(OwnedFd::from(theirs))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let process = Collected {
+        child: Some(child),
+        collector: children.clone(),
+    };
+    let (Some(stdout), Some(stderr)) = (stdout, stderr) else {
+        return Err(io::ErrorKind::BrokenPipe.into());
+    };
+    Ok(Streams {
+        line,
+        stdout: stdout.into(),
+        stderr: stderr.into(),
+        process,
+    })
 }
 
 /// `process_group` keeps std on its fast path; everything else the keeper does for itself.

@@ -15,7 +15,6 @@ use tokio::sync::{oneshot, watch};
 use crate::crash;
 use crate::domain::{Batch, Error, EventKind, Incarnation, Progress, Result, SessionId, UserId};
 use crate::domain::{Change, Draft};
-use crate::secrets::Redactor;
 use crate::store;
 use crate::supervision::{Exit, Lifeline, Stop};
 
@@ -111,7 +110,7 @@ pub(super) struct Feed {
     hub: Addr<Hub>,
     lifeline: Lifeline,
     readers: Arc<Readers>,
-    redactor: Arc<Redactor>,
+    redactor: Arc<redaction::Cover>,
     window: Arc<Window>,
     /// The next number to give; above `ring.latest() + 1` while a batch waits for its commit.
     next_seq: u64,
@@ -251,8 +250,9 @@ impl Handler<Publish> for Feed {
 
     fn handle(&mut self, mut publish: Publish, _ctx: &mut Self::Context) -> Self::Result {
         crash::point("feed.Publish");
-        redaction::of_events(&self.redactor, &mut publish.events);
-        redaction::of_changes(&self.redactor, &mut publish.changes);
+        let redactor = self.redactor.now();
+        redaction::of_events(&redactor, &mut publish.events);
+        redaction::of_changes(&redactor, &mut publish.changes);
         self.note_process(&publish.changes);
         self.say_rest(&publish.events);
         let first_seq = self.next_seq;

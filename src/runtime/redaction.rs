@@ -3,50 +3,186 @@
 //!
 //! Never changes what a program is sent: prompts and answers reach it as they are.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use serde_json::Value;
 
 use crate::domain::overrides::{Matcher, is_covered};
 use crate::domain::{
-    Approval, Change, Confidential, Draft, Error, EventKind, ExitReport, Facts, Result, SessionId,
+    Approval, Change, Confidential, Draft, Error, EventKind, ExitReport, Facts, Result, Session,
+    SessionId, WorkspaceId,
 };
 use crate::drivers::Output;
-use crate::secrets::{Redactor, env_aad, house, of_confidential, while_awake};
+use crate::secrets::{
+    Redactor, env_aad, given_aad, house, of_confidential, of_environment, too_many, while_awake,
+    workspace_aad,
+};
 use crate::store;
 
 use super::context::Shared;
 
-/// Those of the sessions that are awake and have secrets of their own.
+/// Those of the sessions that are awake.
 #[derive(Default)]
-pub(super) struct Redactors(Mutex<HashMap<SessionId, Weak<Redactor>>>);
+pub(super) struct Redactors(Mutex<HashMap<SessionId, Weak<Cover>>>);
+
+/// Variables by name; the inner error says why they cannot be opened.
+type Opened = std::result::Result<BTreeMap<String, String>, String>;
+
+/// What covers the secrets of one session, and the server's: its own, and those that its processes
+/// are given from its workspace, which may be others each time.
+pub(super) struct Cover {
+    now: RwLock<Arc<Redactor>>,
+    values: Mutex<Values>,
+}
+
+#[derive(Default)]
+struct Values {
+    /// As long as it is awake.
+    own: Vec<String>,
+    /// Of the last process: what it said may be on its way when the next one begins.
+    given: Vec<String>,
+}
+
+impl Cover {
+    /// What covers now.
+    pub(super) fn now(&self) -> Arc<Redactor> {
+        Arc::clone(&self.now.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn of(own: Vec<String>) -> Result<Arc<Self>> {
+        let cover = Self {
+            now: RwLock::new(house()),
+            values: Mutex::new(Values {
+                own,
+                given: Vec::new(),
+            }),
+        };
+        cover.give(Vec::new())?;
+        Ok(Arc::new(cover))
+    }
+
+    /// Covers what the next process is given beside what the last one was.
+    fn give(&self, values: Vec<String>) -> Result<()> {
+        let mut kept = self.values.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = [&kept.own[..], &kept.given, &values].concat();
+        if !all.is_empty() {
+            let wider = Arc::new(house().with(&all)?);
+            while_awake(&wider);
+            *self.now.write().unwrap_or_else(PoisonError::into_inner) = wider;
+        }
+        kept.given = values;
+        Ok(())
+    }
+
+    /// One that stays as it is.
+    #[cfg(test)]
+    pub(super) fn fixed(redactor: Arc<Redactor>) -> Arc<Self> {
+        Arc::new(Self {
+            now: RwLock::new(redactor),
+            values: Mutex::default(),
+        })
+    }
+}
 
 /// What covers the secrets of a session, and the server's.
-pub(super) async fn of_session(shared: &Shared, id: SessionId) -> Result<Arc<Redactor>> {
+pub(super) async fn of_session(shared: &Shared, id: SessionId) -> Result<Arc<Cover>> {
     if let Some(held) = shared.redactors.look(id) {
         return Ok(held);
     }
-    let own = match confidential(shared, id).await? {
-        Ok(own) => own,
+    let opened = match confidential(shared, id).await? {
+        Ok(own) => given(shared, id).await?.map(|given| (own, given)),
+        Err(error) => Err(error),
+    };
+    let (own, (given, workspace)) = match opened {
+        Ok(opened) => opened,
         Err(error) => {
             tracing::warn!(session.id = %id, %error, "its secrets cannot be opened");
-            return unopened(shared, id).await;
+            unopened(shared, id).await?;
+            return Cover::of(Vec::new());
         }
     };
-    let values = of_confidential(&own);
-    if values.is_empty() {
-        return Ok(house());
+    let mut values = of_confidential(&own);
+    values.extend(of_environment(&given));
+    // Words about what the next process is given come before that; where these do not fit, its
+    // start is refused.
+    if let Some(workspace) = workspace
+        && let Ok(next) = variables(shared, workspace).await?
+    {
+        let next = of_environment(&next);
+        let all = [&values[..], &next].concat();
+        values = if too_many(&all) { values } else { all };
     }
-    let redactor = Arc::new(house().with(&values)?);
-    shared.redactors.hold(id, &redactor);
-    while_awake(&redactor);
-    Ok(redactor)
+    let cover = Cover::of(values)?;
+    Ok(shared.redactors.hold(id, cover))
+}
+
+/// The variables of a session's workspace for its next process, covered and noted before it begins.
+/// The inner error says why there are none to give.
+pub(super) async fn give(shared: &Shared, session: &Session, own: &Confidential) -> Result<Opened> {
+    let id = session.id;
+    let (last, workspace) = match given(shared, id).await? {
+        Ok(given) => given,
+        Err(error) => return Ok(Err(error)),
+    };
+    let env = match workspace {
+        Some(workspace) => match variables(shared, workspace).await? {
+            Ok(env) => env,
+            Err(error) => return Ok(Err(error)),
+        },
+        None => BTreeMap::new(),
+    };
+    if env.is_empty() && last.is_empty() {
+        return Ok(Ok(env));
+    }
+    let values = of_environment(&env);
+    if too_many(&[&of_confidential(own)[..], &values].concat()) {
+        let text = "the secrets of its workspace and its own are too large together to be covered";
+        return Ok(Err(text.to_owned()));
+    }
+    of_session(shared, id).await?.give(values)?;
+    let blob = match serde_json::to_vec(&env) {
+        Ok(text) => shared.secrets.seal(&given_aad(id), &text)?,
+        Err(error) => return Err(Error::internal(error)),
+    };
+    let write = move |conn: &mut store::Connection| store::workspaces::give(conn, id, Some(&blob));
+    shared.store.write(write).await?;
+    Ok(Ok(env))
+}
+
+/// What the last process of a session was given, and its workspace.
+async fn given(
+    shared: &Shared,
+    id: SessionId,
+) -> Result<std::result::Result<(BTreeMap<String, String>, Option<WorkspaceId>), String>> {
+    let read = shared
+        .store
+        .read(move |conn| store::workspaces::given(conn, id));
+    let (blob, workspace) = read.await?;
+    let opened = opened(shared, &given_aad(id), blob);
+    Ok(opened.map(|env| (env, workspace)))
+}
+
+async fn variables(shared: &Shared, id: WorkspaceId) -> Result<Opened> {
+    let read = shared
+        .store
+        .read(move |conn| store::workspaces::env_blob(conn, id));
+    let blob = read.await?;
+    Ok(opened(shared, &workspace_aad(id), blob))
+}
+
+fn opened(shared: &Shared, place: &str, blob: Option<Vec<u8>>) -> Opened {
+    let Some(blob) = blob else {
+        return Ok(BTreeMap::new());
+    };
+    let plain = shared.secrets.open_sealed(place, &blob);
+    let plain = plain.map_err(|error| error.to_string())?;
+    serde_json::from_slice(&plain).map_err(|_names_values| "it does not read as variables".into())
 }
 
 /// A session whose secrets cannot be opened: none of its programs can be started with them. One that
 /// was, and is not known to have ended, could say them, so nothing is read of it.
-async fn unopened(shared: &Shared, id: SessionId) -> Result<Arc<Redactor>> {
+async fn unopened(shared: &Shared, id: SessionId) -> Result<()> {
     let latest = shared
         .store
         .read(move |conn| store::incarnations::latest(conn, id))
@@ -55,7 +191,7 @@ async fn unopened(shared: &Shared, id: SessionId) -> Result<Arc<Redactor>> {
         Some(row) if row.exit.is_none() => Err(Error::internal(
             "its secrets cannot be opened, so what its program says cannot be shown",
         )),
-        Some(_) | None => Ok(house()),
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -77,15 +213,20 @@ pub(super) async fn confidential(
 }
 
 impl Redactors {
-    fn look(&self, id: SessionId) -> Option<Arc<Redactor>> {
+    fn look(&self, id: SessionId) -> Option<Arc<Cover>> {
         let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         held.get(&id)?.upgrade()
     }
 
-    fn hold(&self, id: SessionId, redactor: &Arc<Redactor>) {
+    /// Holds one, unless somebody was first: there is one for all parts of a session.
+    fn hold(&self, id: SessionId, cover: Arc<Cover>) -> Arc<Cover> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         held.retain(|_, one| one.strong_count() > 0);
-        held.insert(id, Arc::downgrade(redactor));
+        if let Some(first) = held.get(&id).and_then(Weak::upgrade) {
+            return first;
+        }
+        held.insert(id, Arc::downgrade(&cover));
+        cover
     }
 }
 

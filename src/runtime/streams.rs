@@ -11,6 +11,7 @@ use bytestring::ByteString;
 use serde::Deserialize;
 
 use super::published::Published;
+use super::redaction::Cover;
 use crate::domain::{EventKind, SessionId, UserId};
 use crate::drivers::Delta;
 use crate::secrets::Redactor;
@@ -101,7 +102,7 @@ pub(super) struct Streams {
     open: VecDeque<Stream>,
     most: usize,
     /// Absent where the words are clean already.
-    redactor: Option<Arc<Redactor>>,
+    redactor: Option<Arc<Cover>>,
 }
 
 impl Streams {
@@ -116,7 +117,7 @@ impl Streams {
 
     /// The same for words as a program says them: secrets in them are covered before anybody hears
     /// them, and the end of a piece that could begin one waits for the next.
-    pub(super) fn covering(most: usize, redactor: Arc<Redactor>) -> Self {
+    pub(super) fn covering(most: usize, redactor: Arc<Cover>) -> Self {
         Self {
             redactor: Some(redactor),
             ..Self::new(most)
@@ -141,7 +142,8 @@ impl Streams {
                 self.open.back_mut()?
             }
         };
-        stream.cover(self.redactor.as_deref());
+        let redactor = self.redactor.as_deref().map(Cover::now);
+        stream.cover(redactor.as_deref());
         stream.bound();
         let told = stream.told;
         if quietly || told >= stream.clean {

@@ -190,7 +190,7 @@ fn heard(pieces: &[(u64, String)]) -> String {
 #[test]
 fn a_secret_that_comes_in_two_pieces_is_heard_by_nobody() {
     let redactor = Redactor::bare().with(&["hunter2-hunter2".into()]).unwrap();
-    let (by, mut streams) = (speaker(), Streams::covering(8, Arc::new(redactor)));
+    let (by, mut streams) = (speaker(), Streams::covering(8, Cover::fixed(Arc::new(redactor))));
     let told = shown(streams.take(by, delta("m", 0, "it is hunter2-"), false));
     assert_eq!(told, Some((0, "it is ".into())));
     assert_eq!(so_far(&streams), [(0, "it is ".into())]);
@@ -219,7 +219,7 @@ proptest! {
     ) {
         let text = parts.concat();
         let redactor = Arc::new(Redactor::bare().with(&["hunter2-hunter2".into()]).unwrap());
-        let mut streams = Streams::covering(8, Arc::clone(&redactor));
+        let mut streams = Streams::covering(8, Cover::fixed(Arc::clone(&redactor)));
         let (by, mut at, mut pieces, mut n) = (speaker(), 0, Vec::new(), 0);
         while at < text.len() {
             let end = text.ceil_char_boundary((at + size).min(text.len()));

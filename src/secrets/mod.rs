@@ -17,7 +17,7 @@ mod values;
 
 use std::path::{Path, PathBuf};
 
-use crate::domain::{Error, SessionId, TaskId};
+use crate::domain::{Error, SessionId, TaskId, WorkspaceId};
 
 pub use house::{everywhere, house, keep_back, keep_back_prefix, while_awake};
 pub use redactor::{Redactor, Tail};
@@ -277,6 +277,18 @@ pub fn key_of(blob: &[u8]) -> Result<KeyId, SecretsError> {
 #[must_use]
 pub fn env_aad(session: SessionId) -> String {
     format!("{session}/env")
+}
+
+/// The place of a workspace's variables.
+#[must_use]
+pub fn workspace_aad(workspace: WorkspaceId) -> String {
+    format!("{workspace}/workspace")
+}
+
+/// The place of the variables that a session's last process was given from its workspace.
+#[must_use]
+pub fn given_aad(session: SessionId) -> String {
+    format!("{session}/given")
 }
 
 /// The place of a session's decoder states.

@@ -40,6 +40,7 @@ mod totals;
 mod turnstile;
 pub mod users;
 mod version;
+pub mod workspaces;
 mod writer;
 
 use std::path::Path;

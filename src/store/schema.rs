@@ -125,6 +125,28 @@ diesel::table! {
         archived_at -> Nullable<BigInt>,
         status -> Text,
         facts -> Text,
+        workspace_id -> Nullable<Text>,
+        workspace_env -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    workspaces (id) {
+        id -> Text,
+        owner_id -> Text,
+        name -> Text,
+        kind -> Text,
+        path -> Text,
+        env -> Nullable<Binary>,
+        options -> Text,
+        init_script -> Nullable<Text>,
+        distro -> Nullable<Text>,
+        template -> Nullable<Text>,
+        status -> Text,
+        error_code -> Nullable<Text>,
+        error_text -> Nullable<Text>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
     }
 }
 

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use diesel::prelude::*;
 
 use super::convert::{bound, parse};
-use super::schema::{idempotency, incarnations, sessions, tasks};
+use super::schema::{idempotency, incarnations, sessions, tasks, workspaces};
 use super::{Connection, StoreError};
 
 /// Begins a sealed text; other texts of such a column are not sealed.
@@ -119,6 +119,8 @@ pub const PLACES: &[Place] = &[
         put: put_reply,
         clear: |conn, row| set_reply(conn, row, String::new()),
     },
+    bytes!(workspaces.env by id as "workspace"),
+    bytes!(sessions.workspace_env by id as "given"),
 ];
 
 impl Place {

@@ -17,6 +17,8 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ("fake_model", &[]),
     ("supervision", &["domain", "crash"]),
     ("keeper", &["domain", "crash"]),
+    // Nothing but the start of a process, its pipes and its end.
+    ("workspace", &["domain", "config", "keeper"]),
     (
         "runtime",
         &[
@@ -34,7 +36,15 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "domain", "config", "crash", "store", "auth", "secrets", "runtime", "drivers",
+            "domain",
+            "config",
+            "crash",
+            "store",
+            "auth",
+            "secrets",
+            "runtime",
+            "drivers",
+            "workspace",
         ],
     ),
     ("api", &["domain", "crash", "app"]),
@@ -54,6 +64,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
             "drivers",
             "supervision",
             "keeper",
+            "workspace",
             "runtime",
             "app",
             "api",

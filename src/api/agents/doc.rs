@@ -28,7 +28,7 @@ pub use service::{Detailed, Health, Live, Programs, Ready, Unready};
 use super::wire::Agent;
 use crate::api::shared::doc::{Landed, LimitsBody};
 use crate::api::shared::schema::{self, joined};
-use crate::domain::{SessionId, TaskId};
+use crate::domain::{SessionId, TaskId, WorkspaceId};
 
 /// A new agent. Every member may be left out or null.
 #[derive(ToSchema)]
@@ -60,6 +60,11 @@ pub struct AgentBody {
     working_directory: Option<String>,
     /// Another spelling of `workingDirectory`.
     cwd: Option<String>,
+    /// The workspace that it works in: its directory, or one in it, and its variables.
+    workspace_id: Option<WorkspaceId>,
+    /// Another spelling of `workspaceId`.
+    #[schema(rename = "workspace_id")]
+    workspace_id_snake: Option<WorkspaceId>,
     /// What it asks before it acts: `default`, `dontAsk`, `acceptEdits`, `bypassPermissions` or
     /// `plan`.
     permission_mode: Option<String>,

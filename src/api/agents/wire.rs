@@ -13,7 +13,7 @@ use crate::domain::limit::usd;
 use crate::domain::overrides::may_remember;
 use crate::domain::{
     Approval, ExitReport, Invite, Lifecycle, LimitKind, Matcher, Process, Session, SessionId,
-    TaskId, Timestamp, User,
+    TaskId, Timestamp, User, WorkspaceId,
 };
 
 /// An agent.
@@ -50,6 +50,9 @@ pub struct Agent<'a> {
     /// Which process it is, from 1; 0 before the first.
     incarnation: u64,
     cwd: &'a str,
+    /// The workspace that it works in, if it is not the one that everybody has.
+    #[schema(required)]
+    workspace_id: Option<WorkspaceId>,
     #[schema(schema_with = schema::permission_mode)]
     permission_mode: &'static str,
     #[schema(required)]
@@ -119,6 +122,7 @@ pub fn agent(row: &Overview, now: Timestamp) -> Agent<'_> {
         pid: facts.process.pid(),
         incarnation: facts.incarnation.0,
         cwd: &session.cwd,
+        workspace_id: session.workspace,
         permission_mode: session.permission_mode.name(),
         scenario: session.scenario.as_deref(),
         options: options::shown(&session.options),

@@ -5,6 +5,7 @@
 mod doc;
 mod health;
 mod stats;
+mod workspaces;
 
 use actix_web::web;
 use utoipa::OpenApi;
@@ -12,12 +13,16 @@ use utoipa::openapi::OpenApi as Document;
 
 /// The door's table of contents.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config.configure(health::routes).configure(stats::routes);
+    config
+        .configure(health::routes)
+        .configure(stats::routes)
+        .configure(workspaces::routes);
 }
 
 /// The door in the document.
 pub fn document() -> Document {
     let mut door = health::Document::openapi();
     door.merge(stats::Document::openapi());
+    door.merge(workspaces::Document::openapi());
     door
 }

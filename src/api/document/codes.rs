@@ -100,6 +100,16 @@ pub const CODES: &[Code] = &[
         "agents of this kind do not have the option",
     ),
     code(
+        "path_denied",
+        400,
+        "the directory is outside of the allowed roots",
+    ),
+    code(
+        "path_not_a_directory",
+        400,
+        "what is there is no directory",
+    ),
+    code(
         "program_not_found",
         400,
         "the agent program is not installed",
@@ -193,6 +203,11 @@ pub const CODES: &[Code] = &[
         409,
         "the first request with this key could not start its agent",
     ),
+    code(
+        "default_workspace",
+        409,
+        "the workspace that everybody has is neither changed nor deleted",
+    ),
     code("deleted", 409, "it was deleted meanwhile"),
     code("email_taken", 409, "another account has this address"),
     code("invalid_state", 409, "the task does not wait any more"),
@@ -202,7 +217,7 @@ pub const CODES: &[Code] = &[
         "nobody would be left who may do everything",
     ),
     code("limit_reached", 409, "a limit of the session is used up"),
-    code("name_taken", 409, "you have another agent with this name"),
+    code("name_taken", 409, "you have another one with this name"),
     code(
         "no_conversation",
         409,
@@ -229,8 +244,23 @@ pub const CODES: &[Code] = &[
     code("still_running", 409, "a process is still there; ask again"),
     code("too_many_keys", 409, "you have too many API keys"),
     code("too_many_overrides", 409, "too many answers are remembered"),
+    code(
+        "too_many_workspaces",
+        409,
+        "you have too many workspaces",
+    ),
     code("unsupported", 409, "agents of this kind have no such thing"),
     code("username_taken", 409, "another account has this name"),
+    code(
+        "workspace_in_use",
+        409,
+        "an agent runs in the workspace",
+    ),
+    code(
+        "workspace_not_ready",
+        409,
+        "the workspace cannot be used; it says why",
+    ),
     code(
         "epoch_changed",
         410,
@@ -264,6 +294,11 @@ pub const CODES: &[Code] = &[
         "you have too many open sockets",
     ),
     code(
+        "too_many_execs",
+        429,
+        "too many commands run at the moment",
+    ),
+    code(
         "too_many_polls",
         429,
         "too many requests of this token wait",
@@ -273,7 +308,17 @@ pub const CODES: &[Code] = &[
         500,
         "a fault of the server; its log tells, under the request's id",
     ),
+    code(
+        "container_unsupported",
+        501,
+        "this server makes workspaces of the type host alone",
+    ),
     code("busy", 503, "a part of the server has too much to do"),
+    code(
+        "client_gone",
+        503,
+        "the client has gone, and the command with it",
+    ),
     code("database_busy", 503, "the database is busy"),
     code(
         "database_gone",
@@ -288,6 +333,11 @@ pub const CODES: &[Code] = &[
     ),
     code("disk_full", 503, "the disk is full, or nearly so"),
     code("draining", 503, "the server is stopping"),
+    code(
+        "exec_lost",
+        503,
+        "what held the command was lost, and the command with it",
+    ),
     code(
         "log_unreadable",
         503,

@@ -76,6 +76,17 @@ pub const GROUPS: &[(&str, &[&str])] = &[
         &["@starts", "queue_full", "too_large", "bad_on_uncertain"],
     ),
     (
+        "@settles",
+        &[
+            "bad_env",
+            "bad_name",
+            "container_unsupported",
+            "name_taken",
+            "path_denied",
+            "path_not_a_directory",
+        ],
+    ),
+    (
         "@creates",
         &[
             "@drives",
@@ -96,6 +107,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
             "option_not_supported",
             "unknown_agent_kind",
             "unknown_scenario",
+            "workspace_not_ready",
         ],
     ),
 ];

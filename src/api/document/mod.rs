@@ -25,7 +25,7 @@ const SCHEMES: [(&str, &str, &str); 3] = [
 ];
 
 /// The nouns, in the order in which a reader needs them.
-const TAGS: [(&str, &str); 14] = [
+const TAGS: [(&str, &str); 15] = [
     ("auth", "Signing in and out, and the own account"),
     ("people", "Accounts and invitations"),
     ("keys", "API keys"),
@@ -38,6 +38,7 @@ const TAGS: [(&str, &str); 14] = [
     ("events", "What happened, numbered"),
     ("sockets", "Tickets and WebSockets"),
     ("approvals", "Questions of agents, and answers"),
+    ("workspaces", "Places to run, and commands in them"),
     ("programs", "Agent programs of the machine"),
     ("operator", "For admins"),
     ("health", "How the server is"),
@@ -199,6 +200,7 @@ fn places(path: &str) -> Vec<Value> {
             let (says, uuid) = match (before, name) {
                 ("agents", _) => ("The agent's id", true),
                 ("sessions", _) => ("The owner's name for the session, or its id", false),
+                ("workspaces", _) => ("The workspace's id; all zeros for the one that everybody has", true),
                 ("overrides", _) => ("The id of the answer", true),
                 ("users", _) => ("The id of the account", true),
                 ("invites", _) => ("The id of the invitation", true),

@@ -3,10 +3,13 @@
 //!
 //! Never depends on the actor being polled: a stalled reader freezes that.
 
+use std::io::ErrorKind;
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::io::Interest;
+use tokio::net::TcpStream as Watching;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::crash;
@@ -35,10 +38,36 @@ impl Line {
         Arc::new(Self(duplicate))
     }
 
+    /// A descriptor of one's own to watch the client by; `None` when there is none to be had.
+    #[must_use]
+    pub fn watched(&self) -> Option<Watched> {
+        let own = self.0.try_clone().ok()?;
+        Watching::from_std(own).ok().map(Watched)
+    }
+
     /// Ends the connection in both directions, whatever waits in it.
     pub fn cut(&self) {
         // It fails only when the peer ended it first.
         let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
+
+/// A look at whether a client is there still, beside the reads of its connection. It keeps the socket
+/// open, so it goes with the request that looks.
+#[derive(Debug)]
+pub struct Watched(Watching);
+
+impl Watched {
+    /// Waits until the client has said its last word: who waits for an answer keeps its end open.
+    pub async fn gone(&self) {
+        while let Ok(ready) = self.0.ready(Interest::READABLE).await {
+            if ready.is_read_closed() {
+                return;
+            }
+            // What came is for the connection to read; the next change wakes this again.
+            let unread = || Err::<(), _>(ErrorKind::WouldBlock.into());
+            let _cleared = self.0.try_io(Interest::READABLE, unread);
+        }
     }
 }
 

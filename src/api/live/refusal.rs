@@ -75,6 +75,7 @@ impl Refusal {
             | Error::Conflict { .. }
             | Error::KeyReused
             | Error::TooLarge { .. }
+            | Error::Unsupported { .. }
             | Error::Timeout { .. }
             | Error::Internal(_) => {}
         }

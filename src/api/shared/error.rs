@@ -31,6 +31,7 @@ impl ResponseError for Fault {
             Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Error::EpochChanged { .. } => StatusCode::GONE,
             Error::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
+            Error::Unsupported { .. } => StatusCode::NOT_IMPLEMENTED,
             Error::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -74,6 +75,7 @@ impl ResponseError for Fault {
             | Error::Forbidden { .. }
             | Error::Conflict { .. }
             | Error::KeyReused
+            | Error::Unsupported { .. }
             | Error::Timeout { .. } => {}
         }
         finish(response, body, self.0.code(), &self.0.to_string())

@@ -10,7 +10,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::{
     ApprovalId, EventKind, InviteId, InviteState, KeyId, Kind, OverrideId, Remember, Scope,
-    SessionId, Status, TaskId, TaskState, UserId,
+    SessionId, Status, TaskId, TaskState, UserId, WorkspaceId,
 };
 
 /// Shapes that are several others in one.
@@ -78,6 +78,7 @@ ids! {
     OverrideId: "The id of an answer that is remembered.",
     InviteId: "The id of an invitation.",
     KeyId: "The id of an API key.",
+    WorkspaceId: "The id of a workspace.",
 }
 
 fn list<const N: usize>(words: [&'static str; N]) -> Object {

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::api::shared::doc::{Exit, Landed, LimitsBody, Options};
 use crate::api::shared::schema::{self, joined};
-use crate::domain::{SessionId, TaskId};
+use crate::domain::{SessionId, TaskId, WorkspaceId};
 
 /// A new session. Every member but `name` may be left out or null.
 #[derive(ToSchema)]
@@ -41,6 +41,11 @@ pub struct SessionBody {
     working_directory: Option<String>,
     /// Another spelling of `workingDirectory`.
     cwd: Option<String>,
+    /// The workspace that it works in: its directory, or one in it, and its variables.
+    workspace_id: Option<WorkspaceId>,
+    /// Another spelling of `workspaceId`.
+    #[schema(rename = "workspace_id")]
+    workspace_id_snake: Option<WorkspaceId>,
     /// `default`, `dontAsk`, `acceptEdits`, `bypassPermissions` or `plan`.
     permission_mode: Option<String>,
     /// Another spelling of `permissionMode`.
@@ -89,6 +94,9 @@ pub struct Facts {
     working_directory: String,
     /// The same.
     cwd: String,
+    /// The workspace that it works in, if it is not the one that everybody has.
+    #[schema(required)]
+    workspace_id: Option<WorkspaceId>,
     /// Always null: there is one machine.
     host: Value,
     #[schema(schema_with = schema::permission_mode)]

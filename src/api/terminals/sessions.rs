@@ -97,6 +97,7 @@ fn requested(request: &HttpRequest, body: &Fields) -> Result<AgentRequest, Fault
         model: body.text(&["model"])?,
         message: body.text(&["prompt", "task"])?,
         cwd: body.text(&["workingDirectory", "cwd"])?,
+        workspace: body.id(&["workspaceId", "workspace_id"])?,
         permission_mode: body.text(&["permissionMode", "mode"])?,
         scenario: body.text(&["scenario"])?,
         options: options::requested(body)?,

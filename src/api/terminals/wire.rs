@@ -78,6 +78,7 @@ pub fn entry(app: &App, who: &Principal, row: &Overview) -> Value {
         "model": session.model,
         "workingDirectory": session.cwd,
         "cwd": session.cwd,
+        "workspaceId": session.workspace,
         "host": null,
         "permissionMode": session.permission_mode.name(),
         "mode": session.permission_mode.name(),

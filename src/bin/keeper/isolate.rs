@@ -20,13 +20,24 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{self, Pid};
 
 use crate::sys;
-use crate::wire::spec::Isolation;
+use crate::wire::spec::{Isolation, StartCode, StartFailure};
 
 /// The step that the system refused, with its error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refused {
     pub step: &'static str,
     pub errno: Errno,
+}
+
+impl From<Refused> for StartFailure {
+    fn from(refused: Refused) -> Self {
+        let (step, why) = (refused.step, refused.errno.desc());
+        Self {
+            code: StartCode::SpawnFailed,
+            errno: raw(refused.errno),
+            text: format!("the system refused {step}: {why}"),
+        }
+    }
 }
 
 /// Holds the init: it goes when this end of its pipe does, thus at the latest with the keeper.

@@ -23,7 +23,7 @@ use crate::wire::{MARK_VAR, identity};
 const DEFAULT_PATH: &[u8] = b"/usr/local/bin:/usr/bin:/bin";
 
 /// The started program and our ends of its streams, all non-blocking.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Program {
     pub pid: u32,
     pub start_ticks: u64,
@@ -69,17 +69,28 @@ enum Stage {
 
 /// Forks the program; it runs nothing before [`Held::release`].
 pub fn hold(spec: &Spec, mark: &str) -> Result<Held, StartFailure> {
-    let plan = Plan::of(spec, mark)?;
-    let failed = |errno: Errno| system(errno, "the program could not be started");
+    let plan = Plan::of(spec, Some(mark))?;
+    let streams = connect(spec.mode).map_err(|error| not_started(errno_of(&error)))?;
+    fork(&plan, streams)
+}
+
+/// Forks a command without a mark, whose output is that of this process.
+pub fn hold_inheriting(spec: &Spec) -> Result<Held, StartFailure> {
+    let plan = Plan::of(spec, None)?;
+    let streams = inherit(spec.mode).map_err(|error| not_started(errno_of(&error)))?;
+    fork(&plan, streams)
+}
+
+fn fork(plan: &Plan, (ends, mut program): (Ends, Program)) -> Result<Held, StartFailure> {
+    let failed = not_started;
     let io_failed = |error: std::io::Error| failed(errno_of(&error));
-    let (ends, mut program) = connect(spec.mode).map_err(io_failed)?;
     let (gate_read, gate) = unistd::pipe2(OFlag::O_CLOEXEC).map_err(failed)?;
     let (errors, errors_write) = unistd::pipe2(OFlag::O_CLOEXEC).map_err(failed)?;
     let keeper = unistd::getpid();
     let Some(pid) = sys::fork().map_err(io_failed)? else {
         // Our copy of the gate's other end would hide the keeper's death from us.
         drop(gate);
-        let (stage, errno) = become_program(&plan, &ends, (File::from(gate_read), keeper));
+        let (stage, errno) = become_program(plan, &ends, (File::from(gate_read), keeper));
         let mut report = vec![stage.code()];
         report.extend_from_slice(&isolate::raw(errno).to_be_bytes());
         let _sent = File::from(errors_write).write_all(&report);
@@ -141,16 +152,32 @@ fn explain(stage: Stage, errno: Errno) -> StartFailure {
     }
 }
 
-/// Pipes or a terminal: the child's ends, and ours in a program that has no pid yet.
-fn connect(mode: Mode) -> std::io::Result<(Ends, Program)> {
-    let mut program = Program {
-        pid: 0,
-        start_ticks: 0,
-        stdin: None,
-        stdout: None,
-        stderr: None,
+/// A pipe or nothing to read from; the rest is what this process has itself.
+fn inherit(mode: Mode) -> std::io::Result<(Ends, Program)> {
+    let mut program = Program::default();
+    let ends = Ends {
+        stdin: input(mode, &mut program)?,
+        stdout: sys::stdout().try_clone_to_owned()?,
+        stderr: sys::stderr().try_clone_to_owned()?,
         terminal: false,
     };
+    Ok((ends, program))
+}
+
+/// What a program reads from; our end of it, if there is one, goes into the program.
+fn input(mode: Mode, program: &mut Program) -> std::io::Result<OwnedFd> {
+    if mode != Mode::Pipes {
+        return Ok(OwnedFd::from(File::open("/dev/null")?));
+    }
+    let (read, write) = unistd::pipe2(OFlag::O_CLOEXEC)?;
+    sys::unblock(write.as_fd())?;
+    program.stdin = Some(File::from(write));
+    Ok(read)
+}
+
+/// Pipes or a terminal: the child's ends, and ours in a program that has no pid yet.
+fn connect(mode: Mode) -> std::io::Result<(Ends, Program)> {
+    let mut program = Program::default();
     let ends = match mode {
         Mode::Pty { rows, cols } => {
             let (master, slave) = sys::open_terminal(rows, cols)?;
@@ -166,14 +193,7 @@ fn connect(mode: Mode) -> std::io::Result<(Ends, Program)> {
             }
         }
         Mode::Pipes | Mode::PipesNoInput => {
-            let stdin = if mode == Mode::Pipes {
-                let (read, write) = unistd::pipe2(OFlag::O_CLOEXEC)?;
-                sys::unblock(write.as_fd())?;
-                program.stdin = Some(File::from(write));
-                read
-            } else {
-                OwnedFd::from(File::open("/dev/null")?)
-            };
+            let stdin = input(mode, &mut program)?;
             let (stdout_read, stdout) = unistd::pipe2(OFlag::O_CLOEXEC)?;
             let (stderr_read, stderr) = unistd::pipe2(OFlag::O_CLOEXEC)?;
             sys::unblock(stdout_read.as_fd())?;
@@ -245,7 +265,7 @@ fn enter_session(plan: &Plan, ends: &Ends, gate: (File, unistd::Pid)) -> Result<
 }
 
 impl Plan {
-    fn of(spec: &Spec, mark: &str) -> Result<Self, StartFailure> {
+    fn of(spec: &Spec, mark: Option<&str>) -> Result<Self, StartFailure> {
         let bad = |what: &str| StartFailure {
             code: StartCode::BadSpec,
             errno: 0,
@@ -256,7 +276,10 @@ impl Plan {
         for argument in &spec.argv {
             argv.push(c(argument.as_bytes(), "an argument")?);
         }
-        let mut env = vec![c(format!("{MARK_VAR}={mark}").as_bytes(), "the mark")?];
+        let mut env = Vec::new();
+        if let Some(mark) = mark {
+            env.push(c(format!("{MARK_VAR}={mark}").as_bytes(), "the mark")?);
+        }
         for (name, value) in &spec.env {
             if name.is_empty() || name.as_bytes().contains(&b'=') {
                 return Err(bad("a name in the environment"));
@@ -320,11 +343,11 @@ impl Stage {
     }
 }
 
-fn system(errno: Errno, text: &str) -> StartFailure {
+fn not_started(errno: Errno) -> StartFailure {
     StartFailure {
         code: StartCode::SpawnFailed,
         errno: isolate::raw(errno),
-        text: format!("{text}: {}", errno.desc()),
+        text: format!("the program could not be started: {}", errno.desc()),
     }
 }
 

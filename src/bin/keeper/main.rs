@@ -18,6 +18,7 @@ mod client;
 mod clock;
 mod commands;
 mod engine;
+mod exec;
 mod exitfile;
 mod input;
 mod isolate;
@@ -30,12 +31,13 @@ mod stop;
 mod sys;
 
 fn main() {
-    if std::env::args_os()
-        .nth(1)
-        .is_some_and(|word| word == "probe")
-    {
+    let word = std::env::args_os().nth(1);
+    if word.as_ref().is_some_and(|word| word == "probe") {
         print!("{}{}", isolate::probe(), cgroup::probe());
         return;
+    }
+    if word.is_some_and(|word| word == "exec") {
+        std::process::exit(exec::run());
     }
     let code = match setup::begin() {
         Ok(Some(engine)) => {

@@ -146,15 +146,7 @@ fn live(spec: &Spec, mut lock: File) -> Result<Engine, StartFailure> {
     let exit_file = ExitFile::reserve().map_err(on_disk)?;
 
     let yard = bounds::make(spec);
-    let leash = isolate::prepare(spec.isolation).map_err(|refused| StartFailure {
-        code: StartCode::SpawnFailed,
-        errno: isolate::raw(refused.errno),
-        text: format!(
-            "the system refused {}: {}",
-            refused.step,
-            refused.errno.desc()
-        ),
-    })?;
+    let leash = isolate::prepare(spec.isolation)?;
     let held = launch::hold(spec, &record.mark)?;
     record.program_pid = held.program.pid;
     record.program_start_ticks = held.program.start_ticks;

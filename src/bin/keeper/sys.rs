@@ -214,6 +214,12 @@ pub fn stdout() -> BorrowedFd<'static> {
     unsafe { BorrowedFd::borrow_raw(1) }
 }
 
+/// See [`stdin`].
+pub fn stderr() -> BorrowedFd<'static> {
+    // SAFETY: see `stdin`.
+    unsafe { BorrowedFd::borrow_raw(2) }
+}
+
 /// What [`wait_any`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waited {

@@ -12,6 +12,7 @@ mod people;
 mod secrets;
 mod server;
 mod work;
+mod workspace;
 
 use std::time::Duration;
 
@@ -36,6 +37,9 @@ pub use server::{
     DataDirArgs, DemoArgs, DoctorArgs, LoginArgs, MigrateArgs, ModelArgs, ScriptArgs, ServeArgs,
 };
 pub use work::{RunArgs, SendArgs};
+pub use workspace::{
+    WorkspaceAction, WorkspaceArgs, WorkspaceCreateArgs, WorkspaceExecArgs, WorkspaceShowArgs,
+};
 
 const AFTER: &str = "\
 Exit codes:
@@ -140,6 +144,8 @@ pub enum Command {
     Rm(AgentId),
     /// Print the facts behind an agent's status
     Why(WhyArgs),
+    /// Make, list and remove places to run, and run commands in them
+    Workspace(WorkspaceArgs),
     /// Make, list and revoke API keys
     Key(KeyArgs),
     /// Print who did what, and check that nobody changed it

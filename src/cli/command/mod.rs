@@ -21,3 +21,4 @@ pub mod stats;
 pub mod steer;
 pub mod user;
 pub mod watch;
+pub mod workspace;

@@ -4,6 +4,7 @@
 pub mod bytes;
 pub mod caps;
 pub mod codes;
+pub mod exec;
 pub mod frame;
 pub mod identity;
 pub mod input;

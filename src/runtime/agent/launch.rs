@@ -238,12 +238,20 @@ async fn owned(shared: &Shared, session: &Session) -> Result<(), (String, String
     }
 }
 
-/// What the session was made with and is kept sealed.
+/// What the session was made with and is kept sealed, over the variables of its workspace.
 async fn own(shared: &Shared, session: &Session) -> Result<Confidential, (String, String)> {
     let failed = |text: String| (String::from("env_unreadable"), text);
     let own = redaction::confidential(shared, session.id).await;
-    own.map_err(|error| failed(error.to_string()))?
-        .map_err(failed)
+    let mut own = own
+        .map_err(|error| failed(error.to_string()))?
+        .map_err(failed)?;
+    let given = redaction::give(shared, session, &own).await;
+    let mut env = given
+        .map_err(|error| failed(error.to_string()))?
+        .map_err(failed)?;
+    env.extend(std::mem::take(&mut own.env));
+    own.env = env;
+    Ok(own)
 }
 
 async fn put_files(dir: PathBuf, files: Vec<(String, Vec<u8>)>) -> Result<(), (String, String)> {

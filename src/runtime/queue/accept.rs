@@ -65,7 +65,7 @@ impl Queue {
             when_busy,
         } = request;
         let (busy, refused) = (self.line.is_busy(), self.line.refusal(when_busy));
-        let (shared, redactor) = (Arc::clone(&self.shared), Arc::clone(&self.redactor));
+        let (shared, redactor) = (Arc::clone(&self.shared), self.redactor.now());
         let limit = shared.config.limits.waiting_tasks;
         let (id, owner, offered) = (self.id, self.owner, self.line.offered());
         async move {

@@ -52,7 +52,7 @@ impl Handler<Edit> for Queue {
             super::super::clock::now(),
         );
         let offered = self.line.offered();
-        let redactor = Arc::clone(&self.redactor);
+        let redactor = self.redactor.now();
         let write = async move {
             let (edit, exact) = prompts::edited(&shared, &redactor, edit)?;
             shared

@@ -14,7 +14,6 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 
 use crate::domain::{Error, Result, SessionId, Task, TaskId, Timestamp, UserId};
-use crate::secrets::Redactor;
 use crate::store::{self, StoreError};
 use crate::supervision::{Exit, Lifeline, Stop};
 
@@ -62,7 +61,7 @@ pub(super) struct Queue {
     owner: UserId,
     session: Addr<SessionActor>,
     lifeline: Lifeline,
-    redactor: Arc<Redactor>,
+    redactor: Arc<redaction::Cover>,
     line: Line,
 }
 

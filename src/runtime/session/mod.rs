@@ -37,8 +37,9 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::crash;
 use crate::domain::{ApprovalId, ApprovalState, Error, Remember, Result};
-use crate::secrets::Redactor;
 use crate::supervision::{Exit, Lifeline, Stop};
+
+use super::redaction::Cover;
 
 use self::answering::Answering;
 use self::core::Core;
@@ -73,7 +74,7 @@ pub(super) struct SessionActor {
     agent: Option<Addr<AgentActor>>,
     lifeline: Lifeline,
     readers: Arc<Readers>,
-    redactor: Arc<Redactor>,
+    redactor: Arc<Cover>,
     place: Option<OwnedSemaphorePermit>,
     /// Who waits for the outcome of a start.
     starters: Vec<oneshot::Sender<Result<()>>>,

@@ -85,7 +85,7 @@ impl Handler<Decode> for SessionActor {
             let stale = Error::conflict("stale", "the output is of an earlier process");
             return AtomicResponse::new(Box::pin(wrap_future::<_, Self>(async { Err(stale) })));
         }
-        redaction::of_outputs(&self.redactor, &mut decode.outputs);
+        redaction::of_outputs(&self.redactor.now(), &mut decode.outputs);
         let asked = self.core.requests(&decode.outputs);
         if asked.is_empty() {
             return AtomicResponse::new(self.take_in(decode));

@@ -44,6 +44,7 @@ fn core() -> Core {
         name: None,
         kind: Kind::Script,
         cwd: "/".into(),
+        workspace: None,
         model: None,
         permission_mode: PermissionMode::Default,
         scenario: None,

@@ -16,6 +16,7 @@ mod sealed;
 mod tally;
 mod texts;
 mod work;
+mod workspaces;
 
 /// Runs each function on a fresh store of each database.
 macro_rules! conform {
@@ -75,6 +76,10 @@ conform! {
     history::many_lives_advance_in_one_commit_and_a_missing_one_is_named,
     history::a_closure_that_fails_or_panics_leaves_nothing,
     history::a_reader_cannot_write,
+    workspaces::workspaces_are_stored_listed_and_changed,
+    workspaces::a_workspace_goes_and_its_sessions_stay,
+    workspaces::those_of_a_deleted_person_go_with_what_they_hold,
+    workspaces::their_variables_are_among_the_sealed_places,
     texts::texts_are_ordered_by_their_bytes,
     texts::a_nul_is_kept_out_of_every_text,
     texts::what_failed_inside_of_a_write_is_not_kept,

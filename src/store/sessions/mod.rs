@@ -56,6 +56,7 @@ pub fn insert(conn: &mut Connection, new: &NewSessionRow<'_>) -> Result<(), Stor
             sessions::name.eq(&session.name),
             sessions::kind.eq(session.kind.name()),
             sessions::cwd.eq(&session.cwd),
+            sessions::workspace_id.eq(session.workspace.map(|id| id.to_string())),
             sessions::model.eq(&session.model),
             sessions::permission_mode.eq(session.permission_mode.name()),
             sessions::scenario.eq(&session.scenario),
@@ -272,6 +273,7 @@ type Row = (
     Option<i64>,
     String,
     String,
+    Option<String>,
 );
 
 #[rustfmt::skip]
@@ -279,7 +281,7 @@ type Columns = (
     sessions::id, sessions::owner_id, sessions::group_id, sessions::name, sessions::kind,
     sessions::cwd, sessions::model, sessions::permission_mode, sessions::scenario, sessions::options, sessions::topic,
     sessions::metadata, sessions::created_at, sessions::updated_at, sessions::archived_at,
-    sessions::status, sessions::facts,
+    sessions::status, sessions::facts, sessions::workspace_id,
 );
 
 #[rustfmt::skip]
@@ -287,12 +289,13 @@ const COLUMNS: Columns = (
     sessions::id, sessions::owner_id, sessions::group_id, sessions::name, sessions::kind,
     sessions::cwd, sessions::model, sessions::permission_mode, sessions::scenario, sessions::options, sessions::topic,
     sessions::metadata, sessions::created_at, sessions::updated_at, sessions::archived_at,
-    sessions::status, sessions::facts,
+    sessions::status, sessions::facts, sessions::workspace_id,
 );
 
 fn session(row: Row) -> Result<Session, StoreError> {
     let (id, owner, group, name, kind, cwd, model, mode, scenario, options, ..) = &row;
-    let (.., topic, metadata, created_at, updated_at, archived_at, stored_status, facts) = &row;
+    let (.., topic, metadata, created_at, updated_at, archived_at, stored_status, facts, place) =
+        &row;
     let mode_word = |text: &str| PermissionMode::parse(text).ok();
     Ok(Session {
         id: parse("session id", id)?,
@@ -301,6 +304,10 @@ fn session(row: Row) -> Result<Session, StoreError> {
         name: name.clone(),
         kind: word("kind", kind, |text| Kind::parse(text).ok())?,
         cwd: cwd.clone(),
+        workspace: place
+            .as_deref()
+            .map(|id| parse("workspace id", id))
+            .transpose()?,
         model: model.clone(),
         permission_mode: word("permission mode", mode, mode_word)?,
         scenario: scenario.clone(),

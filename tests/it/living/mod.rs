@@ -99,6 +99,7 @@ impl House {
             name: None,
             kind,
             cwd: "/tmp".into(),
+            workspace: None,
             model: None,
             permission_mode: PermissionMode::BypassPermissions,
             scenario: Some("hello".into()),
