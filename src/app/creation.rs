@@ -12,8 +12,8 @@ use super::{App, MessageRequest, OptionsRequest, SessionOverview, WhenBusy, opti
 use crate::crash;
 use crate::domain::prompt::IdempotencyKey;
 use crate::domain::{
-    Confidential, Error, Facts, Kind, OnUncertain, PermissionMode, Placement, Principal, Prompt,
-    Result, Session, SessionId, Status,
+    Confidential, Error, Facts, Kind, OnUncertain, Options, Parent, ParentReason, PermissionMode,
+    Placement, Principal, Prompt, Result, Session, SessionId, Status,
 };
 use crate::secrets::{env_aad, of_confidential, too_many};
 use crate::store::idempotency::{self, KeptReply};
@@ -30,6 +30,8 @@ const MAX_LABEL: usize = 512;
 pub struct AgentRequest {
     /// Program; the default kind when absent.
     pub kind: Option<String>,
+    /// The program when none is named; what it has no use for is kept then, not refused.
+    pub fallback: Option<Kind>,
     /// Add it to the group of this session.
     pub session: Option<SessionId>,
     /// Name, unique for its owner.
@@ -237,9 +239,10 @@ impl App {
         let config = self.config();
         let named = request.kind.as_deref().map(Kind::parse).transpose()?;
         let origin = self.origin(who, &request.options).await?;
-        let fallback = origin.as_ref().map_or(Kind::Shell, |origin| origin.kind);
+        let fallback = origin.as_ref().map(|origin| origin.kind);
+        let fallback = fallback.or(request.fallback).unwrap_or(Kind::Shell);
         let kind = named.unwrap_or(fallback);
-        let options = options::settle(kind, &request.options, origin.as_ref())?;
+        let options = settled(kind, (named, request), origin.as_ref())?;
         options::model(named, request.model.as_deref())?;
         let mode = request.permission_mode.as_deref();
         let permission_mode = mode.map_or(Ok(PermissionMode::Default), PermissionMode::parse)?;
@@ -277,6 +280,7 @@ impl App {
             archived_at: None,
             status: Status::Created,
             facts: Facts::default(),
+            parent: parent(request.session.map(|_| group), origin.as_ref()),
         })
     }
 
@@ -315,6 +319,33 @@ impl App {
         let text = own.to_bytes().map_err(Error::internal)?;
         Ok(Some(self.inner.base.secrets.seal(&env_aad(id), &text)?))
     }
+}
+
+/// The options, checked against the kind. How hard to think is kept for a kind that has no use for it
+/// where the server's settings chose that kind.
+fn settled(
+    kind: Kind,
+    (named, request): (Option<Kind>, &AgentRequest),
+    origin: Option<&Session>,
+) -> Result<Options> {
+    let asked = &request.options;
+    let chosen = named.is_none() && request.fallback.is_some();
+    if !chosen || kind.has_model() {
+        return options::settle(kind, asked, origin);
+    }
+    let mut rest = asked.clone();
+    let effort = rest.effort.take();
+    Ok(Options {
+        effort: effort.as_deref().map(options::effort).transpose()?,
+        ..options::settle(kind, &rest, origin)?
+    })
+}
+
+/// Where a session comes from: the group that it was added to, else what it branched off.
+fn parent(group: Option<SessionId>, origin: Option<&Session>) -> Option<Parent> {
+    let of = |session, reason| Parent { session, reason };
+    let group = group.map(|group| of(group, ParentReason::Agent));
+    group.or_else(|| origin.map(|origin| of(origin.id, ParentReason::Fork)))
 }
 
 fn first_prompt(request: &AgentRequest) -> Result<Option<Prompt>> {

@@ -4,7 +4,9 @@
 
 mod doc;
 mod health;
+mod missions;
 mod stats;
+mod stream;
 
 use actix_web::web;
 use utoipa::OpenApi;
@@ -12,12 +14,21 @@ use utoipa::openapi::OpenApi as Document;
 
 /// The door's table of contents.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config.configure(health::routes).configure(stats::routes);
+    config
+        .configure(health::routes)
+        .configure(stats::routes)
+        .service(
+            web::scope("/api/control")
+                .configure(stream::routes)
+                .configure(missions::routes),
+        );
 }
 
 /// The door in the document.
 pub fn document() -> Document {
     let mut door = health::Document::openapi();
     door.merge(stats::Document::openapi());
+    door.merge(stream::Document::openapi());
+    door.merge(missions::document());
     door
 }
