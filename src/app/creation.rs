@@ -2,6 +2,8 @@
 //!
 //! Never two agents for one Idempotency-Key.
 
+mod rules;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -12,18 +14,16 @@ use super::{App, MessageRequest, OptionsRequest, SessionOverview, WhenBusy, opti
 use crate::crash;
 use crate::domain::prompt::IdempotencyKey;
 use crate::domain::{
-    Confidential, Error, Facts, Kind, OnUncertain, Options, Parent, ParentReason, PermissionMode,
-    Placement, Principal, Prompt, Result, Session, SessionId, Status,
+    Confidential, Error, Facts, Kind, OnUncertain, PermissionMode, Placement, Principal, Prompt,
+    Result, Session, SessionId, Status,
 };
 use crate::secrets::{env_aad, of_confidential, too_many};
 use crate::store::idempotency::{self, KeptReply};
 use crate::store::sessions::{self, NewSessionRow};
 use crate::store::{Connection, StoreError};
+use rules::{label, parent, reply_key, settled, taken_name, task_key};
 
-/// Most bytes of a client's own data, as JSON.
-const MAX_METADATA: usize = 64 * 1024;
-/// Most bytes of a topic or the name of a model.
-const MAX_LABEL: usize = 512;
+pub(super) use rules::metadata;
 
 /// What a client asks for.
 #[derive(Clone, Default)]
@@ -321,33 +321,6 @@ impl App {
     }
 }
 
-/// The options, checked against the kind. How hard to think is kept for a kind that has no use for it
-/// where the server's settings chose that kind.
-fn settled(
-    kind: Kind,
-    (named, request): (Option<Kind>, &AgentRequest),
-    origin: Option<&Session>,
-) -> Result<Options> {
-    let asked = &request.options;
-    let chosen = named.is_none() && request.fallback.is_some();
-    if !chosen || kind.has_model() {
-        return options::settle(kind, asked, origin);
-    }
-    let mut rest = asked.clone();
-    let effort = rest.effort.take();
-    Ok(Options {
-        effort: effort.as_deref().map(options::effort).transpose()?,
-        ..options::settle(kind, &rest, origin)?
-    })
-}
-
-/// Where a session comes from: the group that it was added to, else what it branched off.
-fn parent(group: Option<SessionId>, origin: Option<&Session>) -> Option<Parent> {
-    let of = |session, reason| Parent { session, reason };
-    let group = group.map(|group| of(group, ParentReason::Agent));
-    group.or_else(|| origin.map(|origin| of(origin.id, ParentReason::Fork)))
-}
-
 fn first_prompt(request: &AgentRequest) -> Result<Option<Prompt>> {
     let Some(text) = &request.message else {
         return Ok(None);
@@ -355,32 +328,6 @@ fn first_prompt(request: &AgentRequest) -> Result<Option<Prompt>> {
     let mut prompt = Prompt::new(text.clone())?;
     prompt.on_uncertain = request.on_uncertain;
     Ok(Some(prompt))
-}
-
-fn label(field: &'static str, text: Option<&str>) -> Result<()> {
-    let fits = text.is_none_or(|text| text.len() <= MAX_LABEL && !text.contains('\0'));
-    fits.then_some(()).ok_or_else(|| {
-        Error::invalid(
-            "bad_field",
-            field,
-            "the text is too long",
-            "at most 512 bytes, no NUL",
-        )
-    })
-}
-
-/// Checks a client's own data.
-pub(super) fn metadata(value: &Value) -> Result<()> {
-    let object = value.is_object() || value.is_null();
-    if object && value.to_string().len() <= MAX_METADATA {
-        return Ok(());
-    }
-    Err(Error::invalid(
-        "bad_field",
-        "metadata",
-        "the metadata are no object or too large",
-        "a JSON object of at most 64 KiB",
-    ))
 }
 
 /// What was made is gone already.
@@ -399,27 +346,4 @@ fn as_session(error: Error) -> Error {
         };
     }
     error
-}
-
-/// The only unique columns beside the id, which is random, are owner and name.
-fn taken_name(error: StoreError) -> Error {
-    if let StoreError::Conflict(_) = error {
-        return Error::conflict("name_taken", "you have another agent with this name");
-    }
-    error.into()
-}
-
-/// Keys of clients are visible ASCII; these two start with a control character.
-fn reply_key(key: &IdempotencyKey) -> IdempotencyKey {
-    IdempotencyKey {
-        key: format!("\u{1}reply {}", key.key),
-        digest: key.digest,
-    }
-}
-
-fn task_key(key: &IdempotencyKey) -> IdempotencyKey {
-    IdempotencyKey {
-        key: format!("\u{1}task {}", key.key),
-        digest: key.digest,
-    }
 }

@@ -285,8 +285,9 @@ fn with_agent(metadata: Value, agent: Option<&str>) -> Result<Value> {
             own.insert("agent".into(), name.into());
             Ok(Value::Object(own))
         }
-        other if other.is_null() => Ok(serde_json::json!({"agent": name})),
-        other => Ok(other),
+        Value::Null => Ok(serde_json::json!({"agent": name})),
+        // Refused behind this.
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Ok(metadata),
     }
 }
 

@@ -251,11 +251,5 @@ impl App {
 
 /// The same failure in the words of this door.
 pub(super) fn as_mission(error: Error) -> Error {
-    match error {
-        Error::NotFound { what: "agent", id } => Error::NotFound {
-            what: "mission",
-            id,
-        },
-        other => other,
-    }
+    error.called("agent", "mission")
 }

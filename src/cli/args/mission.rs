@@ -204,9 +204,9 @@ Examples:
   callboard mission follow --all
   callboard mission follow --all --json | jq -c 'select(.type == \"tool_call\")'
 
-Begins with the last turn, ends when the mission has come to an end and nothing waits, and exits as
-the mission stands: 0 completed, 1 failed, 6 interrupted. --keep watches on until Ctrl-C, which never
-touches the mission.")]
+Begins with the last turn, ends when the mission has come to an end and
+nothing waits, and exits as the mission stands: 0 completed, 1 failed,
+6 interrupted. --keep watches on until Ctrl-C, which never touches the mission.")]
 pub struct FollowMissionArgs {
     /// Mission [default: the loaded one]
     #[arg(conflicts_with = "all")]
@@ -228,7 +228,7 @@ pub struct FollowMissionArgs {
 Examples:
   callboard mission resume
   callboard mission resume 1f0c --message \"go on, but leave the tests\"
-  callboard mission resume 1f0c --quiet             starts its program and says nothing")]
+  callboard mission resume 1f0c --quiet          starts it, and says nothing")]
 pub struct ResumeMissionArgs {
     /// Mission [default: the loaded one]
     pub id: Option<String>,

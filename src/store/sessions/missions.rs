@@ -30,7 +30,7 @@ pub fn reckon(conn: &mut Connection) -> Result<usize, StoreError> {
         let facts: Facts = from_json("facts", facts)?;
         let options: Options = from_json("options", options)?;
         let row = sessions::table.find(id);
-        diesel::update(row.clone())
+        diesel::update(row)
             .set(sessions::mission.eq(Mission::of(&facts).name()))
             .execute(conn)?;
         if let Some(origin) = options.forked_from {

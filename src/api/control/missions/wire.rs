@@ -159,9 +159,10 @@ fn said(event: &Event) -> Said {
     let data: Map<String, Value> = serde_json::from_str(&event.data).unwrap_or_default();
     let text = |name: &str| data.get(name).and_then(Value::as_str);
     Said {
-        role: match event.kind {
-            EventKind::UserMessage => "user",
-            _ => "assistant",
+        role: if event.kind == EventKind::UserMessage {
+            "user"
+        } else {
+            "assistant"
         },
         content: text("content").unwrap_or_default().to_owned(),
         id: text("messageId").map(str::to_owned),
@@ -226,7 +227,18 @@ pub fn stored(event: &Event) -> Value {
         EventKind::ToolResult => data.get("result").map(words),
         EventKind::Error => text(&["message"]),
         EventKind::Status => text(&["mission"]),
-        _ => text(&["content", "text", "message"]),
+        EventKind::TurnStarted
+        | EventKind::UserMessage
+        | EventKind::AssistantMessage
+        | EventKind::Thinking
+        | EventKind::Plan
+        | EventKind::ApprovalRequested
+        | EventKind::ApprovalResolved
+        | EventKind::Usage
+        | EventKind::RateLimited
+        | EventKind::TurnEnded
+        | EventKind::Session
+        | EventKind::Exit => text(&["content", "text", "message"]),
     };
     json!({
         "id": event.pos,

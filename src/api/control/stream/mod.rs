@@ -101,7 +101,7 @@ async fn connect(
         start,
     };
     let answer = stream::accept(&app, (visit, &request), words, subject).await;
-    answer.map_err(|error| Fault(as_mission(error)))
+    answer.map_err(|error| Fault(error.called("agent", "mission")))
 }
 
 /// How the mission stands that the stream is about, or the loaded one.
@@ -154,17 +154,7 @@ fn other_stream() -> Fault {
     Fault(Error::invalid("bad_cursor", "after", text, expected))
 }
 
-fn as_mission(error: Error) -> Error {
-    match error {
-        Error::NotFound { what: "agent", id } => Error::NotFound {
-            what: "mission",
-            id,
-        },
-        other => other,
-    }
-}
-
-/// Reads the names of events.
+/// A name of `types` that is none.
 fn unknown_type() -> Fault {
     let all = words::NAMES.join(", ");
     Fault(bad_field("types", &format!("a list of: {all}")))

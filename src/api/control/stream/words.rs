@@ -229,7 +229,11 @@ impl Dialect for Words {
 
     fn live(&self) -> Channels {
         let shown = self.types.has("text_delta") || self.types.has("thinking_delta");
-        shown.then_some(Channels::ALL).unwrap_or_default()
+        if shown {
+            Channels::ALL
+        } else {
+            Channels::default()
+        }
     }
 
     fn piece(&self, piece: &Piece) -> Option<ByteString> {

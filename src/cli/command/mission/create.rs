@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use super::super::super::args::CreateMissionArgs;
 use super::super::super::client::{Client, Request};
 use super::super::super::failure::{Exit, Failure};
-use super::super::super::{find, out, render, terminal};
+use super::super::super::render::{self, at};
+use super::super::super::{find, out, terminal};
 use super::super::run::{absolute, place, variables};
 use super::follow::{self, From};
 use super::{MISSIONS, named};
@@ -31,7 +32,7 @@ pub fn create(client: &Client, args: &CreateMissionArgs) -> Result<Exit, Failure
         return Ok(Exit::Completed);
     }
     out::line(&render::field(&made, &["id"]).unwrap_or_default())?;
-    if made["agent_missing"] == true {
+    if at(&made, "agent_missing") == true {
         let agent = render::field(&made, &["agent"]).unwrap_or_default();
         out::note(&format!(
             "callboard: nobody knows an agent `{agent}`; the program itself answers"

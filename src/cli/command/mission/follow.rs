@@ -11,8 +11,9 @@ use super::super::super::client::{Client, Request};
 use super::super::super::failure::{Exit, Failure};
 use super::super::super::follow::{Follower, Patience, Seen};
 use super::super::super::live::{Live, News};
+use super::super::super::render::{self, at};
 use super::super::super::view::{Form, View};
-use super::super::super::{clock, out, render};
+use super::super::super::{clock, out};
 use super::{named, path, which};
 
 /// Longest wait for news.
@@ -84,7 +85,7 @@ impl<'a> Watch<'a> {
             ));
         }
         let view = View::new(form);
-        let shell = mission["backend"] == "shell";
+        let shell = at(&mission, "backend") == "shell";
         Ok(Self {
             client,
             id: id.to_owned(),
@@ -138,7 +139,7 @@ impl<'a> Watch<'a> {
                 }
             }
             "turn_ended" | "session" => self.ended = true,
-            "status" => self.ended |= data["mission"] != "active",
+            "status" => self.ended |= at(data, "mission") != "active",
             _ => {}
         }
         Ok(())
@@ -168,7 +169,7 @@ impl<'a> Watch<'a> {
             Err(failure) => return Err(failure),
         };
         let status = render::field(&mission, &["status"]).unwrap_or_default();
-        let waits = mission["queue_len"].as_u64().unwrap_or_default() > 0;
+        let waits = at(&mission, "queue_len").as_u64().unwrap_or_default() > 0;
         let exit = match status.as_str() {
             "completed" => Exit::Completed,
             "failed" => Exit::Failed,
@@ -181,13 +182,13 @@ impl<'a> Watch<'a> {
         self.view.end_line();
         self.view.quiet();
         if self.view.for_people() {
-            let cost = mission["cost_cents"].as_f64().unwrap_or_default();
+            let cost = at(&mission, "cost_cents").as_f64().unwrap_or_default();
             let cost = if cost > 0.0 {
                 format!(", {:.2} USD", cost / 100.0)
             } else {
                 String::new()
             };
-            let turns = mission["turns"].as_u64().unwrap_or_default();
+            let turns = at(&mission, "turns").as_u64().unwrap_or_default();
             out::note(&format!("callboard: {status}: {turns} turns{cost}"));
         }
         Ok(Some(exit))
@@ -199,7 +200,7 @@ impl<'a> Watch<'a> {
         };
         let request = Request::get(format!("/api/control/tasks/{task}"));
         let read: Value = self.client.json(&request)?;
-        let open = read["outcome"].is_null();
+        let open = at(&read, "outcome").is_null();
         if !open {
             self.task = None;
         }
@@ -217,9 +218,9 @@ fn start(client: &Client, id: &str, from: From) -> Result<String, Failure> {
     }
     // What the ring holds is enough: a turn that is longer is shown from there.
     let page: Value = client.json(&Request::get(format!("/api/agents/{id}/events")))?;
-    let events = page["events"].as_array();
+    let events = at(&page, "events").as_array();
     let turns = events.into_iter().flatten();
-    let turn = turns.filter(|event| event["type"] == "turn_started");
-    let seq = turn.last().and_then(|event| event["seq"].as_u64());
+    let mut turn = turns.filter(|event| at(event, "type") == "turn_started");
+    let seq = turn.next_back().and_then(|event| at(event, "seq").as_u64());
     Ok(seq.map_or_else(latest, |seq| seq.saturating_sub(1).to_string()))
 }

@@ -15,7 +15,8 @@ use super::super::args::{
 };
 use super::super::client::{Client, Request};
 use super::super::failure::{Exit, Failure};
-use super::super::{clock, find, out, plain, render, terminal};
+use super::super::render::{self, at};
+use super::super::{clock, find, out, plain, terminal};
 use super::steer::LADDER;
 use super::watch;
 use follow::From;
@@ -45,7 +46,7 @@ pub fn mission(client: &Client, args: MissionArgs) -> Result<Exit, Failure> {
             let id = find::agent(client, &args.id)?;
             let request = Request::post(path(&id, "/status")).waits(LADDER);
             let said: Value = client.json(&request.body(json!({"status": args.status})))?;
-            told(&said, args.json, || standing(&said["mission"]))
+            told(&said, args.json, || standing(at(&said, "mission")))
         }
         MissionAction::Events(args) => events(client, args),
         MissionAction::Tree(args) => tree(client, &args),
@@ -102,7 +103,7 @@ fn table(missions: &[Value]) -> String {
             text(mission, "status"),
             text(mission, "detail"),
             text(mission, "backend"),
-            mission["queue_len"].to_string(),
+            at(mission, "queue_len").to_string(),
             clock::age(&text(mission, "updated_at")),
             render::cut(&plain::cell(&title(mission)), TITLE),
         ]
@@ -141,7 +142,7 @@ fn show(client: &Client, args: &MissionIdArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Completed);
     }
     out::line(&standing(&mission))?;
-    for said in mission["history"].as_array().into_iter().flatten() {
+    for said in at(&mission, "history").as_array().into_iter().flatten() {
         let role = render::field(said, &["role"]).unwrap_or_default();
         let words = render::field(said, &["content"]).unwrap_or_default();
         let mark = if role == "user" { "> " } else { "" };
@@ -166,7 +167,7 @@ fn send(client: &Client, args: &SendMissionArgs) -> Result<Exit, Failure> {
         let task = render::field(&sent, &["id"]);
         return follow::watch(client, (&id, From::Now, task), args.json);
     }
-    told(&sent, args.json, || match sent["position"].as_u64() {
+    told(&sent, args.json, || match at(&sent, "position").as_u64() {
         Some(place) if place > 0 => format!("queued at {place}: {}", target(&sent)),
         Some(_) | None => format!("running: {}", target(&sent)),
     })
@@ -181,7 +182,7 @@ fn cancel(client: &Client, args: &MissionIdArgs) -> Result<Exit, Failure> {
     let id = which(client, args.id.as_deref())?;
     let request = Request::post(path(&id, "/cancel")).waits(LADDER);
     let reply: Value = client.json(&request)?;
-    let count = reply["ended"].as_array().map_or(0, Vec::len);
+    let count = at(&reply, "ended").as_array().map_or(0, Vec::len);
     told(&reply, args.json, || match count {
         0 | 1 => format!("cancelled {}", find::short(&id)),
         more => format!(
