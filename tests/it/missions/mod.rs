@@ -3,6 +3,7 @@
 
 mod browser;
 mod claude;
+mod cli;
 mod facts;
 mod input;
 mod life;
