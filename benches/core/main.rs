@@ -5,10 +5,12 @@
 
 mod agent;
 mod ceiling;
+mod crowd;
 mod database;
 mod finding;
 mod fleet;
 mod http;
+mod parts;
 mod room;
 mod rows;
 mod seed;

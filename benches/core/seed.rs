@@ -108,6 +108,7 @@ fn session(owner: UserId, n: usize) -> Session {
         created_at: at,
         updated_at: at,
         archived_at: None,
+        parent: None,
         status: status(&facts),
         facts,
     }

@@ -19,6 +19,7 @@ pub mod screen;
 pub mod serve;
 pub mod sip;
 pub mod source;
+pub mod stream;
 
 use std::pin::Pin;
 use std::sync::Arc;

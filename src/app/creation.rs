@@ -2,6 +2,8 @@
 //!
 //! Never two agents for one Idempotency-Key.
 
+mod rules;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -18,17 +20,17 @@ use crate::domain::{
 use crate::store::idempotency::{self, KeptReply};
 use crate::store::sessions::{self, NewSessionRow};
 use crate::store::{Connection, StoreError};
+use rules::{label, parent, reply_key, settled, taken_name, task_key};
 
-/// Most bytes of a client's own data, as JSON.
-const MAX_METADATA: usize = 64 * 1024;
-/// Most bytes of a topic or the name of a model.
-const MAX_LABEL: usize = 512;
+pub(super) use rules::metadata;
 
 /// What a client asks for.
 #[derive(Clone, Default)]
 pub struct AgentRequest {
     /// Program; the default kind when absent.
     pub kind: Option<String>,
+    /// The program when none is named; what it has no use for is kept then, not refused.
+    pub fallback: Option<Kind>,
     /// Add it to the group of this session.
     pub session: Option<SessionId>,
     /// Name, unique for its owner.
@@ -241,9 +243,10 @@ impl App {
     async fn new_session(&self, who: &Principal, request: &AgentRequest) -> Result<Session> {
         let named = request.kind.as_deref().map(Kind::parse).transpose()?;
         let origin = self.origin(who, &request.options).await?;
-        let fallback = origin.as_ref().map_or(Kind::Shell, |origin| origin.kind);
+        let fallback = origin.as_ref().map(|origin| origin.kind);
+        let fallback = fallback.or(request.fallback).unwrap_or(Kind::Shell);
         let kind = named.unwrap_or(fallback);
-        let options = options::settle(kind, &request.options, origin.as_ref())?;
+        let options = settled(kind, (named, request), origin.as_ref())?;
         options::model(named, request.model.as_deref())?;
         let mode = request.permission_mode.as_deref();
         let permission_mode = mode.map_or(Ok(PermissionMode::Default), PermissionMode::parse)?;
@@ -280,6 +283,7 @@ impl App {
             archived_at: None,
             status: Status::Created,
             facts: Facts::default(),
+            parent: parent(request.session.map(|_| group), origin.as_ref()),
         })
     }
 
@@ -308,32 +312,6 @@ fn first_prompt(request: &AgentRequest) -> Result<Option<Prompt>> {
     Ok(Some(prompt))
 }
 
-fn label(field: &'static str, text: Option<&str>) -> Result<()> {
-    let fits = text.is_none_or(|text| text.len() <= MAX_LABEL && !text.contains('\0'));
-    fits.then_some(()).ok_or_else(|| {
-        Error::invalid(
-            "bad_field",
-            field,
-            "the text is too long",
-            "at most 512 bytes, no NUL",
-        )
-    })
-}
-
-/// Checks a client's own data.
-pub(super) fn metadata(value: &Value) -> Result<()> {
-    let object = value.is_object() || value.is_null();
-    if object && value.to_string().len() <= MAX_METADATA {
-        return Ok(());
-    }
-    Err(Error::invalid(
-        "bad_field",
-        "metadata",
-        "the metadata are no object or too large",
-        "a JSON object of at most 64 KiB",
-    ))
-}
-
 /// What was made is gone already.
 fn deleted(error: Error) -> Error {
     if let Error::NotFound { .. } = error {
@@ -350,27 +328,4 @@ fn as_session(error: Error) -> Error {
         };
     }
     error
-}
-
-/// The only unique columns beside the id, which is random, are owner and name.
-fn taken_name(error: StoreError) -> Error {
-    if let StoreError::Conflict(_) = error {
-        return Error::conflict("name_taken", "you have another agent with this name");
-    }
-    error.into()
-}
-
-/// Keys of clients are visible ASCII; these two start with a control character.
-fn reply_key(key: &IdempotencyKey) -> IdempotencyKey {
-    IdempotencyKey {
-        key: format!("\u{1}reply {}", key.key),
-        digest: key.digest,
-    }
-}
-
-fn task_key(key: &IdempotencyKey) -> IdempotencyKey {
-    IdempotencyKey {
-        key: format!("\u{1}task {}", key.key),
-        digest: key.digest,
-    }
 }

@@ -21,6 +21,7 @@ mod invites;
 mod keys;
 mod ledger;
 mod measures;
+mod missions;
 mod options;
 mod pace;
 mod people;
@@ -66,6 +67,9 @@ pub use housekeeping::Swept;
 pub use invites::NewInvite;
 pub use keys::{KeyRequest, MadeKey};
 pub use measures::Measures;
+pub use missions::{
+    Branch, Cancelled, Excerpt, MissionFilter, MissionOrder, Quiet, ResumeRequest, Resumed, Tree,
+};
 pub use options::{LimitsRequest, OptionsRequest};
 pub use people::{NewPassword, NewUser, UserPatch};
 pub use pulse::{Beat, Lag, LogFile, Look, Looker, Own, Pulse};
@@ -78,8 +82,8 @@ pub use workspaces::WorkspacePatch;
 
 pub use crate::config::{Network, Retention, Room};
 pub use crate::runtime::{
-    Attach, Decisions, Figures, Force, Gap, Interrupt, LogSlice, Page as EventPage, Paused, Piece,
-    Poll, Published, Rendered, STREAM_BYTES, Sink, TtyMark, WhenBusy, parts,
+    Attach, Decisions, Figures, Force, Form, Gap, Interrupt, LogSlice, Page as EventPage, Paused,
+    Piece, Poll, Published, Rendered, STREAM_BYTES, Sink, TtyMark, Verdicts, WhenBusy, parts,
 };
 pub use crate::store::sessions::SessionOverview;
 pub use crate::store::supervisor_log::Row as SupervisorRow;

@@ -18,6 +18,8 @@ const MAX_SERVERS: usize = 64;
 const MAX_SERVER_BYTES: usize = 64 * 1024;
 /// Most characters of the name of one.
 const MAX_SERVER_NAME: usize = 64;
+/// Most bytes of the name of an agent.
+const MAX_AGENT: usize = 128;
 /// Most bytes of the name of a model.
 const MAX_MODEL: usize = 512;
 /// Highest limit of what may be spent, in US dollars.
@@ -30,6 +32,8 @@ const MAX_SECONDS: f64 = 315_360_000.0;
 pub struct OptionsRequest {
     /// How hard the model thinks.
     pub effort: Option<String>,
+    /// The agent of the library, or the kind, that is asked for.
+    pub agent: Option<String>,
     /// MCP servers by name.
     pub mcp_servers: Map<String, Value>,
     /// Id or name of the session whose conversation is branched off.
@@ -121,11 +125,30 @@ pub(super) fn settle(
     servers(&asked.mcp_servers)?;
     Ok(Options {
         effort,
+        agent: asked.agent.as_deref().map(agent).transpose()?,
         mcp_servers: asked.mcp_servers.keys().cloned().collect(),
         fork_of: origin.and_then(|origin| origin.facts.conversation.clone()),
         forked_from: origin.map(|origin| origin.id),
         limits: limits(kind, &asked.limits)?,
     })
+}
+
+/// Checks the name of an agent: any short word, since it is kept also where nobody knows it.
+///
+/// # Errors
+/// `bad_field`.
+pub(super) fn agent(name: &str) -> Result<String> {
+    let name = name.trim();
+    let plain = !name.is_empty() && !name.chars().any(char::is_control);
+    if plain && name.len() <= MAX_AGENT {
+        return Ok(name.to_owned());
+    }
+    let expected = "1 to 128 bytes without control characters";
+    Err(bad(
+        "agent",
+        "the name of the agent is not allowed",
+        expected,
+    ))
 }
 
 /// Checks the name of a model. It is refused for a kind that was named and has none; clients that
@@ -152,7 +175,7 @@ pub(super) fn model(named: Option<Kind>, model: Option<&str>) -> Result<()> {
     ))
 }
 
-fn effort(word: &str) -> Result<String> {
+pub(super) fn effort(word: &str) -> Result<String> {
     if EFFORTS.contains(&word) {
         return Ok(word.to_owned());
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::creation::metadata;
-use super::{App, Page, PollPermit, WhenBusy};
+use super::{App, Page, PollPermit, WhenBusy, options};
 use crate::domain::prompt::IdempotencyKey;
 use crate::domain::{
     Error, OnUncertain, Placement, Principal, Prompt, Result, Session, SessionId, Task, TaskId,
@@ -25,6 +25,8 @@ pub struct MessageRequest {
     pub on_uncertain: OnUncertain,
     /// The client's own data.
     pub metadata: Value,
+    /// The agent of the library that it is meant for; kept with the client's data.
+    pub agent: Option<String>,
     /// What to do behind other work.
     pub when_busy: WhenBusy,
     /// The client's key.
@@ -39,6 +41,7 @@ impl MessageRequest {
             text,
             on_uncertain: OnUncertain::default(),
             metadata: Value::Null,
+            agent: None,
             when_busy,
             key: None,
         }
@@ -91,10 +94,10 @@ impl App {
     ) -> Result<Placement> {
         let session = self.writable(who, id).await?;
         self.refuse_new_work()?;
-        metadata(&request.metadata)?;
         let mut prompt = Prompt::new(request.text)?;
         prompt.on_uncertain = request.on_uncertain;
-        prompt.metadata = request.metadata;
+        prompt.metadata = with_agent(request.metadata, request.agent.as_deref())?;
+        metadata(&prompt.metadata)?;
         let request = AcceptRequest {
             prompt,
             key: request.key,
@@ -268,6 +271,23 @@ impl App {
     async fn own_task(&self, who: &Principal, id: SessionId, task: TaskId) -> Result<()> {
         self.writable(who, id).await?;
         self.task(who, id, task).await.map(drop)
+    }
+}
+
+/// The client's data with the agent that a prompt is meant for.
+fn with_agent(metadata: Value, agent: Option<&str>) -> Result<Value> {
+    let Some(name) = agent else {
+        return Ok(metadata);
+    };
+    let name = options::agent(name)?;
+    match metadata {
+        Value::Object(mut own) => {
+            own.insert("agent".into(), name.into());
+            Ok(Value::Object(own))
+        }
+        Value::Null => Ok(serde_json::json!({"agent": name})),
+        // Refused behind this.
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Ok(metadata),
     }
 }
 

@@ -4,7 +4,7 @@
 
 use tokio::sync::watch;
 
-use super::{App, LogSlice, TtyMark};
+use super::{App, LogSlice, TtyMark, Verdicts};
 use crate::domain::{
     Completion, Error, Incarnation, Kind, Principal, Result, Session, SessionId, Timestamp,
 };
@@ -210,7 +210,9 @@ impl App {
     ) -> Result<Completion> {
         let session = self.writable(who, id).await?;
         let completion = completion(request, &who.username, self.now())?;
-        self.runtime().complete(&session, completion).await
+        self.runtime()
+            .complete(&session, completion, Verdicts::First)
+            .await
     }
 
     /// Begins a session from the beginning; returns it after that.

@@ -15,10 +15,10 @@ use super::failure::{Exit, Failure};
 
 /// How long a plain request may take.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long a reply that comes bit by bit may take.
-const FOLLOWED: Duration = Duration::from_secs(24 * 3600);
 /// How long a connection may take to stand.
 const CONNECT: Duration = Duration::from_secs(5);
+/// Longer than anybody watches.
+const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// How long a keyed POST is repeated after its connection broke.
 const REPEAT: Duration = Duration::from_secs(10);
 
@@ -224,19 +224,31 @@ impl Client {
         self.send(request)?.json()
     }
 
-    /// Sends it and gives the body as it comes, for as long as it comes.
+    /// Opens an answer that goes on, behind the last id that is known; it may take any time.
     ///
     /// # Errors
     /// As [`Client::send`].
-    pub fn open(&self, request: &Request) -> Result<impl std::io::Read + use<>, Failure> {
-        let sent = self.build(request).timeout(FOLLOWED).send();
-        let reply = sent.map_err(|error| *self.lost(&error).into_failure())?;
+    pub fn open(
+        &self,
+        request: &Request,
+        last: Option<&str>,
+    ) -> Result<reqwest::blocking::Response, Failure> {
+        let mut building = self.build(request).timeout(FOREVER);
+        if let Some(id) = last {
+            building = building.header("Last-Event-ID", id);
+        }
+        let reply = building.send().map_err(|error| match self.lost(&error) {
+            Trouble::Refused(failure) | Trouble::Lost { failure, .. } => *failure,
+        })?;
         let status = reply.status();
         if status.is_success() {
             return Ok(reply);
         }
         let bytes = reply.bytes().unwrap_or_default();
-        Err(Failure::refused(status, &bytes))
+        Err(match status.as_u16() == 401 && self.token.is_none() {
+            true => signed_out(&self.base),
+            false => Failure::refused(status, &bytes),
+        })
     }
 
     fn once(&self, request: &Request) -> Result<Reply, Trouble> {

@@ -25,6 +25,7 @@ mod live;
 mod out;
 mod plain;
 mod render;
+mod sse;
 mod stream;
 mod terminal;
 #[cfg(test)]
@@ -145,6 +146,7 @@ fn dispatch(command: Command, url: Option<&str>, programs: Programs) -> Result<E
             AuditAction::List(args) => command::audit::list(&client()?, &args),
             AuditAction::Verify(args) => command::audit::verify(&args, programs.audit),
         },
+        Command::Mission(args) => command::mission::mission(&client()?, args),
         Command::Workspace(args) => return command::workspace::workspace(&client()?, args),
         Command::Rm(args) => command::steer::rm(&client()?, &args),
     };

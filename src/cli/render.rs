@@ -227,6 +227,12 @@ pub fn compact(value: &Value) -> String {
     }
 }
 
+/// A member, or null.
+#[must_use]
+pub fn at<'a>(data: &'a Value, key: &str) -> &'a Value {
+    data.get(key).unwrap_or(&Value::Null)
+}
+
 /// The first of these keys that is a text.
 #[must_use]
 pub fn field(data: &Value, keys: &[&str]) -> Option<String> {

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::domain::SessionLimits;
 use crate::domain::limit::micro_usd;
+use crate::domain::{Kind, PermissionMode, SessionLimits};
 
 use super::database::DatabaseUrl;
 use super::keep::{Disk, Retention};
@@ -46,6 +46,8 @@ pub struct Config {
     pub watchdog: Watchdog,
     /// Agent processes.
     pub agents: Agents,
+    /// Missions.
+    pub missions: Missions,
     /// Commands in workspaces.
     pub exec: Exec,
     /// What is forgotten, and when.
@@ -241,6 +243,17 @@ pub struct Exec {
     pub at_once: usize,
     /// At one time, of one person.
     pub per_user: usize,
+}
+
+/// What a mission is made with that does not say it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Missions {
+    /// Its program; absent: one that is installed and signed in, else the shell.
+    #[serde(default)]
+    pub backend: Option<Kind>,
+    /// How far it may go without asking.
+    pub permission_mode: PermissionMode,
 }
 
 /// What the processes of one agent may use; absent: as the server.

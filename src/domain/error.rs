@@ -180,6 +180,16 @@ impl Error {
         }
     }
 
+    /// The same failure, with an object that is missing called by another noun.
+    #[must_use]
+    pub fn called(self, noun: &str, other: &'static str) -> Self {
+        if let Self::NotFound { what, id } = self {
+            let what = if what == noun { other } else { what };
+            return Self::NotFound { what, id };
+        }
+        self
+    }
+
     /// The stable code of this failure, the same on every surface.
     #[must_use]
     pub fn code(&self) -> &'static str {

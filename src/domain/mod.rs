@@ -19,6 +19,7 @@ pub mod exit;
 pub mod id;
 pub mod invite;
 pub mod limit;
+pub mod mission;
 pub mod options;
 pub mod overrides;
 pub mod permission;
@@ -54,6 +55,7 @@ pub use id::{
 };
 pub use invite::{Invite, InviteState};
 pub use limit::LimitKind;
+pub use mission::{Mission, Reopened};
 pub use options::{Options, SessionLimits};
 pub use overrides::{Matcher, Override, Remember};
 pub use permission::PermissionMode;
@@ -61,7 +63,7 @@ pub use principal::{Principal, Role};
 pub use prompt::{OnUncertain, Placement, Prompt};
 pub use scope::{Scope, Scopes};
 pub use server_lock::{SERVER_LOCK, ServerNote};
-pub use session::{Completion, NewSession, Session};
+pub use session::{Completion, NewSession, Parent, ParentReason, Session};
 pub use space::Space;
 pub use status::{
     Cut, Facts, Lifecycle, Process, Stall, StallKind, Status, TurnFact, TurnPhase, status,

@@ -13,6 +13,9 @@ pub struct Options {
     /// How hard the model thinks, in the program's own word (`low`, `medium`, `high`, `max` ...).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effort: Option<String>,
+    /// The agent of the library, or the kind, that it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
     /// The names of its MCP servers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mcp_servers: Vec<String>,

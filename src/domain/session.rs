@@ -52,6 +52,45 @@ pub struct Session {
     pub status: Status,
     /// What is known and wanted.
     pub facts: Facts,
+    /// Where it comes from.
+    pub parent: Option<Parent>,
+}
+
+/// The session that another one comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parent {
+    /// Which.
+    pub session: SessionId,
+    /// How.
+    pub reason: ParentReason,
+}
+
+/// How a session comes from another (decisions.md 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParentReason {
+    /// It was added to the other's group.
+    Agent,
+    /// It branched off the other's conversation.
+    Fork,
+}
+
+impl ParentReason {
+    /// The stored and shown word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Fork => "fork",
+        }
+    }
+
+    /// Reads a stored word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Agent, Self::Fork]
+            .into_iter()
+            .find(|reason| reason.name() == text)
+    }
 }
 
 /// What is needed to make a session.
@@ -77,3 +116,14 @@ pub struct Completion {
     /// When.
     pub at: Timestamp,
 }
+
+impl Completion {
+    /// Whether it says that the work failed.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.status == FAILED
+    }
+}
+
+/// The word of a completion that is a failure.
+const FAILED: &str = "failed";

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::exit::{ExitReason, ExitReport};
 use super::id::{Incarnation, TaskId, Timestamp};
 use super::limit::LimitKind;
+use super::mission::Reopened;
 use super::session::Completion;
 use super::task::Outcome;
 
@@ -70,6 +71,9 @@ pub struct Facts {
     pub again: bool,
     /// A person said that the work is done; forgotten when somebody goes on.
     pub completed: Option<Completion>,
+    /// A person said that the work is open again after an end; holds until something of it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reopened: Option<Reopened>,
     /// Who wants it from the beginning; until then it takes no work.
     pub resetting: Option<String>,
     /// The next process takes nothing over from the one before.

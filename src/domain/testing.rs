@@ -24,6 +24,7 @@ pub fn session(owner: UserId) -> Session {
         created_at: Timestamp(2_000),
         updated_at: Timestamp(2_000),
         archived_at: None,
+        parent: None,
         status: Status::Created,
         facts: Facts::default(),
     }

@@ -5,13 +5,13 @@
 use std::time::Duration;
 
 use crate::domain::status::Intent;
-use crate::domain::{Completion, Error, Result, Session, SessionId};
+use crate::domain::{Completion, Error, Mission, Result, Session, SessionId};
 use crate::store;
 
-use super::facade::Force;
+use super::facade::{Force, Verdicts};
 use super::handle::Runtime;
 use super::reading;
-use super::session::{Complete, Reset};
+use super::session::{Complete, Reopen, Reset};
 
 /// How long, beyond its grace, the end of a completed session's process may take before it is ended
 /// past its actors.
@@ -22,17 +22,23 @@ const START_WITHIN: Duration = Duration::from_secs(5);
 const RESET_WITHIN: Duration = Duration::from_secs(60);
 
 impl Runtime {
-    /// Ends the process and keeps the record; returns the one that stands, which is an earlier one
-    /// if there is.
+    /// Ends the process and keeps the record; returns the one that stands, which may be an earlier
+    /// one.
     ///
     /// # Errors
     /// `still_running`, `reopened`.
-    pub async fn complete(&self, session: &Session, completion: Completion) -> Result<Completion> {
+    pub async fn complete(
+        &self,
+        session: &Session,
+        completion: Completion,
+        verdicts: Verdicts,
+    ) -> Result<Completion> {
         let id = session.id;
         let by = completion.by.clone();
         let stands = self
             .ask_session(id, || Complete {
                 completion: completion.clone(),
+                verdicts,
             })
             .await?;
         let over =
@@ -42,6 +48,19 @@ impl Runtime {
             self.stop(id, Force::Ladder, &by).await?;
         }
         Ok(stands)
+    }
+
+    /// Shows a session as open again that had come to an end as a mission; starts nothing.
+    ///
+    /// # Errors
+    /// `invalid_state`.
+    pub async fn reopen(&self, id: SessionId, shown: Mission, by: &str) -> Result<()> {
+        let by = by.to_owned();
+        self.ask_session(id, || Reopen {
+            shown,
+            by: by.clone(),
+        })
+        .await
     }
 
     /// Begins a session from the beginning: waits for its running turn (30 s, then it is

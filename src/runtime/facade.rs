@@ -85,6 +85,15 @@ pub enum Paused {
     AfterTurn,
 }
 
+/// Which of a person's words about finished work count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdicts {
+    /// The first, until somebody goes on.
+    First,
+    /// The last one that says otherwise.
+    Last,
+}
+
 /// How much force an end of a process may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Force {

@@ -42,10 +42,10 @@ pub use clock::now;
 pub use context::Parts;
 pub use facade::{
     AcceptRequest, Accepted, Answer, Attach, Decisions, Figures, Force, Gap, Interrupt, LogSlice,
-    Page, Paused, Poll, WhenBusy,
+    Page, Paused, Poll, Verdicts, WhenBusy,
 };
 pub use handle::{Runtime, Tree};
-pub use published::{Published, Sink, parts};
+pub use published::{Form, Published, Sink, parts};
 pub use recovery::Recovered;
 pub use streams::{Piece, Rendered, STREAM_BYTES};
 pub use tidying::LogFigures;

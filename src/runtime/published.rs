@@ -18,7 +18,18 @@ pub struct Published {
     /// Whose session it is: streams over many agents filter by it.
     pub owner: UserId,
     tail: String,
-    frame: OnceLock<ByteString>,
+    frames: [OnceLock<ByteString>; 3],
+}
+
+/// The forms of an event whose bytes are kept for everybody who reads it so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A frame of `/ws`.
+    Socket,
+    /// A part of an event stream over one session, with its seq.
+    StreamOfOne,
+    /// A part of an event stream over many, with its pos.
+    StreamOfMany,
 }
 
 impl Published {
@@ -30,7 +41,7 @@ impl Published {
             event,
             owner,
             tail,
-            frame: OnceLock::new(),
+            frames: Default::default(),
         })
     }
 
@@ -46,9 +57,15 @@ impl Published {
         self.tail.len()
     }
 
-    /// The frame of the first dialect that asks, rendered once and shared by every socket of it.
-    pub fn frame(&self, render: impl FnOnce(&Self) -> ByteString) -> ByteString {
-        self.frame.get_or_init(|| render(self)).clone()
+    /// The event in a form: rendered once, by the first who asks, and shared by every reader of it.
+    pub fn frame(&self, form: Form, render: impl FnOnce(&Self) -> ByteString) -> ByteString {
+        let [socket, one, many] = &self.frames;
+        let kept = match form {
+            Form::Socket => socket,
+            Form::StreamOfOne => one,
+            Form::StreamOfMany => many,
+        };
+        kept.get_or_init(|| render(self)).clone()
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use bytestring::ByteString;
 use serde::Deserialize;
 
-use super::published::Published;
+use super::published::{Form, Published};
 use super::redaction::Cover;
 use crate::domain::{EventKind, SessionId, UserId};
 use crate::drivers::Delta;
@@ -44,7 +44,10 @@ pub struct Piece {
 
 /// A frame that is rendered once.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Rendered(OnceLock<ByteString>);
+pub struct Rendered {
+    socket: OnceLock<ByteString>,
+    stream: OnceLock<ByteString>,
+}
 
 impl Piece {
     /// First byte behind it.
@@ -53,9 +56,13 @@ impl Piece {
         self.offset.saturating_add(length(&self.text))
     }
 
-    /// The frame of the first dialect that asks, rendered once and shared by every socket of it.
-    pub fn frame(&self, render: impl FnOnce(&Self) -> ByteString) -> ByteString {
-        self.rendered.0.get_or_init(|| render(self)).clone()
+    /// Its frame in a form: rendered once, by the first who asks, and shared by every reader of it.
+    pub fn frame(&self, form: Form, render: impl FnOnce(&Self) -> ByteString) -> ByteString {
+        let kept = match form {
+            Form::Socket => &self.rendered.socket,
+            Form::StreamOfOne | Form::StreamOfMany => &self.rendered.stream,
+        };
+        kept.get_or_init(|| render(self)).clone()
     }
 
     /// Both as one, when the other goes on where this one ends and they fit together.

@@ -2,6 +2,8 @@
 //!
 //! Never written here: the journal's commit is the only writer.
 
+use std::collections::HashMap;
+
 use diesel::dsl::{max, min, sql};
 use diesel::prelude::*;
 use diesel::sql_types::Integer;
@@ -138,6 +140,68 @@ pub fn fit_by_pos(
         query = query.filter(events::owner_id.eq(owner.to_string()));
     }
     Ok(fitting(&query.load(conn)?, (limit, bytes)))
+}
+
+/// The last events of these kinds among a session's last `among`, oldest first: at most so many.
+///
+/// # Errors
+/// When the database fails.
+pub fn last_of(
+    conn: &mut Connection,
+    session: SessionId,
+    kinds: &[EventKind],
+    (most, among): (usize, usize),
+) -> Result<Vec<Event>, StoreError> {
+    let (_, latest) = bounds(conn, session)?;
+    let from = latest.saturating_sub(u64::try_from(among).unwrap_or(u64::MAX));
+    let mut rows: Vec<Row> = events::table
+        .filter(events::agent_id.eq(session.to_string()))
+        .filter(events::seq.gt(signed(from)?))
+        .filter(events::kind.eq_any(kinds.iter().map(|kind| kind.name())))
+        .order(events::seq.desc())
+        .limit(bound(most))
+        .select(COLUMNS)
+        .load(conn)?;
+    rows.reverse();
+    of_session(conn, session, rows)
+}
+
+/// A session's events by their place in the list, and whether the bytes cut the page short.
+///
+/// # Errors
+/// When the database fails.
+pub fn at_place(
+    conn: &mut Connection,
+    (session, kinds): (SessionId, Option<&[EventKind]>),
+    offset: usize,
+    (limit, bytes): (usize, usize),
+) -> Result<(Vec<Event>, bool), StoreError> {
+    let asked = |limit| after(session, 0, limit, kinds).map(|query| query.offset(bound(offset)));
+    let sizes: Vec<i32> = asked(limit)?.select(sql::<Integer>(SIZE)).load(conn)?;
+    let fits = fitting(&sizes, (limit, bytes)).min(limit);
+    let rows: Vec<Row> = asked(fits)?.select(COLUMNS).load(conn)?;
+    let cut = rows.len() < sizes.len();
+    Ok((of_session(conn, session, rows)?, cut))
+}
+
+/// When these events were, by their session.
+///
+/// # Errors
+/// When the database fails.
+pub fn times(
+    conn: &mut Connection,
+    of: &[(SessionId, u64)],
+) -> Result<HashMap<SessionId, Timestamp>, StoreError> {
+    let mut times = HashMap::with_capacity(of.len());
+    for (session, seq) in of {
+        let at: Option<i64> = events::table
+            .find((session.to_string(), signed(*seq)?))
+            .select(events::at)
+            .first(conn)
+            .optional()?;
+        times.extend(at.map(|at| (*session, Timestamp(at))));
+    }
+    Ok(times)
 }
 
 /// A session's last events, oldest first: what refills a ring.

@@ -20,6 +20,7 @@ pub mod identity;
 pub mod incarnations;
 pub mod invites;
 pub mod journal;
+pub mod loaded;
 pub mod meta;
 pub mod migrations;
 pub mod overrides;
@@ -40,6 +41,7 @@ mod totals;
 mod turnstile;
 pub mod users;
 mod version;
+pub mod waiting;
 pub mod workspaces;
 mod writer;
 
@@ -108,6 +110,7 @@ impl Store {
         let mut conn = opener(Role::Writer).open()?;
         migrations::migrate(&mut conn)?;
         connection::transaction(&mut conn, Role::Writer, meta::epoch)?;
+        while connection::transaction(&mut conn, Role::Writer, sessions::missions::reckon)? > 0 {}
         let readers = Pool::builder()
             .max_size(READERS)
             .min_idle(Some(1))

@@ -125,6 +125,9 @@ diesel::table! {
         archived_at -> Nullable<BigInt>,
         status -> Text,
         facts -> Text,
+        mission -> Text,
+        parent_id -> Nullable<Text>,
+        parent_reason -> Nullable<Text>,
         workspace_id -> Nullable<Text>,
         workspace_env -> Nullable<Binary>,
     }
@@ -147,6 +150,16 @@ diesel::table! {
         error_text -> Nullable<Text>,
         created_at -> BigInt,
         updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    /// The mission that a person's messages without a name go to.
+    loaded (user_id) {
+        user_id -> Text,
+        session_id -> Text,
+        chosen -> Bool,
+        at -> BigInt,
     }
 }
 
@@ -273,12 +286,14 @@ diesel::joinable!(tokens -> users (user_id));
 diesel::joinable!(api_keys -> users (user_id));
 diesel::joinable!(events -> sessions (agent_id));
 diesel::joinable!(tasks -> sessions (session_id));
+diesel::joinable!(loaded -> sessions (session_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     api_keys,
     approvals,
     events,
     incarnations,
+    loaded,
     sessions,
     tasks,
     tickets,

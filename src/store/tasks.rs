@@ -346,7 +346,7 @@ fn queued(conn: &mut Connection, id: TaskId) -> Result<Task, StoreError> {
     Err(Error::conflict("invalid_state", message).into())
 }
 
-type Row = (
+pub(super) type Row = (
     String,
     String,
     String,
@@ -366,7 +366,7 @@ type Row = (
     Option<Vec<u8>>,
 );
 
-fn task(row: Row) -> Result<Task, StoreError> {
+pub(super) fn task(row: Row) -> Result<Task, StoreError> {
     let (id, session, owner, ord, state, prompt, on_uncertain, metadata, ..) = &row;
     let (.., attempt, incarnation, reason, text, usage, created, started, ended, said) = &row;
     let usage = usage.as_deref().map(|text| from_json("usage", text));

@@ -42,7 +42,7 @@ impl Store {
         offset: usize,
         limit: usize,
     ) -> Result<(Vec<SessionOverview>, u64), StoreError> {
-        let stays = filter.statuses.is_empty();
+        let stays = filter.statuses.is_empty() && filter.missions.is_empty();
         let version = self.inner.versions.members();
         let known = stays.then(|| self.inner.totals.get(&filter, version));
         let known = known.flatten();

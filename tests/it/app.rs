@@ -4,6 +4,7 @@
 mod caller;
 mod document;
 mod shape;
+mod sse;
 mod ws;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use tempfile::TempDir;
 
 pub use caller::{Answer, Caller, answer, try_answer};
 pub use document::Document;
+pub use sse::{Part, Sse};
 pub use ws::Ws;
 
 /// Password of every account that the harness makes.

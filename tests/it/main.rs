@@ -39,6 +39,7 @@ mod keeper;
 mod keys;
 mod living;
 mod matrix;
+mod missions;
 mod people;
 mod postgres;
 mod script_player;

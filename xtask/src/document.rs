@@ -30,11 +30,12 @@ const _: () = assert!(ASKING + 2 * GUESSING <= 120);
 const LONGEST: Duration = Duration::from_secs(600);
 /// What ends the token, the rights or the objects that the other requests are about: asked last,
 /// and briefly.
-const ENDS: [&str; 7] = [
+const ENDS: [&str; 8] = [
     "post_api_auth_logout",
     "patch_api_auth_me",
     "delete_api_agents_id",
     "delete_api_agents_sessions_name",
+    "delete_api_control_missions_id",
     "delete_api_users_id",
     "delete_api_v1_invites_id",
     "delete_api_v1_user_api_keys_id",
@@ -122,10 +123,12 @@ pub fn against(program: &Path, seed: Option<String>) -> Result<(), Failed> {
 fn objects(server: &Server) -> Result<Vec<(&'static str, String)>, Failed> {
     let account = "{\"username\":\"guest\",\"password\":\"a guest of one minute\"}";
     let key = "{\"name\":\"board\",\"scopes\":[\"read\"]}";
+    let mission = "{\"title\":\"board\",\"backend\":\"shell\"}";
     let mut made = Vec::new();
     for (path, body) in [
         ("/api/users", account),
         ("/api/v1/invites", "{}"),
+        ("/api/control/missions", mission),
         ("/api/v1/user/api-keys", key),
     ] {
         made.push((path, server.post(path, body, "id")?));
@@ -156,6 +159,10 @@ fn words(server: &Server, agent: &str, objects: &[(&str, String)]) -> String {
          \n\
          [phases.stateful]\n\
          enabled = false\n\
+         \n\
+         [[operations]]\n\
+         include-path = \"/api/control/stream\"\n\
+         request-timeout = 3\n\
          \n\
          [[operations]]\n\
          include-path-regex = \"^/api/agents/[{{]id[}}]\"\n\

@@ -21,7 +21,8 @@ pub fn run(words: &[String]) -> Res<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["bytes", file] => bytes::serve(Path::new(file)),
-        ["broadcast", file] => relay::broadcast(Path::new(file)),
+        ["broadcast", file] => relay::broadcast(Path::new(file), relay::Wire::Sockets),
+        ["parts", file] => relay::broadcast(Path::new(file), relay::Wire::Streams),
         ["hub", socket] => relay::hub(Path::new(socket)),
         ["pipe", socket, lines, period] => relay::pipe(Path::new(socket), lines, period),
         ["open", database] => rows::open(database),

@@ -1,4 +1,4 @@
-//! A bare broadcaster to WebSockets, fed by its orders or by pipes.
+//! A bare broadcaster to WebSockets or event streams, fed by its orders or by pipes.
 //!
 //! Never a number, a bound or a gap: a slow client would grow it.
 
@@ -9,7 +9,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::mpsc;
 
@@ -38,11 +38,34 @@ impl Clients {
     }
 }
 
+/// What the clients are.
+#[derive(Clone, Copy)]
+pub enum Wire {
+    /// WebSockets: a text is a frame.
+    Sockets,
+    /// Event streams: a text is a part, and a chunk of the body.
+    Streams,
+}
+
+impl Wire {
+    fn frame(self, text: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Sockets => frame(text),
+            Self::Streams => {
+                let mut chunk = format!("{:x}\r\n", text.len()).into_bytes();
+                chunk.extend(text);
+                chunk.extend(b"\r\n");
+                chunk
+            }
+        }
+    }
+}
+
 /// Sends the file's text to every client as often as each line of its input says.
-pub fn broadcast(file: &Path) -> Res<()> {
-    let text = Bytes::from(frame(&std::fs::read(file)?));
+pub fn broadcast(file: &Path, wire: Wire) -> Res<()> {
+    let text = Bytes::from(wire.frame(&std::fs::read(file)?));
     let clients = Clients::default();
-    let runtime = listen(&clients)?;
+    let runtime = listen(&clients, wire)?;
     for line in std::io::stdin().lock().lines() {
         let count: usize = line?.trim().parse()?;
         for _event in 0..count {
@@ -56,7 +79,7 @@ pub fn broadcast(file: &Path) -> Res<()> {
 /// Sends every line that comes over the socket to every client.
 pub fn hub(socket: &Path) -> Res<()> {
     let clients = Clients::default();
-    let runtime = listen(&clients)?;
+    let runtime = listen(&clients, Wire::Sockets)?;
     runtime.block_on(async {
         let listener = UnixListener::bind(socket)?;
         loop {
@@ -97,7 +120,7 @@ pub fn pipe(socket: &Path, lines: &str, period: &str) -> Res<()> {
 }
 
 /// Takes clients on two threads and announces where.
-fn listen(clients: &Clients) -> Res<tokio::runtime::Runtime> {
+fn listen(clients: &Clients, wire: Wire) -> Res<tokio::runtime::Runtime> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -107,23 +130,31 @@ fn listen(clients: &Clients) -> Res<tokio::runtime::Runtime> {
     let clients = clients.clone();
     runtime.spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(client(stream, clients.clone()));
+            tokio::spawn(client(stream, clients.clone(), wire));
         }
     });
     Ok(runtime)
 }
 
-async fn client(stream: TcpStream, clients: Clients) {
+async fn client(stream: TcpStream, clients: Clients, wire: Wire) {
     // A client that breaks off is not missed.
-    let _over = carry(stream, clients).await;
+    let _over = carry(stream, clients, wire).await;
 }
 
-async fn carry(stream: TcpStream, clients: Clients) -> Res<()> {
+async fn carry(stream: TcpStream, clients: Clients, wire: Wire) -> Res<()> {
     stream.set_nodelay(true)?;
-    let mut socket = tokio_tungstenite::accept_async(stream).await?;
+    let (mut stream, hello) = match wire {
+        Wire::Sockets => {
+            let socket = tokio_tungstenite::accept_async(stream).await?;
+            (socket.into_inner(), "{\"type\":\"hello\"}")
+        }
+        Wire::Streams => {
+            let hello = "event: hello\ndata: {\"type\":\"hello\"}\n\n";
+            (answered(stream).await?, hello)
+        }
+    };
     let mut frames = clients.add();
-    let stream = socket.get_mut();
-    stream.write_all(&frame(b"{\"type\":\"hello\"}")).await?;
+    stream.write_all(&wire.frame(hello.as_bytes())).await?;
     let (mut some, mut bytes) = (Vec::new(), Vec::new());
     while frames.recv_many(&mut some, AT_ONCE).await > 0 {
         bytes.clear();
@@ -133,4 +164,18 @@ async fn carry(stream: TcpStream, clients: Clients) -> Res<()> {
         stream.write_all(&bytes).await?;
     }
     Ok(())
+}
+
+/// Reads the request's head, which comes in one piece, and answers it.
+async fn answered(mut stream: TcpStream) -> Res<TcpStream> {
+    let mut head = Vec::with_capacity(4096);
+    while !head.ends_with(b"\r\n\r\n") {
+        if stream.read_buf(&mut head).await? == 0 {
+            return Err("a request without an end".into());
+        }
+    }
+    let answer = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
+                  transfer-encoding: chunked\r\n\r\n";
+    stream.write_all(answer.as_bytes()).await?;
+    Ok(stream)
 }

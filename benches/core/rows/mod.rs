@@ -18,8 +18,8 @@ use super::finding::Finding;
 
 /// All rows in the order in which they run; `usage.txt` says what each is.
 pub const ALL: &[&str] = &[
-    "floor", "list", "poll", "growth", "fanout", "durable", "start", "latency", "ready", "memory",
-    "slow",
+    "floor", "list", "missions", "poll", "growth", "fanout", "streams", "durable", "start", "latency",
+    "ready", "memory", "slow",
 ];
 
 /// Those that say nothing about the database: they run on the first one alone.
@@ -40,9 +40,11 @@ pub async fn run(name: &str, run: &Run<'_>) -> Res<Vec<Finding>> {
     match name {
         "floor" => requests::floor(run).await,
         "list" => requests::list(run).await,
+        "missions" => requests::missions(run).await,
         "poll" => requests::poll(run).await,
         "growth" => requests::growth(run).await,
-        "fanout" => fanout::run(run).await,
+        "fanout" => fanout::sockets(run).await,
+        "streams" => fanout::streams(run).await,
         "durable" => durable::run(run).await,
         "start" => start::run(run).await,
         "latency" => latency::run(run).await,

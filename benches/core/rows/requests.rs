@@ -20,6 +20,7 @@ const EVENTS: u64 = 210;
 /// Share of the bare server.
 const AIM: Target = Target::AtLeast(0.6);
 const LIST: &str = "/api/agents?limit=50";
+const MISSIONS: &str = "/api/control/missions?limit=50";
 
 /// What a request costs before its work: nothing asked, who asks, one entry of a list.
 pub async fn floor(run: &Run<'_>) -> Res<Vec<Finding>> {
@@ -42,12 +43,21 @@ pub async fn floor(run: &Run<'_>) -> Res<Vec<Finding>> {
 
 /// 50 of 100 sessions.
 pub async fn list(run: &Run<'_>) -> Res<Vec<Finding>> {
+    of_100(run, LIST, "list 50 of 100 sessions").await
+}
+
+/// 50 of 100 missions.
+pub async fn missions(run: &Run<'_>) -> Res<Vec<Finding>> {
+    of_100(run, MISSIONS, "list 50 of 100 missions").await
+}
+
+async fn of_100(run: &Run<'_>, path: &str, what: &str) -> Res<Vec<Finding>> {
     let place = run.database.place()?;
     seed::fill(&place, 100, 2, 2).await?;
     let server = Server::start(&place, &settings("")).await?;
-    let found = beside(&server, LIST, run.quick).await;
+    let found = beside(&server, path, run.quick).await;
     server.stop().await?;
-    Ok(vec![found?.named("list 50 of 100 sessions")])
+    Ok(vec![found?.named(what)])
 }
 
 /// 10 new events.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{doc, wire};
 use crate::api::shared::body::bad_field;
 use crate::api::shared::doc::{Idempotent, Removed};
-use crate::api::shared::prepared::{Prepared, Question};
+use crate::api::shared::prepared::{Answer, Prepared, Question};
 use crate::api::shared::work::{creation, has_more, on_uncertain, options};
 use crate::api::shared::{Fault, Fields, Query, Reply, Who, idempotency, path_id};
 use crate::app::{AgentFilter, AgentRequest, App, Force, Interrupt, Lazy, Overview, Page, Paused};
@@ -61,7 +61,7 @@ async fn list(app: web::Data<App>, Who(who): Who, request: HttpRequest, query: Q
     let prepared = request.app_data::<web::Data<Prepared>>();
     let version = app.version();
     if let Some(answer) = prepared.and_then(|known| known.get(&question, version)) {
-        return Ok(json_bytes(answer));
+        return Ok(json_bytes(answer.body));
     }
     let filter = AgentFilter {
         group: query.id("sessionId")?,
@@ -76,7 +76,8 @@ async fn list(app: web::Data<App>, Who(who): Who, request: HttpRequest, query: Q
     // How long an agent has been at work changes with the clock.
     let still = !page.items.iter().any(wire::at_work);
     if let Some(known) = prepared.filter(|_| still) {
-        known.put(question, version, answer.clone());
+        let (total, body) = (page.total, answer.clone());
+        known.put(question, version, Answer { total, body });
     }
     Ok(json_bytes(answer))
 }
@@ -166,6 +167,7 @@ fn requested(request: &HttpRequest, body: &Fields) -> Result<AgentRequest, Fault
         on_uncertain: on_uncertain(body)?,
         lazy: if start { Lazy::No } else { Lazy::Yes },
         key: idempotency::key(request, body)?,
+        ..AgentRequest::default()
     })
 }
 

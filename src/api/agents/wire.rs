@@ -12,8 +12,8 @@ use crate::app::Overview;
 use crate::domain::limit::usd;
 use crate::domain::overrides::may_remember;
 use crate::domain::{
-    Approval, ExitReport, Invite, Lifecycle, LimitKind, Matcher, Process, Session, SessionId,
-    TaskId, Timestamp, User, WorkspaceId,
+    Approval, ExitReport, Invite, Lifecycle, LimitKind, Matcher, ParentReason, Process, Session,
+    SessionId, TaskId, Timestamp, User, WorkspaceId,
 };
 
 /// An agent.
@@ -94,7 +94,7 @@ pub struct Agent<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<crate::api::shared::doc::Exit>)]
     last_exit: Option<Value>,
-    /// Always null today.
+    /// The agent whose group it was added to.
     #[schema(required)]
     parent_agent_id: Option<SessionId>,
     /// As it was given: an object or null.
@@ -143,9 +143,14 @@ pub fn agent(row: &Overview, now: Timestamp) -> Agent<'_> {
         pending_approvals: row.pending_approvals,
         retry_at: facts.retry_at().map(Timestamp::rfc3339),
         last_exit: facts.last_exit.as_ref().map(exit),
-        parent_agent_id: None,
+        parent_agent_id: above(session),
         metadata: &session.metadata,
     }
+}
+
+fn above(session: &Session) -> Option<SessionId> {
+    let up = session.parent?;
+    (up.reason == ParentReason::Agent).then_some(up.session)
 }
 
 /// Whether what is shown of an agent changes with the clock.

@@ -14,7 +14,7 @@ use crate::api::live::serve;
 use crate::api::shared::answer::add_remembered;
 use crate::api::shared::socket::{Handshake, SocketQuery};
 use crate::api::shared::{Fault, Reply, WsVisit};
-use crate::app::{App, Piece, Published};
+use crate::app::{App, Form, Piece, Published};
 use crate::domain::{EventKind, SessionId};
 
 /// The routes of this file in the document.
@@ -119,7 +119,7 @@ impl Dialect for Words {
     }
 
     fn frame(&self, event: &Published) -> Option<ByteString> {
-        Some(event.frame(|event| {
+        Some(event.frame(Form::Socket, |event| {
             let kind = event.event.kind;
             let (name, tail) = (place(kind).0, event.tail());
             let event = kind.name();
@@ -134,7 +134,7 @@ impl Dialect for Words {
     }
 
     fn piece(&self, piece: &Piece) -> Option<ByteString> {
-        Some(piece.frame(|piece| {
+        Some(piece.frame(Form::Socket, |piece| {
             let text = serde_json::to_string(&Delta {
                 name: "agent.delta",
                 agent_id: piece.agent,

@@ -4,7 +4,9 @@
 
 mod doc;
 mod health;
+mod missions;
 mod stats;
+mod stream;
 mod workspaces;
 
 use actix_web::web;
@@ -16,13 +18,20 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config
         .configure(health::routes)
         .configure(stats::routes)
-        .configure(workspaces::routes);
+        .configure(workspaces::routes)
+        .service(
+            web::scope("/api/control")
+                .configure(stream::routes)
+                .configure(missions::routes),
+        );
 }
 
 /// The door in the document.
 pub fn document() -> Document {
     let mut door = health::Document::openapi();
     door.merge(stats::Document::openapi());
+    door.merge(stream::Document::openapi());
+    door.merge(missions::document());
     door.merge(workspaces::Document::openapi());
     door
 }

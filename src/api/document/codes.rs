@@ -210,7 +210,11 @@ pub const CODES: &[Code] = &[
     ),
     code("deleted", 409, "it was deleted meanwhile"),
     code("email_taken", 409, "another account has this address"),
-    code("invalid_state", 409, "the task does not wait any more"),
+    code(
+        "invalid_state",
+        409,
+        "the task does not wait any more, or the mission stands otherwise",
+    ),
     code(
         "last_superadmin",
         409,
@@ -223,8 +227,18 @@ pub const CODES: &[Code] = &[
         409,
         "the session has no conversation yet",
     ),
+    code(
+        "no_mission_loaded",
+        409,
+        "the message names no mission, and none is loaded",
+    ),
     code("no_process", 409, "the agent has no process"),
     code("no_turn", 409, "no turn runs"),
+    code(
+        "not_running",
+        409,
+        "nothing of the mission runs or is about to",
+    ),
     code("owner_deleted", 409, "whose agent it is was deleted"),
     code(
         "reopened",

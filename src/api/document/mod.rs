@@ -25,7 +25,7 @@ const SCHEMES: [(&str, &str, &str); 3] = [
 ];
 
 /// The nouns, in the order in which a reader needs them.
-const TAGS: [(&str, &str); 15] = [
+const TAGS: [(&str, &str); 16] = [
     ("auth", "Signing in and out, and the own account"),
     ("people", "Accounts and invitations"),
     ("keys", "API keys"),
@@ -34,6 +34,7 @@ const TAGS: [(&str, &str); 15] = [
         "sessions",
         "The same agents by the names that their owners gave",
     ),
+    ("missions", "The same as missions, and their event stream"),
     ("tasks", "Prompts, and what became of them"),
     ("events", "What happened, numbered"),
     ("sockets", "Tickets and WebSockets"),

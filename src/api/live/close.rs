@@ -57,6 +57,27 @@ impl Close {
         }
     }
 
+    /// A stable word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::AuthEnded => "auth_ended",
+            Self::RightsChanged => "rights_changed",
+            Self::TooSlow => "too_slow",
+            Self::TooLarge => "too_large",
+            Self::Protocol => "protocol",
+            Self::Internal => "internal",
+            Self::Draining => "draining",
+            Self::Silent => "silent",
+            Self::SessionEnded => "session_ended",
+            Self::SessionKilled => "session_killed",
+            Self::NotFound => "not_found",
+            Self::Refused => "refused",
+            Self::Later => "later",
+            Self::Echo(_) => "closed",
+        }
+    }
+
     /// The reason on the wire.
     #[must_use]
     pub fn text(self) -> &'static str {

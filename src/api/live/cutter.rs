@@ -18,7 +18,7 @@ use super::close::Close;
 use super::outbox::{OVERFLOW_GRACE, Outbox, Standing};
 
 /// How often the client is asked whether it is there (contract/octipus.md 4).
-const PING_EVERY: Duration = Duration::from_secs(30);
+pub const PING_EVERY: Duration = Duration::from_secs(30);
 /// Unanswered pings that end a connection.
 const MISSES: u8 = 2;
 /// How long a close frame may take before the line is cut.
@@ -71,16 +71,17 @@ impl Watched {
     }
 }
 
-/// Watches one connection to its end; `beat` goes with every ping. How long its token is still good
+/// Watches one connection to its end; `beat` goes with every ping, each [`PING_EVERY`] or as often as
+/// it says. How long its token is still good
 /// for is asked again with each: a wall clock may jump, and a machine may sleep.
 pub async fn watch(
     outbox: Arc<Outbox>,
     line: Weak<Line>,
     remaining: impl Fn() -> Duration,
-    beat: impl Fn(),
+    (every, beat): (Duration, impl Fn()),
 ) {
     let mut token_ends = Instant::now() + remaining();
-    let mut ping_at = Instant::now() + PING_EVERY;
+    let mut ping_at = Instant::now() + every;
     loop {
         crash::point("socket.watch");
         let changed = outbox.changed();
@@ -105,7 +106,7 @@ pub async fn watch(
                 } else if slow_at.is_some_and(|at| now >= at) {
                     close_if_slow(&outbox, now);
                 } else {
-                    ping_at = now + PING_EVERY;
+                    ping_at = now + every;
                     token_ends = now + remaining();
                     beat();
                     if outbox.ping() >= MISSES {
@@ -170,7 +171,7 @@ mod tests {
         let far = || Duration::from_secs(3_600);
         let weak = Arc::downgrade(&line);
         let started = Instant::now();
-        let watching = tokio::spawn(watch(Arc::clone(&outbox), weak, far, || {}));
+        let watching = tokio::spawn(watch(Arc::clone(&outbox), weak, far, (PING_EVERY, || {})));
         overflow(&outbox);
         watching.await.unwrap();
         assert_eq!(outbox.standing(), Standing::Closing(Close::TooSlow));
@@ -184,7 +185,13 @@ mod tests {
         let outbox = Arc::new(Outbox::new());
         let started = Instant::now();
         let left = || Duration::from_secs(20).saturating_sub(started.elapsed());
-        watch(Arc::clone(&outbox), Arc::downgrade(&line), left, || {}).await;
+        watch(
+            Arc::clone(&outbox),
+            Arc::downgrade(&line),
+            left,
+            (PING_EVERY, || {}),
+        )
+        .await;
         assert_eq!(outbox.standing(), Standing::Closing(Close::AuthEnded));
         assert!(started.elapsed() <= Duration::from_secs(21));
         assert!(is_cut(client));
@@ -199,7 +206,13 @@ mod tests {
             true => Duration::from_secs(3_600),
             false => Duration::ZERO,
         };
-        watch(Arc::clone(&outbox), Weak::new(), jumped, || {}).await;
+        watch(
+            Arc::clone(&outbox),
+            Weak::new(),
+            jumped,
+            (PING_EVERY, || {}),
+        )
+        .await;
         assert_eq!(outbox.standing(), Standing::Closing(Close::AuthEnded));
         assert!(started.elapsed() <= Duration::from_secs(31));
     }
@@ -208,7 +221,12 @@ mod tests {
     async fn silence_over_two_pings_ends_it_and_a_sign_of_life_does_not() {
         let outbox = Arc::new(Outbox::new());
         let far = || Duration::from_secs(36_000);
-        let watching = tokio::spawn(watch(Arc::clone(&outbox), Weak::new(), far, || {}));
+        let watching = tokio::spawn(watch(
+            Arc::clone(&outbox),
+            Weak::new(),
+            far,
+            (PING_EVERY, || {}),
+        ));
         for _ in 0..10 {
             tokio::time::sleep(Duration::from_secs(45)).await;
             outbox.heard();

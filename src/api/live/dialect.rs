@@ -370,6 +370,11 @@ pub trait Dialect: Send + Sync + Unpin + 'static {
         None
     }
 
+    /// The last frame, where the transport has no close frame of its own.
+    fn farewell(&self, _close: Close) -> Option<ByteString> {
+        None
+    }
+
     /// A sign of life beside the protocol's own ping.
     fn heartbeat(&self, _at: Timestamp) -> Option<ByteString> {
         None

@@ -17,7 +17,7 @@ use crate::domain::prompt::IdempotencyKey;
 use crate::domain::{Error, Result, SessionId};
 
 use super::close::Close;
-use super::cutter::{Line, watch};
+use super::cutter::{Line, PING_EVERY, watch};
 use super::dialect::{Channels, Command, Dialect, Mark, Opened, Opening, Refusal, Reply, Scope};
 use super::follow::Follows;
 use super::keys::Keys;
@@ -73,7 +73,12 @@ pub async fn accept<D: Dialect>(
             }
         }
     };
-    outbox.serve(watch(Arc::clone(&outbox), line, remaining, beat));
+    outbox.serve(watch(
+        Arc::clone(&outbox),
+        line,
+        remaining,
+        (PING_EVERY, beat),
+    ));
     let session = ConnectionSession {
         app: app.clone(),
         follows: Follows::new(

@@ -1,7 +1,8 @@
 //! The token before everything: without a good one there is no look at a path, an id or a body; and
 //! an API key goes no further than its scopes.
 //!
-//! Never takes a token or a key from the address except for a WebSocket, where a browser can send no header.
+//! Never takes a token or a key from the address except for a WebSocket and an event stream, where a
+//! browser can send no header.
 
 use std::future::{Ready, ready};
 
@@ -34,6 +35,8 @@ const PAGES: &str = "/docs/";
 const OPEN_POST: [&str; 2] = ["/api/auth/login", "/api/auth/register"];
 /// The path of the agents' WebSocket.
 const SOCKET: &str = "/ws";
+/// The path of the event stream: a browser's `EventSource` can send no header either.
+const STREAM: &str = "/api/control/stream";
 /// The path of the figures.
 const FIGURES: &str = "/metrics";
 /// Where the paths of the terminals' WebSockets begin.
@@ -109,10 +112,12 @@ async fn identify(app: &App, request: &ServiceRequest) -> domain::Result<Visit> 
     Err(missing())
 }
 
-/// Whether this is the handshake of a WebSocket, by its path and its headers.
+/// Whether this is the handshake of a WebSocket or an event stream, by its path and its headers.
 fn socket(request: &ServiceRequest) -> bool {
     let path = request.path();
-    path == SOCKET || (terminal(path) && handshake(request))
+    path == SOCKET
+        || (path == STREAM && request.method() == Method::GET)
+        || (terminal(path) && handshake(request))
 }
 
 /// Whether this is the path of a terminal's WebSocket.

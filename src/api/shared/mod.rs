@@ -4,7 +4,9 @@
 
 pub mod answer;
 pub mod body;
+
 pub mod client;
+pub mod cors;
 pub mod doc;
 pub mod error;
 pub mod guard;

@@ -11,7 +11,7 @@ use actix_web::http::header;
 use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError, web};
 
-use super::Fault;
+use super::{Fault, cors};
 use crate::app::App;
 use crate::domain;
 
@@ -95,7 +95,7 @@ impl Doorkeeper {
     }
 }
 
-/// Refuses a foreign Host (421) or Origin (403).
+/// Refuses a foreign Host (421) or Origin (403); tells browsers of those that may call.
 ///
 /// # Errors
 /// What the layers below return.
@@ -112,10 +112,18 @@ pub async fn check(
         }
         None => Err(domain::Error::internal("the doorkeeper is missing")),
     };
-    match verdict {
-        Ok(()) => Ok(next.call(request).await?.map_into_boxed_body()),
-        Err(error) => Ok(request.into_response(Fault(error).error_response())),
+    if let Err(error) = verdict {
+        return Ok(request.into_response(Fault(error).error_response()));
     }
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let mut answer = match cors::asks_first(&request) {
+        true => request.into_response(cors::told_first()),
+        false => next.call(request).await?.map_into_boxed_body(),
+    };
+    if let Some(origin) = origin {
+        cors::let_read(answer.headers_mut(), &origin);
+    }
+    Ok(answer)
 }
 
 /// A header that is no text counts as foreign, not as absent.

@@ -33,9 +33,18 @@ impl Question {
         }
     }
 
-    fn weight(&self, answer: &Bytes) -> usize {
-        self.query.len().saturating_add(answer.len())
+    fn weight(&self, answer: &Answer) -> usize {
+        self.query.len().saturating_add(answer.body.len())
     }
+}
+
+/// A list as it goes out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// How many there are in all.
+    pub total: u64,
+    /// The page.
+    pub body: Bytes,
 }
 
 /// The answers of one worker, each with the version of the rows that it was read at.
@@ -44,21 +53,21 @@ pub struct Prepared(Mutex<Answers>);
 
 #[derive(Debug, Default)]
 struct Answers {
-    known: HashMap<Question, (u64, Bytes)>,
+    known: HashMap<Question, (u64, Answer)>,
     bytes: usize,
 }
 
 impl Prepared {
     /// The answer, when it still holds.
     #[must_use]
-    pub fn get(&self, question: &Question, version: u64) -> Option<Bytes> {
+    pub fn get(&self, question: &Question, version: u64) -> Option<Answer> {
         let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, answer) = answers.known.get(question)?;
         (*at == version).then(|| answer.clone())
     }
 
     /// Keeps an answer that was read after `version` was taken.
-    pub fn put(&self, question: Question, version: u64, answer: Bytes) {
+    pub fn put(&self, question: Question, version: u64, answer: Answer) {
         let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let weight = question.weight(&answer);
         if answers.bytes.saturating_add(weight) > MOST {
@@ -69,7 +78,7 @@ impl Prepared {
         }
         let size = question.query.len();
         let before = answers.known.insert(question, (version, answer));
-        let freed = before.map_or(0, |(_, old)| size.saturating_add(old.len()));
+        let freed = before.map_or(0, |(_, old)| size.saturating_add(old.body.len()));
         answers.bytes = answers.bytes.saturating_add(weight).saturating_sub(freed);
     }
 }
@@ -87,12 +96,16 @@ mod tests {
         }
     }
 
+    fn of(body: Bytes) -> Answer {
+        Answer { total: 1, body }
+    }
+
     #[test]
     fn an_answer_holds_for_its_question_and_version() {
         let prepared = Prepared::default();
         let question = asked(Role::Member, "a=1");
-        prepared.put(question.clone(), 3, Bytes::from_static(b"x"));
-        assert_eq!(prepared.get(&question, 3).unwrap(), "x");
+        prepared.put(question.clone(), 3, of(Bytes::from_static(b"x")));
+        assert_eq!(prepared.get(&question, 3).unwrap().body, "x");
         assert_eq!(prepared.get(&question, 4), None);
         assert_eq!(prepared.get(&asked(Role::Admin, "a=1"), 3), None);
         assert_eq!(prepared.get(&asked(Role::Member, "a=2"), 3), None);
@@ -101,17 +114,17 @@ mod tests {
     #[test]
     fn the_bytes_are_bounded() {
         let prepared = Prepared::default();
-        let large = Bytes::from(vec![0; MOST / 4]);
+        let large = of(Bytes::from(vec![0; MOST / 4]));
         for number in 0..40_u8 {
             let question = asked(Role::Member, &number.to_string());
             prepared.put(question.clone(), 1, large.clone());
             prepared.put(question, 2, large.clone());
             let answers = prepared.0.lock().unwrap();
-            let held: usize = answers.known.values().map(|(_, one)| one.len()).sum();
+            let held: usize = answers.known.values().map(|(_, one)| one.body.len()).sum();
             assert!(held <= MOST && answers.bytes <= MOST, "{held}");
             assert!(answers.bytes >= held);
         }
-        let huge = Bytes::from(vec![0; MOST + 1]);
+        let huge = of(Bytes::from(vec![0; MOST + 1]));
         prepared.put(asked(Role::Member, "huge"), 1, huge);
         assert_eq!(prepared.get(&asked(Role::Member, "huge"), 1), None);
     }

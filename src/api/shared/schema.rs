@@ -9,8 +9,8 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::{
-    ApprovalId, EventKind, InviteId, InviteState, KeyId, Kind, OverrideId, Remember, Scope,
-    SessionId, Status, TaskId, TaskState, UserId, WorkspaceId,
+    ApprovalId, EventKind, InviteId, InviteState, KeyId, Kind, Mission, OverrideId, Remember,
+    Scope, SessionId, Status, TaskId, TaskState, UserId, WorkspaceId,
 };
 
 /// Shapes that are several others in one.
@@ -99,6 +99,11 @@ fn or_null<const N: usize>(words: [&'static str; N]) -> Object {
 /// Kinds of agents.
 pub fn kind() -> Object {
     list(Kind::ALL.map(Kind::name))
+}
+
+/// How a mission stands.
+pub fn mission() -> Object {
+    list(Mission::ALL.map(Mission::name))
 }
 
 /// What a session does.

@@ -19,7 +19,7 @@ pub const MAX_WAIT: u64 = 600;
 /// Rows of a page: default and most.
 const PAGE: (usize, usize) = (50, 200);
 /// The names of a prompt's words.
-const WORDS: [&str; 4] = ["message", "content", "prompt", "text"];
+pub const WORDS: [&str; 4] = ["message", "content", "prompt", "text"];
 
 /// The session that the path of a request means, in a door's own words.
 pub trait Target: FromRequest<Error = Fault> + 'static {
@@ -91,7 +91,15 @@ async fn message<T: Target>(
     Ok(HttpResponse::Accepted().json(wire::accepted(&placement)))
 }
 
-fn prompt(request: &HttpRequest, query: &Query, body: &Fields) -> Result<MessageRequest, Fault> {
+/// Reads a prompt.
+///
+/// # Errors
+/// `bad_field`, `bad_on_uncertain`, `bad_idempotency_key`.
+pub fn prompt(
+    request: &HttpRequest,
+    query: &Query,
+    body: &Fields,
+) -> Result<MessageRequest, Fault> {
     let when_busy = match query.flag("queue")? {
         Some(false) => WhenBusy::Refuse,
         Some(true) | None => WhenBusy::Queue,

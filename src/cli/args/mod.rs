@@ -7,6 +7,7 @@ mod archive;
 mod attach;
 mod daemon;
 mod keys;
+mod mission;
 mod operate;
 mod people;
 mod secrets;
@@ -27,6 +28,10 @@ pub use daemon::{
     DaemonAction, DaemonArgs, ServerLogArgs, StartArgs, StatusArgs, StopArgs, WhichArgs,
 };
 pub use keys::Keys;
+pub use mission::{
+    CreateMissionArgs, EventsMissionArgs, FollowMissionArgs, ListMissionsArgs, MissionAction,
+    MissionArgs, MissionIdArgs, ResumeMissionArgs, SendMissionArgs,
+};
 pub use operate::{
     AgentId, ApproveArgs, EventsArgs, ListArgs, LogsArgs, PauseArgs, QueueAction, QueueArgs,
     WhyArgs,
@@ -139,6 +144,8 @@ pub enum Command {
     Resume(AgentId),
     /// List and change what waits for an agent
     Queue(QueueArgs),
+    /// Make, drive and watch missions
+    Mission(MissionArgs),
     /// Stop an agent and take it from the lists
     #[command(after_help = "Examples:\n  callboard rm 1f0c")]
     Rm(AgentId),
@@ -241,7 +248,7 @@ mod tests {
     #[test]
     fn the_parts_of_a_command_teach_by_their_own_examples() {
         let command = Cli::command();
-        for whole in ["daemon", "key", "audit"] {
+        for whole in ["daemon", "key", "audit", "mission"] {
             for part in command.find_subcommand(whole).unwrap().get_subcommands() {
                 let help = part.get_after_help().map(ToString::to_string).unwrap();
                 let name = part.get_name();

@@ -115,7 +115,7 @@ pub struct SendArgs {
 }
 
 /// Reads an amount of money.
-fn dollars(text: &str) -> Result<f64, String> {
+pub fn dollars(text: &str) -> Result<f64, String> {
     let amount: Option<f64> = text.trim_start_matches('$').parse().ok();
     amount
         .filter(|amount| amount.is_finite() && *amount > 0.0)

@@ -81,14 +81,19 @@ pub fn tree(client: &Client, args: JsonArgs) -> Result<Exit, Failure> {
     if args.json {
         out::json(&root)?;
     } else {
-        let mut lines = vec![node(&root)];
-        draw(&root, "", &mut lines);
-        out::line(&lines.join("\n"))?;
+        out::line(&drawn(&root, node))?;
     }
     Ok(Exit::Completed)
 }
 
-fn draw(parent: &Value, indent: &str, lines: &mut Vec<String>) {
+/// A tree of nodes with `children`, each on the line that `word` gives.
+pub fn drawn(root: &Value, word: fn(&Value) -> String) -> String {
+    let mut lines = vec![word(root)];
+    draw(root, (word, ""), &mut lines);
+    lines.join("\n")
+}
+
+fn draw(parent: &Value, (word, indent): (fn(&Value) -> String, &str), lines: &mut Vec<String>) {
     let children = parent.get("children").and_then(Value::as_array);
     let children = children.map(Vec::as_slice).unwrap_or_default();
     for (at, child) in children.iter().enumerate() {
@@ -98,8 +103,8 @@ fn draw(parent: &Value, indent: &str, lines: &mut Vec<String>) {
         } else {
             ("\u{251c}\u{2500} ", "\u{2502}  ")
         };
-        lines.push(format!("{indent}{knot}{}", node(child)));
-        draw(child, &format!("{indent}{stem}"), lines);
+        lines.push(format!("{indent}{knot}{}", word(child)));
+        draw(child, (word, &format!("{indent}{stem}")), lines);
     }
 }
 
@@ -181,10 +186,8 @@ mod tests {
         let root = json!({"id":"root","state":"running","children":[
             {"id":"journal","restarts":2,"children":[]},
             {"id":"sessions","children":[{"id":"s1","uptimeMs":61_000}]}]});
-        let mut lines = vec![node(&root)];
-        draw(&root, "", &mut lines);
         assert_eq!(
-            lines.join("\n"),
+            drawn(&root, node),
             "root  running\n\u{251c}\u{2500} journal  restarts 2\n\u{2514}\u{2500} sessions\n   \u{2514}\u{2500} s1  up 1m01s"
         );
     }

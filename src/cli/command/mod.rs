@@ -13,6 +13,7 @@ pub mod list;
 pub mod log;
 pub mod login;
 pub mod migrate;
+pub mod mission;
 pub mod queue;
 pub mod run;
 pub mod secrets;

@@ -13,7 +13,7 @@ use super::super::failure::{Exit, Failure};
 use super::super::{find, out, render};
 
 /// The stop ladder takes its time (config `agents.interrupt_grace` and `stop_grace`).
-const LADDER: Duration = Duration::from_secs(60);
+pub const LADDER: Duration = Duration::from_secs(60);
 
 /// Ends the running turn.
 pub fn interrupt(client: &Client, args: &AgentId) -> Result<Exit, Failure> {

@@ -1,6 +1,6 @@
 //! Done, or from the beginning: a person completes a session, or resets it.
 //!
-//! Never a record over another: the first completion stays until somebody goes on.
+//! Never a record over another of the same verdict: the first stays until somebody goes on.
 
 use std::time::Duration;
 
@@ -8,10 +8,11 @@ use serde_json::json;
 
 use crate::domain::status::Intent;
 use crate::domain::{
-    Change, Completion, EventKind, Process, TaskMove, TaskState, Timestamp, TurnPhase,
+    Change, Completion, EventKind, Mission, Process, Reopened, TaskMove, TaskState, Timestamp,
+    TurnPhase,
 };
 
-use super::super::facade::Force;
+use super::super::facade::{Force, Verdicts};
 use super::core::Core;
 use super::step::{Alarm, Attempt, Effect, Step};
 
@@ -21,10 +22,18 @@ pub(super) const RESET: &str = "reset";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Core {
-    /// A person says that the work is done: the process ends, and the record stays.
-    pub(super) fn complete(&mut self, completion: Completion, now: Timestamp) -> Step {
+    /// A person says that the work is done: the process ends, and the record stays. The first one
+    /// stays, unless a later word is another verdict on the mission and `verdicts` says that it counts.
+    pub(super) fn complete(
+        &mut self,
+        completion: Completion,
+        verdicts: Verdicts,
+        now: Timestamp,
+    ) -> Step {
         self.run(now, |core, step| {
-            if core.session.facts.completed.is_some() {
+            if let Some(stands) = &core.session.facts.completed
+                && (verdicts == Verdicts::First || stands.failed() == completion.failed())
+            {
                 return;
             }
             let by = completion.by.clone();
@@ -42,6 +51,36 @@ impl Core {
             core.session.facts.completed = Some(completion);
             core.put_down(Force::Ladder, &by, now, step);
         })
+    }
+
+    /// A person says that a mission which came to an end is open again; nothing is started. Whether
+    /// it had come to an end, or stands so already.
+    pub(super) fn reopen(&mut self, shown: Mission, by: &str, now: Timestamp) -> (Step, bool) {
+        let stands = Mission::of(&self.session.facts);
+        let open = stands.ended();
+        let step = self.run(now, |core, step| {
+            if !open {
+                return;
+            }
+            let facts = &mut core.session.facts;
+            facts.completed = None;
+            facts.reopened = Some(Reopened {
+                shown,
+                by: by.to_owned(),
+                at: now,
+                turns: facts.turns,
+                incarnation: facts.incarnation,
+            });
+            step.event(
+                EventKind::Session,
+                now,
+                json!({"action": "reopened", "status": shown.name(), "by": by}),
+            );
+        });
+        (
+            step,
+            open || (stands == shown && self.session.facts.reopened.is_some()),
+        )
     }
 
     /// It is to be down until the next prompt or start. Whether a process ends now.

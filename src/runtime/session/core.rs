@@ -10,8 +10,8 @@ use serde_json::json;
 use crate::config::StallSetting;
 use crate::domain::status::Intent;
 use crate::domain::{
-    Approval, Change, EventKind, Facts, Override, Process, Progress, Session, SessionLimits,
-    Status, Task, TaskMove, TaskState, Timestamp, TurnFact, TurnPhase, status,
+    Approval, Change, EventKind, Facts, Mission, Override, Process, Progress, Session,
+    SessionLimits, Status, Task, TaskMove, TaskState, Timestamp, TurnFact, TurnPhase, status,
 };
 use crate::drivers::Command;
 use crate::supervision::Backoff;
@@ -124,11 +124,12 @@ impl Core {
         }
         let (old, new) = (self.session.status, status(facts));
         let (was, is) = (old.lifecycle(before), new.lifecycle(facts));
-        if old != new || was != is {
+        let mission = Mission::of(before);
+        if old != new || was != is || mission != Mission::of(facts) {
             step.event(
                 EventKind::Status,
                 now,
-                self.status_data(new, (was.name(), old.name())),
+                self.status_data(new, (was.name(), old.name(), mission.name())),
             );
             self.session.status = new;
         }
@@ -137,7 +138,7 @@ impl Core {
             .push(Change::Facts(Box::new(self.session.facts.clone())));
     }
 
-    fn status_data(&self, new: Status, previous: (&str, &str)) -> serde_json::Value {
+    fn status_data(&self, new: Status, previous: (&str, &str, &str)) -> serde_json::Value {
         let facts = &self.session.facts;
         let (reason, message) = match &facts.process {
             Process::Failed { code, text } => (Some(code.as_str()), Some(text)),
@@ -154,11 +155,14 @@ impl Core {
             "detail": new.name(),
             "previous": previous.0,
             "previousDetail": previous.1,
+            "mission": Mission::of(facts).name(),
+            "previousMission": previous.2,
             "incarnation": facts.incarnation,
             "pid": facts.process.pid(),
             "retryAt": facts.retry_at().map(Timestamp::rfc3339),
             "since": facts.stall.map(|stall| stall.since.rfc3339()),
             "limit": facts.limit,
+            "queued": facts.queued,
             "reason": reason,
             "message": message,
         })

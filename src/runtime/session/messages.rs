@@ -7,15 +7,15 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use crate::domain::{
-    ApprovalState, Completion, Error, Incarnation, Progress, Result, Task, TaskId, Timestamp,
-    Tuning,
+    ApprovalState, Completion, Error, Incarnation, Mission, Progress, Result, Task, TaskId,
+    Timestamp, Tuning,
 };
 use crate::drivers::Output;
 
 use super::super::agent::AgentActor;
 use super::super::clock::now;
 use super::super::edge::tell;
-use super::super::facade::{Answer, Force, Interrupt, Paused};
+use super::super::facade::{Answer, Force, Interrupt, Paused, Verdicts};
 use super::super::queue::{Queue, Reload, Stand};
 use super::SessionActor;
 use super::exits::Ending;
@@ -52,7 +52,9 @@ message!(/// End the running turn.
 message!(/// End the process. Answers once that is committed and ordered.
     Halt { force: Force, by: String } -> "Result<Halting>");
 message!(/// A person says that the work is done. Answers with the record that stands.
-    Complete { completion: Completion } -> "Result<Completion>");
+    Complete { completion: Completion, verdicts: Verdicts } -> "Result<Completion>");
+message!(/// A person says that what came to an end is open again, and is shown so.
+    Reopen { shown: Mission, by: String } -> "Result<()>");
 message!(/// Begin from the beginning. Answers once that is committed and ordered.
     Reset { by: String } -> "Result<()>");
 message!(/// Take the session out of the lists.
@@ -283,7 +285,9 @@ impl Handler<Complete> for SessionActor {
             let away = async { Err(super::moved()) };
             return AtomicResponse::new(Box::pin(wrap_future::<_, Self>(away)));
         }
-        let step = self.core.complete(complete.completion, now());
+        let step = self
+            .core
+            .complete(complete.completion, complete.verdicts, now());
         let committing = self.commit(step);
         AtomicResponse::new(Box::pin(committing.map(
             |committed, session: &mut Self, _| {
@@ -293,6 +297,26 @@ impl Handler<Complete> for SessionActor {
                 stands.ok_or_else(|| Error::conflict("reopened", "the session goes on"))
             },
         )))
+    }
+}
+
+impl Handler<Reopen> for SessionActor {
+    type Result = AtomicResponse<Self, Result<()>>;
+
+    fn handle(&mut self, reopen: Reopen, _ctx: &mut Self::Context) -> Self::Result {
+        crash::point("session.Reopen");
+        if self.asleep {
+            let away = async { Err(super::moved()) };
+            return AtomicResponse::new(Box::pin(wrap_future::<_, Self>(away)));
+        }
+        let (step, open) = self.core.reopen(reopen.shown, &reopen.by, now());
+        let committing = self.commit(step);
+        AtomicResponse::new(Box::pin(committing.map(move |committed, _, _| {
+            committed?;
+            let text = "only a mission that has come to an end can be opened again";
+            open.then_some(())
+                .ok_or_else(|| Error::conflict("invalid_state", text))
+        })))
     }
 }
 

@@ -49,8 +49,8 @@ use self::tuning::Adjustments;
 pub(super) use exits::{Ending, OWNER_DELETED, SERVER, START_CANCELLED, START_TIMEOUT};
 pub(super) use messages::{
     AgentIs, Archive, CaughtUp, Complete, Decode, Exited, Halt, Halting, InterruptTurn,
-    LaunchFailed, Launched, Offer, Pause, PromptLost, QueueIs, Reset, Respond, Resume, Start, Tune,
-    Wanted,
+    LaunchFailed, Launched, Offer, Pause, PromptLost, QueueIs, Reopen, Reset, Respond, Resume,
+    Start, Tune, Wanted,
 };
 pub(super) use step::Cause;
 pub(super) use wake::strand;

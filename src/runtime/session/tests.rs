@@ -54,6 +54,7 @@ fn core() -> Core {
         created_at: T,
         updated_at: T,
         archived_at: None,
+        parent: None,
         status: status(&facts),
         facts,
     };

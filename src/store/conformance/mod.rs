@@ -9,6 +9,7 @@ mod ended;
 mod history;
 mod keep;
 mod keys;
+mod missions;
 mod overrides;
 mod people;
 mod queue;
@@ -115,4 +116,8 @@ conform! {
     keep::a_copy_of_a_newer_schema_is_refused_before_anything_is_made,
     bound::a_database_has_an_id_and_knows_its_sessions,
     tally::sessions_and_waiting_tasks_are_counted,
+    missions::a_mission_is_found_by_its_word_and_old_rows_are_reckoned,
+    missions::what_was_chosen_stays_loaded,
+    missions::what_comes_from_a_session_is_found_by_generations,
+    missions::events_are_read_by_their_place_and_from_the_end,
 }

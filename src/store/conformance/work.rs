@@ -17,6 +17,7 @@ pub async fn a_session_reads_back_as_it_was_stored(store: Store) {
         permission_mode: PermissionMode::AcceptEdits,
         scenario: Some("flood".into()),
         options: Options {
+            agent: Some("reviewer".into()),
             effort: Some("high".into()),
             mcp_servers: vec!["notes".into()],
             fork_of: Some("c".into()),
@@ -30,6 +31,7 @@ pub async fn a_session_reads_back_as_it_was_stored(store: Store) {
         },
         topic: Some("t".into()),
         archived_at: None,
+        parent: None,
         // Not what the facts say: the stored status follows from the facts.
         status: Status::Busy,
         ..session(ann.id)

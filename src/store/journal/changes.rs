@@ -10,8 +10,8 @@ use super::super::version::members_change;
 use super::super::{Connection, StoreError, approvals as questions, overrides};
 use crate::domain::change::TaskMove;
 use crate::domain::{
-    ApprovalId, ApprovalState, Batch, Change, ExitReport, Facts, NewIncarnation, SessionId,
-    TaskState, Timestamp, Tuning, status,
+    ApprovalId, ApprovalState, Batch, Change, ExitReport, Facts, Mission, NewIncarnation,
+    SessionId, TaskState, Timestamp, Tuning, status,
 };
 
 /// Applies a batch's changes in order.
@@ -46,7 +46,7 @@ pub fn apply(conn: &mut Connection, index: usize, batch: &Batch) -> Result<(), S
     Ok(())
 }
 
-/// The only writer of the status column: facts and the status that follows from them in one
+/// The only writer of the status and the mission: facts and the words that follow from them in one
 /// statement. `updated_at` moves when the status does.
 fn set_facts(
     conn: &mut Connection,
@@ -58,7 +58,11 @@ fn set_facts(
     let text = to_json(facts)?;
     let word = status(facts).name();
     let at = batch_time(batch);
-    let columns = (sessions::facts.eq(&text), sessions::status.eq(word));
+    let columns = (
+        sessions::facts.eq(&text),
+        sessions::status.eq(word),
+        sessions::mission.eq(Mission::of(facts).name()),
+    );
     let mut changed = 0;
     if let Some(at) = at {
         changed = diesel::update(row.clone().filter(sessions::status.ne(word)))

@@ -10,10 +10,12 @@ use super::schema::{approvals, incarnations, sessions, tasks};
 use super::version::members_change;
 use super::{Connection, StoreError};
 use crate::domain::{
-    Kind, PermissionMode, Session, SessionId, Status, TaskId, Timestamp, UserId, status,
+    Kind, Mission, Parent, ParentReason, PermissionMode, Session, SessionId, Status, TaskId,
+    Timestamp, UserId, status,
 };
 
 mod figures;
+pub mod missions;
 mod query;
 pub use query::{ALIVE, Filter, Order};
 
@@ -69,6 +71,9 @@ pub fn insert(conn: &mut Connection, new: &NewSessionRow<'_>) -> Result<(), Stor
             sessions::archived_at.eq(session.archived_at.map(|at| at.0)),
             sessions::status.eq(status(&session.facts).name()),
             sessions::facts.eq(to_json(&session.facts)?),
+            sessions::mission.eq(Mission::of(&session.facts).name()),
+            sessions::parent_id.eq(session.parent.map(|parent| parent.session.to_string())),
+            sessions::parent_reason.eq(session.parent.map(|parent| parent.reason.name())),
         ))
         .execute(conn)?;
     Ok(())
@@ -186,6 +191,17 @@ pub(super) fn page(
     figures::of(conn, found)
 }
 
+/// Sessions that were read already, with what a list shows of each.
+///
+/// # Errors
+/// When the database fails.
+pub fn with_figures(
+    conn: &mut Connection,
+    found: Vec<Session>,
+) -> Result<Vec<SessionOverview>, StoreError> {
+    figures::of(conn, found)
+}
+
 /// [`list`] with what a list shows of each: one more statement, whatever the page holds.
 ///
 /// # Errors
@@ -274,6 +290,8 @@ type Row = (
     String,
     String,
     Option<String>,
+    Option<String>,
+    Option<String>,
 );
 
 #[rustfmt::skip]
@@ -281,7 +299,8 @@ type Columns = (
     sessions::id, sessions::owner_id, sessions::group_id, sessions::name, sessions::kind,
     sessions::cwd, sessions::model, sessions::permission_mode, sessions::scenario, sessions::options, sessions::topic,
     sessions::metadata, sessions::created_at, sessions::updated_at, sessions::archived_at,
-    sessions::status, sessions::facts, sessions::workspace_id,
+    sessions::status, sessions::facts, sessions::parent_id, sessions::parent_reason,
+    sessions::workspace_id,
 );
 
 #[rustfmt::skip]
@@ -289,13 +308,14 @@ const COLUMNS: Columns = (
     sessions::id, sessions::owner_id, sessions::group_id, sessions::name, sessions::kind,
     sessions::cwd, sessions::model, sessions::permission_mode, sessions::scenario, sessions::options, sessions::topic,
     sessions::metadata, sessions::created_at, sessions::updated_at, sessions::archived_at,
-    sessions::status, sessions::facts, sessions::workspace_id,
+    sessions::status, sessions::facts, sessions::parent_id, sessions::parent_reason,
+    sessions::workspace_id,
 );
 
 fn session(row: Row) -> Result<Session, StoreError> {
     let (id, owner, group, name, kind, cwd, model, mode, scenario, options, ..) = &row;
-    let (.., topic, metadata, created_at, updated_at, archived_at, stored_status, facts, place) =
-        &row;
+    let (.., archived_at, stored_status, facts, parent, reason, place) = &row;
+    let (.., topic, metadata, created_at, updated_at, _, _, _, _, _, _) = &row;
     let mode_word = |text: &str| PermissionMode::parse(text).ok();
     Ok(Session {
         id: parse("session id", id)?,
@@ -319,5 +339,16 @@ fn session(row: Row) -> Result<Session, StoreError> {
         archived_at: archived_at.map(Timestamp),
         status: word("status", stored_status, Status::parse)?,
         facts: from_json("facts", facts)?,
+        parent: read_parent(parent.as_deref(), reason.as_deref())?,
     })
+}
+
+fn read_parent(id: Option<&str>, reason: Option<&str>) -> Result<Option<Parent>, StoreError> {
+    let (Some(id), Some(reason)) = (id, reason) else {
+        return Ok(None);
+    };
+    Ok(Some(Parent {
+        session: parse("parent id", id)?,
+        reason: word("reason of a parent", reason, ParentReason::parse)?,
+    }))
 }

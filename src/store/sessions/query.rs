@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use super::super::backend::MultiBackend;
 use super::super::schema::sessions;
-use crate::domain::{Kind, SessionId, Status, UserId};
+use crate::domain::{Kind, Mission, SessionId, Status, UserId};
 
 /// Which sessions match. The default matches every one that is not archived.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -17,6 +17,8 @@ pub struct Filter {
     pub group: Option<SessionId>,
     /// Only those with one of these statuses; empty: any.
     pub statuses: Vec<Status>,
+    /// Only those that stand so as missions; empty: any.
+    pub missions: Vec<Mission>,
     /// Only those of one of these kinds; empty: any.
     pub kinds: Vec<Kind>,
     /// Whether archived ones match too.
@@ -69,6 +71,10 @@ pub fn matching(filter: &Filter) -> Query {
     if !filter.statuses.is_empty() {
         let words: Vec<_> = filter.statuses.iter().map(|one| one.name()).collect();
         query = query.filter(sessions::status.eq_any(words));
+    }
+    if !filter.missions.is_empty() {
+        let words: Vec<_> = filter.missions.iter().map(|one| one.name()).collect();
+        query = query.filter(sessions::mission.eq_any(words));
     }
     if !filter.kinds.is_empty() {
         let words: Vec<_> = filter.kinds.iter().map(|one| one.name()).collect();

@@ -11,8 +11,8 @@ use serde_json::json;
 
 use crate::app::{Caller, TestApp};
 use crate::doors_terminals::{SESSIONS, Terminal, make};
-use chromium::Chromium;
-use site::Site;
+pub use chromium::Chromium;
+pub use site::Site;
 
 /// A ticket for one WebSocket of the page.
 async fn ticket(who: &Caller) -> String {

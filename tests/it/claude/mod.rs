@@ -23,7 +23,7 @@ use alone::alone;
 const TURN: u64 = 60;
 
 /// A model server of the test's own. It ends with this value.
-struct Model {
+pub struct Model {
     child: Child,
     /// Closed with this value: the server ends at it.
     _until: ChildStdin,
@@ -31,9 +31,9 @@ struct Model {
 }
 
 /// A server with `claude`, a person, and the model server that her agents speak to.
-struct Rig {
-    app: TestApp,
-    ada: Caller,
+pub struct Rig {
+    pub app: TestApp,
+    pub ada: Caller,
     model: Model,
     home: TempDir,
 }
@@ -77,7 +77,7 @@ impl Drop for Model {
 }
 
 impl Rig {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         Self::with("").await
     }
 
@@ -100,7 +100,7 @@ impl Rig {
     }
 
     /// What an agent of hers is made of, with these fields besides.
-    fn asked(&self, fields: &Value) -> Value {
+    pub fn asked(&self, fields: &Value) -> Value {
         let mut asked = json!({
             "agentType": "claude",
             "cwd": self.home.path(),

@@ -109,6 +109,7 @@ impl House {
             created_at: now(),
             updated_at: now(),
             archived_at: None,
+            parent: None,
             status: status(&facts),
             facts,
         };

@@ -161,11 +161,16 @@ impl Stage {
         let path = path.replace("{id}", &of.id).replace("{name}", &of.id);
         let path = path.replace("{task}", &of.task);
         let path = path.replace("{file}", "swagger-ui.css");
+        let path = path.replace("/control/stream", "/control/stream?types=none");
+        let query = match path.contains('?') {
+            true => query.replacen('?', "&", 1),
+            false => query.to_owned(),
+        };
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let request = self
             .app
             .http
-            .request(method, self.app.url() + &path + query);
+            .request(method, self.app.url() + &path + &query);
         if rule.body.is_empty() {
             return request;
         }

@@ -23,6 +23,7 @@ pub fn requested(body: &Fields) -> Result<OptionsRequest, Error> {
         mcp_servers: servers(body.object("mcpServers")?)?,
         fork_of: body.text(&["forkOf"])?,
         limits: limits(body.object("limits")?)?,
+        ..OptionsRequest::default()
     })
 }
 

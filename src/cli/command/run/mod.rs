@@ -23,6 +23,8 @@ use super::super::{credentials, find, glance, interrupt, out, terminal};
 use super::steer;
 use turn::Turn;
 
+pub use options::variables;
+
 /// What Ctrl-C needs to know.
 #[derive(Debug, Default)]
 struct Stop {
@@ -114,7 +116,7 @@ fn create(client: &Client, args: &RunArgs, prompt: String) -> Result<Agent, Fail
 }
 
 /// A scenario's name as it is; a file's path made absolute, because the server is elsewhere.
-fn place(scenario: &str) -> Result<String, Failure> {
+pub fn place(scenario: &str) -> Result<String, Failure> {
     if scenario.contains('/') || Path::new(scenario).is_file() {
         return absolute(Path::new(scenario));
     }
@@ -132,7 +134,7 @@ fn cwd(client: &Client, args: &RunArgs) -> Result<Option<String>, Failure> {
     }
 }
 
-fn absolute(path: &Path) -> Result<String, Failure> {
+pub fn absolute(path: &Path) -> Result<String, Failure> {
     let wrong = |why: String| {
         Failure::new(Exit::Usage, format!("{} cannot be used", path.display())).because(why)
     };

@@ -42,7 +42,10 @@ fn limits(args: &RunArgs) -> Map<String, Value> {
 }
 
 /// `NAME=VALUE` as it stands, `NAME` with the value that it has here.
-fn variables(
+///
+/// # Errors
+/// For one that is not there.
+pub fn variables(
     words: &[String],
     here: impl Fn(&str) -> Option<String>,
 ) -> Result<Map<String, Value>, Failure> {

@@ -33,7 +33,7 @@ pub fn exec(client: &Client, args: &WorkspaceExecArgs) -> Result<ExitCode, Failu
     let request = Request::post(format!("{}/{id}/exec", super::PATH))
         .with("stream", true)
         .body(body);
-    follow(BufReader::new(client.open(&request)?))
+    follow(BufReader::new(client.open(&request, None)?))
 }
 
 /// What is piped in, to its end; null on a terminal.

@@ -1,5 +1,6 @@
 //! A reset: the next process takes nothing over.
 
+use super::super::super::facade::Verdicts;
 use super::*;
 
 /// How many `session` events of this action a step has.
@@ -95,18 +96,44 @@ fn a_completion_stays_through_the_end_and_goes_with_the_next_start() {
         by: "ann".into(),
         at: T,
     };
-    core.complete(said("success"), T);
+    core.complete(said("success"), Verdicts::First, T);
     assert_eq!(core.session.status, Status::Stopping);
     died(&mut core, false, later(500));
     assert_eq!(core.session.status, Status::Completed);
-    let again = core.complete(said("failed"), later(600));
+    let again = core.complete(said("failed"), Verdicts::First, later(600));
     assert!(again.is_empty());
     assert_eq!(
         core.session.facts.completed.as_ref().unwrap().status,
         "success"
     );
+    core.complete(said("failed"), Verdicts::Last, later(650));
+    assert_eq!(Mission::of(&core.session.facts), Mission::Failed);
     core.forgive();
     core.launch("n2".into(), later(700));
     assert_eq!(core.session.status, Status::Starting);
     assert!(core.session.facts.completed.is_none());
+}
+
+#[test]
+fn what_came_to_an_end_is_open_again_until_something_runs() {
+    let mut core = core();
+    ready(&mut core);
+    let (step, open) = core.reopen(Mission::Active, "ann", T);
+    assert!(step.is_empty() && !open, "it was open");
+    core.session.facts.last_outcome = Some(Outcome::Failed);
+    assert_eq!(Mission::of(&core.session.facts), Mission::Failed);
+    let (step, open) = core.reopen(Mission::Active, "ann", later(100));
+    assert!(open);
+    assert_eq!(acts(&step, "reopened"), 1);
+    let status: Value = serde_json::from_str(&step.events.last().unwrap().data).unwrap();
+    assert_eq!(
+        (&status["mission"], &status["previousMission"]),
+        (&json!("active"), &json!("failed"))
+    );
+    let (step, open) = core.reopen(Mission::Active, "ann", later(200));
+    assert!(step.is_empty() && open, "it stands so already");
+    let task = task(&core);
+    core.offer(task, 0, later(300));
+    assert_eq!(Mission::of(&core.session.facts), Mission::Active);
+    assert_eq!(Mission::plain(&core.session.facts), Mission::Active);
 }

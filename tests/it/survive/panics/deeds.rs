@@ -34,6 +34,7 @@ impl House {
             | Deed::Look
             | Deed::Sit
             | Deed::Tune
+            | Deed::Reopen
             | Deed::Close => &[],
         };
         points
@@ -61,6 +62,7 @@ impl House {
             Deed::Wait => {}
             Deed::Sit => self.sits().await,
             Deed::Close => self.closes().await,
+            Deed::Reopen => self.reopens().await,
             Deed::Tune => self.tunes().await,
             Deed::Look => {
                 self.node("root/sessions").await;
@@ -292,6 +294,16 @@ impl House {
             .ok(200);
         let after = self.until(&id, |now| now["detail"] == "completed").await;
         assert!(after["pid"].is_null(), "{after}");
+        self.removes(&id).await;
+    }
+
+    async fn reopens(&self) {
+        let id = self.spare("play").await;
+        let path = format!("/api/control/missions/{id}/status");
+        for status in ["completed", "active"] {
+            let said = self.ada.post(&path, &json!({"status": status})).await;
+            assert_eq!(said.ok(200)["mission"]["status"], status);
+        }
         self.removes(&id).await;
     }
 

@@ -49,13 +49,15 @@ pub enum Deed {
     Sit,
     /// A reset, and then a completion.
     Close,
+    /// A completion, and a word that the work is open again.
+    Reopen,
     /// Another permission mode.
     Tune,
 }
 
 use Deed::{
     Ask, Bury, Close, Create, Delete, Hold, Hub, Interrupt, Journal, Look, Lost, Missing, Rebuild,
-    RebuildShell, Reconnect, Sit, Sleep, StopPlayer, StopShell, Tune, Turn, Wait,
+    RebuildShell, Reconnect, Reopen, Sit, Sleep, StopPlayer, StopShell, Tune, Turn, Wait,
 };
 
 /// Points of one session's actors, its driver's codec and its connection.
@@ -72,6 +74,7 @@ pub const OF_A_SESSION: &[(&str, Deed)] = &[
     ("agent.Resize", Sit),
     ("session.Reset", Close),
     ("session.Complete", Close),
+    ("session.Reopen", Reopen),
     ("session.Tune", Tune),
     ("feed.Census", Sleep),
     ("feed.Stop", Delete),

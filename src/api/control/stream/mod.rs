@@ -1,0 +1,213 @@
+//! `GET /api/control/stream`: missions as an event stream (SSE), over all of a person's or over one.
+//!
+//! Never an event of its own: what is told is what the polls and the sockets tell, by the same
+//! numbers.
+
+mod blocks;
+mod words;
+
+use actix_web::http::header::HeaderMap;
+use actix_web::{HttpRequest, web};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::api::live::dialect::Start;
+use crate::api::live::stream::{self, Subject};
+use crate::api::shared::body::bad_field;
+use crate::api::shared::socket::SocketQuery;
+use crate::api::shared::{Fault, Query, Reply, WsVisit};
+use crate::app::App;
+use crate::domain::{After, Error, Principal, SessionId, StreamCursor};
+use words::{Types, Words};
+
+/// The routes of this file in the document.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(connect))]
+pub struct Document;
+
+/// The table of contents.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config.service(web::resource("/stream").get(connect));
+}
+
+/// Of which missions, and from where.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "shapes are described, not built")]
+struct StreamQuery {
+    /// Only this mission's; ids are `<epoch>:<seq>` then, else `<epoch>:p<pos>`.
+    mission_id: Option<SessionId>,
+    /// Only these events, with commas.
+    types: Option<String>,
+    /// The last id that is known, where no `Last-Event-ID` can be sent; `0` is the beginning.
+    after: Option<String>,
+}
+
+/// Where a browser goes on by itself.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "shapes are described, not built")]
+struct Resumption {
+    /// The id of the last event that was received; it counts more than `after`.
+    #[param(rename = "Last-Event-ID")]
+    last_event_id: Option<String>,
+}
+
+/// One event of the stream, as a browser's `EventSource` reads it.
+#[derive(ToSchema)]
+#[schema(as = MissionStreamPart)]
+#[expect(dead_code, reason = "shapes are described, not built")]
+struct Part {
+    /// Its name: `hello`, `status`, `user_message`, `text_delta`, ..., `heartbeat`, `gap`, `closing`.
+    event: String,
+    /// A JSON object whose `type` is the name, and whose `mission_id` says of whom it is.
+    data: String,
+    /// What to come back with in `Last-Event-ID`; words that are still being written have none.
+    id: Option<String>,
+    /// After how many milliseconds a browser comes back, before the first event.
+    retry: Option<u32>,
+}
+
+/// Streams the events of missions as they are committed (SSE).
+///
+/// Events have the id of their number and are told once each; `text_delta` and `thinking_delta` are
+/// the words of a message that is still being written, with their offset in it and without an id.
+/// `gap` tells what retention removed, `closing` why the stream ends. A reader that does not read for
+/// ten seconds is closed and misses nothing when it comes back with its last id.
+#[utoipa::path(
+    get,
+    path = "/api/control/stream",
+    tag = "missions",
+    params(StreamQuery, Resumption, SocketQuery),
+    security(("bearer" = []), ("key" = []), ("ticket" = []), ("token" = [])),
+    responses(
+        (
+            status = 200,
+            description = "The stream",
+            body = Part,
+            content_type = "text/event-stream",
+        ),
+    ),
+    extensions(("x-error-codes" = json!([
+        "@lives",
+        "not_found",
+        "bad_field",
+        "bad_cursor",
+        "epoch_changed",
+        "too_many_connections",
+        "bad_ticket",
+    ]))),
+)]
+async fn connect(
+    app: web::Data<App>,
+    WsVisit(visit): WsVisit,
+    request: HttpRequest,
+    query: Query,
+) -> Reply {
+    let mission = query.id("mission_id")?;
+    let types = query.text("types").map_or(Ok(Types::ALL), Types::parse)?;
+    let start = start(request.headers(), &query, mission)?;
+    let standing = match &start {
+        Start::Now => standing(&app, &visit.who, mission).await?,
+        Start::Ring | Start::After { .. } => None,
+    };
+    let words = Words::new(app.epoch(), (mission, types), standing);
+    let subject = Subject {
+        agent: mission,
+        start,
+    };
+    let answer = stream::accept(&app, (visit, &request), words, subject).await;
+    answer.map_err(|error| Fault(error.called("agent", "mission")))
+}
+
+/// How the mission stands that the stream is about, or the loaded one.
+async fn standing(
+    app: &App,
+    who: &Principal,
+    mission: Option<SessionId>,
+) -> Result<Option<serde_json::Value>, Error> {
+    let id = match mission {
+        Some(id) => Some(id),
+        None => app.loaded_mission(who).await?,
+    };
+    let Some(id) = id else {
+        return Ok(None);
+    };
+    let row = app.mission(who, id).await?;
+    Ok(Some(blocks::standing(&row)))
+}
+
+/// From where, by the header that a browser sends by itself, else by the address.
+fn start(headers: &HeaderMap, query: &Query, mission: Option<SessionId>) -> Result<Start, Fault> {
+    let header = headers.get("last-event-id");
+    let header = header.map(|value| value.to_str().unwrap_or("?"));
+    let Some(text) = header.filter(|id| !id.is_empty()).or(query.text("after")) else {
+        return Ok(Start::Now);
+    };
+    if text == "latest" {
+        return Ok(Start::Now);
+    }
+    let bare = text.bytes().all(|byte| byte.is_ascii_digit());
+    let (number, epoch) = match (mission, bare) {
+        (_, true) => match After::parse(Some(text))? {
+            (After::Seq(number), epoch) => (number, epoch),
+            (After::Oldest | After::Latest, _) => return Ok(Start::Now),
+        },
+        (one, false) => match (one, StreamCursor::parse(text)?) {
+            (Some(_), StreamCursor::Seq { epoch, seq }) => (seq, Some(epoch)),
+            (None, StreamCursor::Pos { epoch, pos }) => (pos, Some(epoch)),
+            (Some(_), StreamCursor::Pos { .. }) | (None, StreamCursor::Seq { .. }) => {
+                return Err(other_stream());
+            }
+        },
+    };
+    Ok(Start::After { number, epoch })
+}
+
+fn other_stream() -> Fault {
+    let text = "the cursor is of another stream";
+    let expected = "of one mission `<epoch>:<seq>`, of all `<epoch>:p<pos>`";
+    Fault(Error::invalid("bad_cursor", "after", text, expected))
+}
+
+/// A name of `types` that is none.
+fn unknown_type() -> Fault {
+    let all = words::NAMES.join(", ");
+    Fault(bad_field("types", &format!("a list of: {all}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(id: Option<&str>, query: &str, mission: bool) -> Result<Start, String> {
+        let mut headers = HeaderMap::new();
+        if let Some(id) = id {
+            let name = actix_web::http::header::HeaderName::from_static("last-event-id");
+            headers.insert(name, id.parse().unwrap());
+        }
+        let mission = mission.then(SessionId::generate);
+        start(&headers, &Query::parse(query), mission).map_err(|fault| fault.0.code().to_owned())
+    }
+
+    #[test]
+    fn a_stream_goes_on_from_its_own_ids_alone() {
+        let after = |number, epoch: &str| Start::After {
+            number,
+            epoch: Some(epoch.into()),
+        };
+        assert_eq!(read(None, "", true), Ok(Start::Now));
+        assert_eq!(read(Some("e1:7"), "", true), Ok(after(7, "e1")));
+        assert_eq!(read(Some("e1:p9"), "", false), Ok(after(9, "e1")));
+        assert_eq!(read(Some("e1:p9"), "after=3", false), Ok(after(9, "e1")));
+        assert_eq!(read(Some(""), "after=e1:3", true), Ok(after(3, "e1")));
+        let bare = Start::After {
+            number: 0,
+            epoch: None,
+        };
+        assert_eq!(read(None, "after=0", false), Ok(bare));
+        for (id, mission) in [("e1:p9", true), ("e1:9", false), ("x", true), ("-1", true)] {
+            let refused = read(Some(id), "", mission).unwrap_err();
+            assert_eq!(refused, "bad_cursor", "{id}");
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Tasks that wait, over all sessions of a person.
+//!
+//! Never one of a deleted session.
+
+use diesel::prelude::*;
+
+use super::schema::{sessions, tasks};
+use super::tasks::{Row, task};
+use super::{Connection, StoreError};
+use crate::domain::{Task, TaskState, UserId};
+
+/// What waits in the queues of a person's sessions: by the age of the session, then in its order.
+///
+/// # Errors
+/// When the database fails.
+pub fn of(conn: &mut Connection, owner: UserId) -> Result<Vec<Task>, StoreError> {
+    let rows: Vec<Row> = tasks::table
+        .inner_join(sessions::table)
+        .filter(sessions::owner_id.eq(owner.to_string()))
+        .filter(sessions::archived_at.is_null())
+        .filter(tasks::state.eq(TaskState::Queued.name()))
+        .filter(tasks::ended_at.is_null())
+        .order((
+            sessions::created_at.asc(),
+            sessions::id.asc(),
+            tasks::ord.asc(),
+            tasks::id.asc(),
+        ))
+        .select(tasks::all_columns)
+        .load(conn)?;
+    rows.into_iter().map(task).collect()
+}
