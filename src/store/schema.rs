@@ -299,4 +299,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     tickets,
     tokens,
     users,
+    workspaces,
 );

@@ -8,18 +8,20 @@ use diesel::dsl::{count_star, max};
 use diesel::prelude::*;
 
 use super::super::convert::{parse, unsigned};
-use super::super::schema::{approvals, events, sessions, tasks};
+use super::super::schema::{approvals, events, sessions, tasks, workspaces};
 use super::super::{Connection, StoreError};
 use super::SessionOverview;
 use crate::domain::{ApprovalState, Session, TaskState};
 
-/// Id, last number, waiting tasks, the task that holds the running place, unanswered questions.
+/// Id, last number, waiting tasks, the task that holds the running place, unanswered questions, the
+/// name of its workspace.
 type Row = (
     String,
     Option<i64>,
     Option<i64>,
     Option<String>,
     Option<i64>,
+    Option<String>,
 );
 
 /// The sessions in their order, each with its figures.
@@ -35,9 +37,10 @@ pub fn of(conn: &mut Connection, found: Vec<Session>) -> Result<Vec<SessionOverv
         .into_iter()
         .map(|session| {
             let row = figures.remove(&session.id.to_string());
-            let (_, last, waiting, turn, asked) = row.ok_or(StoreError::NotFound)?;
+            let (_, last, waiting, turn, asked, workspace_name) = row.ok_or(StoreError::NotFound)?;
             Ok(SessionOverview {
                 session,
+                workspace_name,
                 last_seq: unsigned(last.unwrap_or(0))?,
                 queue_depth: unsigned(waiting.unwrap_or(0))?,
                 turn_task: turn.map(|id| parse("task id", &id)).transpose()?,
@@ -73,9 +76,13 @@ fn read(conn: &mut Connection, found: &[Session]) -> Result<HashMap<String, Row>
         .filter(approvals::state.eq(ApprovalState::Pending.name()))
         .select(count_star())
         .single_value();
+    let place = workspaces::table
+        .filter(workspaces::id.nullable().eq(sessions::workspace_id))
+        .select(workspaces::name)
+        .single_value();
     let rows: Vec<Row> = sessions::table
         .filter(sessions::id.eq_any(ids))
-        .select((sessions::id, last, waiting, turn, asked))
+        .select((sessions::id, last, waiting, turn, asked, place))
         .load(conn)?;
     Ok(rows.into_iter().map(|row| (row.0.clone(), row)).collect())
 }

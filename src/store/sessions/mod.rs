@@ -33,6 +33,8 @@ pub struct NewSessionRow<'a> {
 pub struct SessionOverview {
     /// The session.
     pub session: Session,
+    /// Of its workspace, if it is not the one that everybody has.
+    pub workspace_name: Option<String>,
     /// The last committed event's number; 0 before the first.
     pub last_seq: u64,
     /// Waiting tasks.

@@ -2,6 +2,7 @@
 //! Never sleeps to wait: every wait is for a frame, a file or a process, with a deadline.
 
 mod end;
+mod exec;
 mod input;
 pub mod kill;
 mod limits;

@@ -21,6 +21,7 @@ pub fn requested(request: &HttpRequest, body: &Fields) -> Result<AgentRequest, F
         topic: body.text(&["title"])?,
         model: body.text(&["model_override", "modelOverride", "model"])?,
         message: body.text(&["message", "content", "prompt"])?,
+        workspace: body.id(&["workspace_id", "workspaceId"])?,
         cwd: body.text(&["cwd", "working_directory", "workingDirectory"])?,
         permission_mode: body.text(&["permission_mode", "permissionMode"])?,
         scenario: body.text(&["scenario"])?,

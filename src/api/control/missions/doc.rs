@@ -11,7 +11,7 @@ use super::wire::Mission;
 use crate::api::shared::doc::{Landed, LimitsBody};
 use crate::api::shared::schema::{self, joined};
 use crate::api::shared::work::wire::{Accepted, Task};
-use crate::domain::{SessionId, TaskId};
+use crate::domain::{SessionId, TaskId, WorkspaceId};
 
 /// Which missions.
 #[derive(IntoParams)]
@@ -89,6 +89,8 @@ pub struct MissionBody {
     limits: Option<LimitsBody>,
     /// Its first prompt.
     message: Option<String>,
+    /// The workspace that it works in: its directory, or one in it, and its variables.
+    workspace_id: Option<WorkspaceId>,
     /// An existing directory, absolute or below the home of the server's user.
     cwd: Option<String>,
     /// The mission that it works for.

@@ -10,8 +10,9 @@ use crate::api::shared::schema;
 use crate::api::shared::work::options;
 use crate::app::{App, Overview};
 use crate::domain::limit::usd;
+use crate::domain::workspace::HOST;
 use crate::domain::{
-    Event, EventKind, Mission as Word, Session, SessionId, Status, TaskId, Timestamp,
+    Event, EventKind, Mission as Word, Session, SessionId, Status, TaskId, Timestamp, WorkspaceId,
 };
 
 /// A mission.
@@ -42,6 +43,9 @@ pub struct Mission<'a> {
     model_effort: Option<&'a str>,
     #[schema(schema_with = schema::permission_mode)]
     permission_mode: &'static str,
+    /// The workspace that it works in; everybody has the one of zeros.
+    workspace_id: WorkspaceId,
+    workspace_name: &'a str,
     /// Its working directory.
     cwd: &'a str,
     /// What it may use up; absent without limits.
@@ -124,6 +128,8 @@ pub fn mission(row: &Overview) -> Mission<'_> {
         model_override: session.model.as_deref(),
         model_effort: session.options.effort.as_deref(),
         permission_mode: session.permission_mode.name(),
+        workspace_id: session.workspace.unwrap_or(WorkspaceId::HOST),
+        workspace_name: row.workspace_name.as_deref().unwrap_or(HOST),
         cwd: &session.cwd,
         limits,
         created_at: session.created_at.rfc3339(),
