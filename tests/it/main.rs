@@ -46,3 +46,4 @@ mod script_player;
 mod shell_rc;
 mod survive;
 mod words;
+mod workspaces;

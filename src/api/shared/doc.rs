@@ -339,3 +339,17 @@ pub struct Conditional {
     #[param(rename = "If-None-Match")]
     known: Option<String>,
 }
+
+/// One event of a stream (SSE), as a browser's `EventSource` reads it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "shapes are described, not built")]
+pub struct StreamPart {
+    /// Its name.
+    event: String,
+    /// A JSON object whose `type` is the name.
+    data: String,
+    /// What to come back with in `Last-Event-ID`, where the stream can be taken up again.
+    id: Option<String>,
+    /// After how many milliseconds a browser comes back.
+    retry: Option<u32>,
+}

@@ -98,7 +98,7 @@ pub struct CreateMissionArgs {
     #[arg(long, value_name = "MODE")]
     pub permission_mode: Option<String>,
     /// Workspace that it runs in
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "WORKSPACE")]
     pub workspace: Option<String>,
     /// Working directory [default: this one, without --workspace]
     #[arg(long, value_name = "DIR")]

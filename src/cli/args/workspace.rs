@@ -54,9 +54,9 @@ pub struct WorkspaceCreateArgs {
     /// Directory, absolute or below the server's first root [default: one of its own]
     #[arg(long, value_name = "DIR")]
     pub path: Option<String>,
-    /// Variable of everything that runs in it; may be repeated
-    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
-    pub env: Vec<(String, String)>,
+    /// A variable of all that runs in it; without a value it is taken from here
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    pub env: Vec<String>,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
@@ -76,7 +76,7 @@ pub struct WorkspaceShowArgs {
 /// `workspace exec ...`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  callboard workspace exec site \"make test\"\n  callboard workspace exec site --cwd docs --timeout 5m -- make html\n  tar c . | callboard workspace exec site \"tar x\"\n\nWhat it prints goes to stdout and stderr as it comes, and its exit code becomes this command's: 128\nand the number of the signal that ended it, 8 when its time was over. Ctrl-C ends it with all that it\nstarted. Standard input that is no terminal is read to its end, up to 1 MiB, before it begins."
+    after_help = "Examples:\n  callboard workspace exec site \"make test\"\n  callboard workspace exec site --cwd docs --timeout 5m -- make html\n  git diff | callboard workspace exec site \"git apply\"\n\nWhat it prints goes to stdout and stderr as it comes, and its exit code becomes this command's: 128\nand the number of the signal that ended it, 8 when its time was over. Ctrl-C ends it with all that it\nstarted. Standard input that is no terminal is read to its end, up to 1 MiB, before it begins."
 )]
 pub struct WorkspaceExecArgs {
     /// Which one
@@ -91,15 +91,7 @@ pub struct WorkspaceExecArgs {
     /// Time until it is asked to end: seconds, or a number with s, m or h
     #[arg(long, value_name = "TIME", value_parser = span)]
     pub timeout: Option<Duration>,
-    /// Variable over those of the workspace; may be repeated
-    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
-    pub env: Vec<(String, String)>,
-}
-
-/// Reads `NAME=VALUE`.
-fn pair(text: &str) -> Result<(String, String), String> {
-    let pair = text.split_once('=');
-    let pair = pair.filter(|(name, _)| !name.is_empty());
-    pair.map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .ok_or_else(|| String::from("expected NAME=VALUE"))
+    /// A variable over the workspace's; without a value it is taken from here
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    pub env: Vec<String>,
 }

@@ -4,7 +4,6 @@
 
 mod exec;
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use reqwest::Method;
@@ -36,7 +35,7 @@ pub fn workspace(client: &Client, args: WorkspaceArgs) -> Result<ExitCode, Failu
 }
 
 fn create(client: &Client, args: &WorkspaceCreateArgs) -> Result<Exit, Failure> {
-    let env: BTreeMap<_, _> = args.env.iter().cloned().collect();
+    let env = super::run::variables(&args.env, |name| std::env::var(name).ok())?;
     let mut body = json!({"name": args.name, "env_vars": env});
     if let (Some(path), Some(fields)) = (&args.path, body.as_object_mut()) {
         fields.insert("path".into(), path.clone().into());
@@ -139,7 +138,10 @@ fn remove(client: &Client, typed: &str) -> Result<Exit, Failure> {
 }
 
 /// The id of a workspace by its name, or by its id.
-fn named(client: &Client, typed: &str) -> Result<String, Failure> {
+///
+/// # Errors
+/// When there is none, or more than one.
+pub fn named(client: &Client, typed: &str) -> Result<String, Failure> {
     picked(&all(client)?, typed)
 }
 

@@ -8,11 +8,12 @@ mod words;
 
 use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, web};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 
 use crate::api::live::dialect::Start;
 use crate::api::live::stream::{self, Subject};
 use crate::api::shared::body::bad_field;
+use crate::api::shared::doc::StreamPart;
 use crate::api::shared::socket::SocketQuery;
 use crate::api::shared::{Fault, Query, Reply, WsVisit};
 use crate::app::App;
@@ -52,21 +53,6 @@ struct Resumption {
     last_event_id: Option<String>,
 }
 
-/// One event of the stream, as a browser's `EventSource` reads it.
-#[derive(ToSchema)]
-#[schema(as = MissionStreamPart)]
-#[expect(dead_code, reason = "shapes are described, not built")]
-struct Part {
-    /// Its name: `hello`, `status`, `user_message`, `text_delta`, ..., `heartbeat`, `gap`, `closing`.
-    event: String,
-    /// A JSON object whose `type` is the name, and whose `mission_id` says of whom it is.
-    data: String,
-    /// What to come back with in `Last-Event-ID`; words that are still being written have none.
-    id: Option<String>,
-    /// After how many milliseconds a browser comes back, before the first event.
-    retry: Option<u32>,
-}
-
 /// Streams the events of missions as they are committed (SSE).
 ///
 /// Events have the id of their number and are told once each; `text_delta` and `thinking_delta` are
@@ -83,7 +69,7 @@ struct Part {
         (
             status = 200,
             description = "The stream",
-            body = Part,
+            body = StreamPart,
             content_type = "text/event-stream",
         ),
     ),

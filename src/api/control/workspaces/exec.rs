@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::{body, doc, id, wire};
 use crate::api::live::cutter::{Line, Watched};
+use crate::api::shared::doc::StreamPart;
 use crate::api::shared::error::body as refusal;
 use crate::api::shared::{Fields, Query, Reply, Who};
 use crate::app::{App, Channel, Finish, Run, Step};
@@ -39,7 +40,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
     responses((
         status = 200,
         description = "It ended; or events, where they are asked for",
-        content((wire::ExecAnswer = "application/json"), (String = "text/event-stream")),
+        content((wire::ExecAnswer = "application/json"), (StreamPart = "text/event-stream")),
     )),
     extensions(("x-error-codes" = json!([
         "@stored",
@@ -65,7 +66,7 @@ pub async fn run(app: web::Data<App>, Who(who): Who, request: HttpRequest, body:
     let line = line.and_then(|line| line.watched());
     if followed {
         return Ok(HttpResponse::Ok()
-            .content_type("text/event-stream")
+            .content_type("text/event-stream; charset=utf-8")
             .insert_header((header::CACHE_CONTROL, "no-store"))
             .streaming(events(run, line)));
     }
@@ -132,14 +133,14 @@ impl Followed {
             () = gone(self.line.as_ref()) => return None,
         };
         Some(match step {
-            Err(_quiet) => frame("heartbeat", &json!({})),
+            Err(_quiet) => frame("heartbeat", json!({})),
             Ok(Ok(Step::Out(channel, bytes))) => self.out(channel, &bytes),
             Ok(Ok(Step::Ended(end))) => self.end(end),
             Ok(Err(error)) => {
                 self.over = true;
                 let error = Error::from(error);
                 let told = Value::Object(refusal(error.code(), &error.to_string()));
-                frame("error", &told)
+                frame("error", told)
             }
         })
     }
@@ -154,7 +155,7 @@ impl Followed {
         let whole = held.len().saturating_sub(crate::app::unfinished(held));
         let rest = held.split_off(whole);
         let text = String::from_utf8_lossy(held);
-        let event = frame(channel.name(), &json!({"offset": *offset, "text": text}));
+        let event = frame(channel.name(), json!({"offset": *offset, "text": text}));
         *offset = offset.saturating_add(u64::try_from(whole).unwrap_or(u64::MAX));
         *held = rest;
         event
@@ -171,17 +172,20 @@ impl Followed {
             }
             let text = String::from_utf8_lossy(held);
             let event = json!({"offset": *offset, "text": text});
-            last.extend_from_slice(&frame(channel.name(), &event));
+            last.extend_from_slice(&frame(channel.name(), event));
             *offset = offset.saturating_add(u64::try_from(held.len()).unwrap_or(u64::MAX));
         }
         let [(out, _), (err, _)] = &self.told;
         let exit = wire::exit(end, (*out, *err), (false, false));
         let exit = serde_json::to_value(exit).unwrap_or_default();
-        last.extend_from_slice(&frame("exit", &exit));
+        last.extend_from_slice(&frame("exit", exit));
         last.into()
     }
 }
 
-fn frame(event: &str, data: &Value) -> Bytes {
+fn frame(event: &str, mut data: Value) -> Bytes {
+    if let Some(fields) = data.as_object_mut() {
+        fields.insert("type".into(), event.into());
+    }
     format!("event: {event}\ndata: {data}\n\n").into()
 }

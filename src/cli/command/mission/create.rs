@@ -10,6 +10,7 @@ use super::super::super::failure::{Exit, Failure};
 use super::super::super::render::{self, at};
 use super::super::super::{find, out, terminal};
 use super::super::run::{absolute, place, variables};
+use super::super::workspace;
 use super::follow::{self, From};
 use super::{MISSIONS, named};
 
@@ -65,12 +66,14 @@ fn body(
         ("model_override", &args.model),
         ("model_effort", &args.effort),
         ("permission_mode", &args.permission_mode),
-        ("workspace_id", &args.workspace),
         ("message", &message),
     ] {
         if let Some(value) = value {
             body.insert(key.into(), value.clone().into());
         }
+    }
+    if let Some(workspace) = &args.workspace {
+        body.insert("workspace_id".into(), workspace::named(client, workspace)?.into());
     }
     if let Some(parent) = &args.parent {
         body.insert("parent_id".into(), find::agent(client, parent)?.into());

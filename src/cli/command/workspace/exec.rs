@@ -2,7 +2,6 @@
 //!
 //! Never changes what the command prints: it goes where the command would have written it.
 
-use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::process::ExitCode;
 
@@ -13,6 +12,7 @@ use super::super::super::client::{Client, Request};
 use super::super::super::failure::{Exit, Failure};
 use super::super::super::out;
 use super::super::super::render::field;
+use super::super::run::variables;
 
 /// Most bytes that a command can be given to read: the server takes no more.
 const MAX_INPUT: u64 = 1024 * 1024;
@@ -20,7 +20,7 @@ const MAX_INPUT: u64 = 1024 * 1024;
 /// Runs it and ends as it did.
 pub fn exec(client: &Client, args: &WorkspaceExecArgs) -> Result<ExitCode, Failure> {
     let id = super::named(client, &args.id)?;
-    let env: BTreeMap<_, _> = args.env.iter().cloned().collect();
+    let env = variables(&args.env, |name| std::env::var(name).ok())?;
     let mut body = json!({"command": args.command.join(" "), "env": env, "stdin": input()?});
     if let Some(fields) = body.as_object_mut() {
         if let Some(cwd) = &args.cwd {

@@ -1,0 +1,74 @@
+//! The ends that nobody asked for: the client goes, the server stops or is killed.
+
+use std::path::{Path, PathBuf};
+
+use super::*;
+
+const DEAF: &str = "trap '' TERM HUP; (env -i setsid sleep 1000 >/dev/null 2>&1 &); touch up; \
+                    sleep 1000; sleep 1000";
+
+/// A command that has started, and the request that waits for it.
+async fn begun(who: &Caller, app: &TestApp, words: &str, query: &str) -> (PathBuf, Waiting) {
+    let name = uuid::Uuid::new_v4().simple().to_string();
+    let id = made(who, app, &name).await;
+    let dir = app.dir().join(name);
+    let path = format!("{WORKSPACES}/{id}/exec{query}");
+    let request = who.request(reqwest::Method::POST, &path);
+    let request = request.json(&json!({"command": words}));
+    let waiting = tokio::spawn(crate::app::try_answer(request));
+    until(async || dir.join("up").exists()).await;
+    assert!(!standing_in(&dir).is_empty());
+    (dir, waiting)
+}
+
+type Waiting = tokio::task::JoinHandle<reqwest::Result<Answer>>;
+
+async fn empty(dir: &Path) {
+    until(async || standing_in(dir).is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_client_that_goes_takes_its_command_with_it() {
+    let app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    for query in ["", "?stream=true"] {
+        let (dir, waiting) = begun(&ada, &app, DEAF, query).await;
+        waiting.abort();
+        empty(&dir).await;
+    }
+    // The places are free again.
+    let id = made(&ada, &app, "last").await;
+    for _ in 0..6 {
+        assert_eq!(run(&ada, &id, &json!({"command": "true"})).await["exit_code"], 0);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_stops_asks_commands_to_end_and_answers() {
+    let mut app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    let polite = "trap 'echo bye; exit 4' TERM; echo up; touch up; sleep 1000 & wait";
+    let (first, told) = begun(&ada, &app, polite, "").await;
+    let (second, _cut) = begun(&ada, &app, DEAF, "?stream=true").await;
+    app.signal(nix::sys::signal::Signal::SIGTERM);
+    let told = told.await.unwrap().unwrap().ok(200);
+    assert_eq!((&told["stdout"], &told["exit_code"]), (&json!("up\nbye\n"), &json!(4)));
+    assert_eq!((&told["draining"], &told["timed_out"]), (&json!(true), &json!(false)));
+    assert_eq!(app.ended().await, Some(0));
+    for dir in [first, second] {
+        assert_eq!(standing_in(&dir), Vec::<u32>::new());
+    }
+}
+
+#[tokio::test]
+async fn a_killed_server_leaves_no_command_behind() {
+    let mut app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    let (dir, _lost) = begun(&ada, &app, DEAF, "").await;
+    app.kill9();
+    empty(&dir).await;
+    app.boot().await;
+    let ada = ada.at(&app);
+    let id = made(&ada, &app, "next").await;
+    assert_eq!(run(&ada, &id, &json!({"command": "true"})).await["exit_code"], 0);
+}
