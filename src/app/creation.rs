@@ -14,8 +14,8 @@ use super::{App, MessageRequest, OptionsRequest, SessionOverview, WhenBusy, opti
 use crate::crash;
 use crate::domain::prompt::IdempotencyKey;
 use crate::domain::{
-    Error, Facts, Kind, OnUncertain, PermissionMode, Placement, Principal, Prompt,
-    Result, Session, SessionId, Status, WorkspaceId,
+    Error, Facts, Kind, OnUncertain, PermissionMode, Placement, Principal, Prompt, Result, Session,
+    SessionId, Status, WorkspaceId,
 };
 use crate::store::idempotency::{self, KeptReply};
 use crate::store::sessions::{self, NewSessionRow};

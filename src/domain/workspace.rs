@@ -190,7 +190,11 @@ pub fn name(text: &str) -> Result<()> {
     let length = (1..=MAX_NAME).contains(&text.chars().count());
     let plain = |c: char| !c.is_control() && c != '/' && c != '\\';
     let trimmed = text.trim() == text;
-    if length && trimmed && text.chars().all(plain) && !text.starts_with('.') && !text.contains("..")
+    if length
+        && trimmed
+        && text.chars().all(plain)
+        && !text.starts_with('.')
+        && !text.contains("..")
     {
         return Ok(());
     }
@@ -212,7 +216,9 @@ mod tests {
             assert!(name(good).is_ok(), "{good}");
         }
         let long = "x".repeat(MAX_NAME + 1);
-        for bad in ["", ".", "..", ".a", "a/b", "a\\b", "a..b", "a\n", " a", &long] {
+        for bad in [
+            "", ".", "..", ".a", "a/b", "a\\b", "a..b", "a\n", " a", &long,
+        ] {
             assert_eq!(name(bad).unwrap_err().code(), "bad_name", "{bad}");
         }
         assert_eq!(name(HOST).unwrap_err().code(), "name_taken");

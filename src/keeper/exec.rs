@@ -124,9 +124,7 @@ impl ExecLine {
             }
             match self.stream.read(&mut buffer).await {
                 Ok(0) | Err(_) => return Err(SpawnError::Answer),
-                Ok(count) => self
-                    .decoder
-                    .feed(buffer.get(..count).unwrap_or_default()),
+                Ok(count) => self.decoder.feed(buffer.get(..count).unwrap_or_default()),
             }
         }
     }

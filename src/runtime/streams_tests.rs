@@ -190,7 +190,10 @@ fn heard(pieces: &[(u64, String)]) -> String {
 #[test]
 fn a_secret_that_comes_in_two_pieces_is_heard_by_nobody() {
     let redactor = Redactor::bare().with(&["hunter2-hunter2".into()]).unwrap();
-    let (by, mut streams) = (speaker(), Streams::covering(8, Cover::fixed(Arc::new(redactor))));
+    let (by, mut streams) = (
+        speaker(),
+        Streams::covering(8, Cover::fixed(Arc::new(redactor))),
+    );
     let told = shown(streams.take(by, delta("m", 0, "it is hunter2-"), false));
     assert_eq!(told, Some((0, "it is ".into())));
     assert_eq!(so_far(&streams), [(0, "it is ".into())]);

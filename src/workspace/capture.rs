@@ -97,7 +97,10 @@ fn whole_to(bytes: &[u8]) -> &[u8] {
 
 /// Without the rest of a character at the beginning.
 fn whole_from(bytes: &[u8]) -> &[u8] {
-    let rest = bytes.iter().take(3).take_while(|b| (0x80..=0xbf).contains(*b));
+    let rest = bytes
+        .iter()
+        .take(3)
+        .take_while(|b| (0x80..=0xbf).contains(*b));
     bytes.get(rest.count()..).unwrap_or_default()
 }
 
@@ -121,7 +124,10 @@ mod tests {
     #[test]
     fn both_ends_are_kept_and_the_rest_is_counted() {
         let all = gathered(8, &[b"abc", b"defgh"]);
-        assert_eq!((all.text.as_str(), all.bytes, all.truncated), ("abcdefgh", 8, false));
+        assert_eq!(
+            (all.text.as_str(), all.bytes, all.truncated),
+            ("abcdefgh", 8, false)
+        );
         let cut = gathered(8, &[b"abcdefgh", b"ij", b"klm"]);
         assert_eq!(cut.text, "abcd\n[5 bytes left out]\njklm");
         assert_eq!((cut.bytes, cut.truncated), (13, true));

@@ -108,7 +108,9 @@ pub fn inside(roots: &[PathBuf], base: &Path, asked: Option<&str>) -> Result<Pat
         return directory(real_base);
     };
     let wanted = base.join(asked);
-    if asked.contains('\0') || !(lexical(&wanted).starts_with(base) || lexical(&wanted).starts_with(&real_base)) {
+    if asked.contains('\0')
+        || !(lexical(&wanted).starts_with(base) || lexical(&wanted).starts_with(&real_base))
+    {
         return Err(Refusal::Denied);
     }
     let found = real(&wanted)?;
@@ -191,7 +193,16 @@ mod tests {
         assert_eq!(settled("own/new"), Ok(root.join("a/new")));
         assert_eq!(settled("a"), Ok(root.join("a")));
         let outside = dir.path().join("out/x").display().to_string();
-        for denied in ["link", "link/x", "lost", "lost/x", "../out", "a/../../out", "/", &outside] {
+        for denied in [
+            "link",
+            "link/x",
+            "lost",
+            "lost/x",
+            "../out",
+            "a/../../out",
+            "/",
+            &outside,
+        ] {
             assert_eq!(settled(denied), Err(Refusal::Denied), "{denied}");
         }
         for file in ["file", "file/x"] {

@@ -36,7 +36,10 @@ async fn run(command: Command) -> Outcome {
 #[tokio::test]
 async fn a_command_says_what_it_printed_and_how_it_ended() {
     let done = run(command("echo out; echo err >&2; exit 3")).await;
-    assert_eq!((done.stdout.text.as_str(), done.stderr.text.as_str()), ("out\n", "err\n"));
+    assert_eq!(
+        (done.stdout.text.as_str(), done.stderr.text.as_str()),
+        ("out\n", "err\n")
+    );
     assert_eq!((done.ending.exit_code, done.ending.signal), (3, None));
     let killed = run(command("kill -9 $$")).await.ending;
     assert_eq!((killed.exit_code, killed.signal), (137, Some(9)));

@@ -90,7 +90,11 @@ async fn to(clients: u64, stream: bool, run: &Run<'_>) -> Res<Finding> {
     )
     .await?;
     server.stop().await?;
-    let what = if stream { "event streams" } else { "WebSockets" };
+    let what = if stream {
+        "event streams"
+    } else {
+        "WebSockets"
+    };
     let note = format!(
         "bursts of {BURST} events, {} bytes a frame; processor time of a delivery {:.1} times \
          the bare one's",

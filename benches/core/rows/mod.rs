@@ -4,6 +4,7 @@
 
 mod attach;
 mod durable;
+mod exec;
 mod fanout;
 mod latency;
 mod memory;
@@ -18,12 +19,12 @@ use super::finding::Finding;
 
 /// All rows in the order in which they run; `usage.txt` says what each is.
 pub const ALL: &[&str] = &[
-    "floor", "list", "missions", "poll", "growth", "fanout", "streams", "durable", "start", "latency",
-    "ready", "memory", "slow",
+    "floor", "list", "missions", "poll", "growth", "fanout", "streams", "durable", "start", "exec",
+    "latency", "ready", "memory", "slow",
 ];
 
 /// Those that say nothing about the database: they run on the first one alone.
-pub const ONCE: &[&str] = &["start", "slow"];
+pub const ONCE: &[&str] = &["start", "exec", "slow"];
 
 /// How to run them.
 pub struct Run<'a> {
@@ -46,6 +47,7 @@ pub async fn run(name: &str, run: &Run<'_>) -> Res<Vec<Finding>> {
         "fanout" => fanout::sockets(run).await,
         "streams" => fanout::streams(run).await,
         "durable" => durable::run(run).await,
+        "exec" => exec::run(run).await,
         "start" => start::run(run).await,
         "latency" => latency::run(run).await,
         "ready" => ready::run(run).await,

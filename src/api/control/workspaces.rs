@@ -27,12 +27,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config.service(
         web::scope("/api/workspaces")
             .service(web::resource("").get(list).post(create))
-            .service(
-                web::resource("/{id}")
-                    .get(show)
-                    .put(change)
-                    .delete(remove),
-            )
+            .service(web::resource("/{id}").get(show).put(change).delete(remove))
             .service(web::resource("/{id}/exec").post(exec::run)),
     );
 }
@@ -121,12 +116,7 @@ async fn show(app: web::Data<App>, Who(who): Who, request: HttpRequest) -> Reply
         "default_workspace",
     ]))),
 )]
-async fn change(
-    app: web::Data<App>,
-    Who(who): Who,
-    request: HttpRequest,
-    body: Fields,
-) -> Reply {
+async fn change(app: web::Data<App>, Who(who): Who, request: HttpRequest, body: Fields) -> Reply {
     let id = id(&request)?;
     let asked = body::patch(&body)?;
     let changed = app.change_workspace(&who, id, asked).await?;

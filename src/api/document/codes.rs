@@ -104,11 +104,7 @@ pub const CODES: &[Code] = &[
         400,
         "the directory is outside of the allowed roots",
     ),
-    code(
-        "path_not_a_directory",
-        400,
-        "what is there is no directory",
-    ),
+    code("path_not_a_directory", 400, "what is there is no directory"),
     code(
         "program_not_found",
         400,
@@ -258,18 +254,10 @@ pub const CODES: &[Code] = &[
     code("still_running", 409, "a process is still there; ask again"),
     code("too_many_keys", 409, "you have too many API keys"),
     code("too_many_overrides", 409, "too many answers are remembered"),
-    code(
-        "too_many_workspaces",
-        409,
-        "you have too many workspaces",
-    ),
+    code("too_many_workspaces", 409, "you have too many workspaces"),
     code("unsupported", 409, "agents of this kind have no such thing"),
     code("username_taken", 409, "another account has this name"),
-    code(
-        "workspace_in_use",
-        409,
-        "an agent runs in the workspace",
-    ),
+    code("workspace_in_use", 409, "an agent runs in the workspace"),
     code(
         "workspace_not_ready",
         409,
@@ -307,11 +295,7 @@ pub const CODES: &[Code] = &[
         429,
         "you have too many open sockets",
     ),
-    code(
-        "too_many_execs",
-        429,
-        "too many commands run at the moment",
-    ),
+    code("too_many_execs", 429, "too many commands run at the moment"),
     code(
         "too_many_polls",
         429,

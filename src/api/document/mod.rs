@@ -201,7 +201,10 @@ fn places(path: &str) -> Vec<Value> {
             let (says, uuid) = match (before, name) {
                 ("agents", _) => ("The agent's id", true),
                 ("sessions", _) => ("The owner's name for the session, or its id", false),
-                ("workspaces", _) => ("The workspace's id; all zeros for the one that everybody has", true),
+                ("workspaces", _) => (
+                    "The workspace's id; all zeros for the one that everybody has",
+                    true,
+                ),
                 ("overrides", _) => ("The id of the answer", true),
                 ("users", _) => ("The id of the account", true),
                 ("invites", _) => ("The id of the invitation", true),

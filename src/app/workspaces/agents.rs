@@ -62,7 +62,12 @@ impl App {
                 Refusal::Missing => ("cwd_missing", "the directory does not exist"),
                 Refusal::NotADirectory => ("cwd_not_a_directory", "it is no directory"),
             };
-            Error::invalid(code, "cwd", message, "an existing directory of the workspace")
+            Error::invalid(
+                code,
+                "cwd",
+                message,
+                "an existing directory of the workspace",
+            )
         })?;
         let text = found.to_str().map(str::to_owned);
         text.ok_or_else(|| {

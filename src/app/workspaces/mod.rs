@@ -129,7 +129,11 @@ impl App {
         }
         if let Some(path) = patch.path {
             after.path = self.settled(id, path).await?;
-            after = self.stood(after).await?;
+            let seen = looked_at(vec![before.clone()]).await?;
+            let ready = seen.iter().all(|one| one.state == WorkspaceState::Ready);
+            if !ready || before.path != after.path {
+                after = self.stood(after).await?;
+            }
         }
         if after != before || env != held {
             after.updated_at = self.now();
@@ -249,7 +253,10 @@ impl App {
         let owner = who.user;
         let person = self.store().read(move |conn| users::by_id(conn, owner));
         let since = person.await?.map_or(self.now(), |person| person.created_at);
-        let (roots, home) = (self.config().agents.roots.clone(), place::home(self.config()));
+        let (roots, home) = (
+            self.config().agents.roots.clone(),
+            place::home(self.config()),
+        );
         let path = blocking(move || yard::host(&roots, &home)).await?;
         Ok(Workspace::host(
             owner,

@@ -133,7 +133,12 @@ impl WorkspacePatch {
             let Some(said) = said else { continue };
             if said.len() > MAX_NAMES {
                 let expected = format!("at most {MAX_NAMES} names");
-                return Err(Error::invalid("bad_field", name, "the list is too long", expected));
+                return Err(Error::invalid(
+                    "bad_field",
+                    name,
+                    "the list is too long",
+                    expected,
+                ));
             }
             said.iter().try_for_each(|one| text(name, one, MAX_TEXT))?;
             list.clone_from(said);
@@ -212,7 +217,9 @@ mod tests {
     use crate::domain::{Timestamp, UserId};
 
     fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        let owned = pairs.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        let owned = pairs
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).into()));
         owned.collect()
     }
 
@@ -227,10 +234,14 @@ mod tests {
             env: Some(env(pairs)),
             ..WorkspacePatch::default()
         };
-        let (one, all) = says(&[("A", STARS), ("C", "three")]).apply(blank(), &held).unwrap();
+        let (one, all) = says(&[("A", STARS), ("C", "three")])
+            .apply(blank(), &held)
+            .unwrap();
         assert_eq!(all, env(&[("A", "one"), ("C", "three")]));
         assert_eq!(one.options.variables, ["A", "C"]);
-        let (_, same) = says(&[("A", STARS), ("B", STARS)]).apply(blank(), &held).unwrap();
+        let (_, same) = says(&[("A", STARS), ("B", STARS)])
+            .apply(blank(), &held)
+            .unwrap();
         assert_eq!(same, held);
         let error = says(&[("D", STARS)]).apply(blank(), &held).unwrap_err();
         assert_eq!(error.code(), "bad_env");
@@ -249,7 +260,10 @@ mod tests {
             ..WorkspacePatch::default()
         };
         let (after, _) = patch.apply(one, &BTreeMap::new()).unwrap();
-        assert_eq!((after.init_script, after.distro.as_deref()), (None, Some("arch-linux")));
+        assert_eq!(
+            (after.init_script, after.distro.as_deref()),
+            (None, Some("arch-linux"))
+        );
         assert_eq!(after.options.skills, ["s"]);
     }
 
@@ -261,7 +275,9 @@ mod tests {
                 template,
                 ..WorkspacePatch::default()
             };
-            patch.apply(blank(), &BTreeMap::new()).map_err(|error| error.code())
+            patch
+                .apply(blank(), &BTreeMap::new())
+                .map_err(|error| error.code())
         };
         assert!(of(Some("host"), Some(None)).is_ok());
         for kind in ["container", "chroot"] {

@@ -173,7 +173,10 @@ impl Exec {
         let mut lost = count == 0;
         let mut stops = Vec::new();
         loop {
-            match line.next_frame().map(|frame| frame.as_ref().map(Order::decode)) {
+            match line
+                .next_frame()
+                .map(|frame| frame.as_ref().map(Order::decode))
+            {
                 Ok(None) => break,
                 Ok(Some(Ok(Order::Stop { grace_ms }))) => stops.push(grace_ms),
                 Ok(Some(Ok(Order::Input(_)) | Err(_))) | Err(_) => {

@@ -37,7 +37,8 @@ pub fn of(conn: &mut Connection, found: Vec<Session>) -> Result<Vec<SessionOverv
         .into_iter()
         .map(|session| {
             let row = figures.remove(&session.id.to_string());
-            let (_, last, waiting, turn, asked, workspace_name) = row.ok_or(StoreError::NotFound)?;
+            let (_, last, waiting, turn, asked, workspace_name) =
+                row.ok_or(StoreError::NotFound)?;
             Ok(SessionOverview {
                 session,
                 workspace_name,

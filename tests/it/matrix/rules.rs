@@ -516,6 +516,27 @@ pub const RULES: &[Rule] = &[
     ),
     rule("GET /api/control/running", Right::SignedIn, "", &[200]),
     rule("GET /api/control/tree", Right::SignedIn, "", &[200]),
+    rule("GET /api/workspaces", Right::SignedIn, "", &[200]),
+    rule(
+        "POST /api/workspaces",
+        Right::Makes,
+        r#"{"name":"NEW","path":"/tmp"}"#,
+        &[200],
+    ),
+    rule("GET /api/workspaces/{id}", Right::Looks, "", &[200]),
+    rule(
+        "PUT /api/workspaces/{id}",
+        Right::Drives,
+        r#"{"skills":["a"]}"#,
+        &[200],
+    ),
+    rule("DELETE /api/workspaces/{id}", Right::Drives, "", &[200]),
+    rule(
+        "POST /api/workspaces/{id}/exec",
+        Right::Drives,
+        r#"{"command":"true"}"#,
+        &[200],
+    ),
 ];
 
 impl Rule {

@@ -40,6 +40,8 @@ pub struct Things {
     pub question: Object,
     /// An answer that is remembered.
     pub remembered: Object,
+    /// Where nothing runs.
+    pub workspace: Object,
 }
 
 impl Things {
@@ -53,6 +55,7 @@ impl Things {
             },
             question: asks(who, app).await,
             remembered: remembers(who, app).await,
+            workspace: workspace(who, app).await,
         }
     }
 }
@@ -128,6 +131,12 @@ impl Stage {
         let (owner, app) = (self.caller(Person::Owner), &self.app);
         let drives = person == Person::Owner || person.governs();
         let fresh = rule.right == Right::Drives && drives;
+        if path.starts_with("/api/workspaces/") {
+            return match fresh {
+                true => workspace(owner, app).await,
+                false => things.workspace.clone(),
+            };
+        }
         match (path, fresh) {
             ("/api/chat/approve", true) => asks(owner, app).await,
             ("/api/chat/approve", false) => things.question.clone(),
@@ -213,6 +222,12 @@ async fn agent(who: &Caller) -> Object {
         .await;
     let task = waiting(who, &id).await;
     Object { id, task }
+}
+
+async fn workspace(who: &Caller, app: &TestApp) -> Object {
+    let name = format!("w{}", uuid::Uuid::new_v4().simple());
+    let body = json!({"name": name, "path": app.dir().join(&name)});
+    Object::of(&who.post("/api/workspaces", &body).await.ok(200)["id"])
 }
 
 /// A task that waits because its agent is paused.

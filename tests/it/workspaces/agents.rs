@@ -9,24 +9,38 @@ async fn a_mission_works_in_its_workspace_and_keeps_its_secrets() {
     let app = TestApp::start().await;
     let ada = app.sign_in("ada").await;
     let dir = app.dir().join("site");
-    let body = json!({"name": "site", "path": dir, "env_vars": {"DEPLOY_KEY": "key-of-the-site-77"}});
+    let body =
+        json!({"name": "site", "path": dir, "env_vars": {"DEPLOY_KEY": "key-of-the-site-77"}});
     let made = ada.post(WORKSPACES, &body).await.ok(200);
     let body = json!({
         "backend": "shell", "permission_mode": "bypassPermissions", "workspace_id": made["id"],
     });
     let mission = ada.post(MISSIONS, &body).await.ok(200);
-    assert_eq!((&mission["workspace_id"], &mission["workspace_name"]), (&made["id"], &json!("site")));
+    assert_eq!(
+        (&mission["workspace_id"], &mission["workspace_name"]),
+        (&made["id"], &json!("site"))
+    );
     assert_eq!(mission["cwd"].as_str(), dir.to_str());
     let id = mission["id"].as_str().unwrap();
     let words = json!({
         "content": "pwd > where; printf %s \"$DEPLOY_KEY\" > key; echo is-$DEPLOY_KEY", "mission_id": id,
     });
-    let done = ada.post("/api/control/message?wait=50", &words).await.ok(200);
+    let done = ada
+        .post("/api/control/message?wait=50", &words)
+        .await
+        .ok(200);
     assert_eq!(done["outcome"], "completed", "{done}");
     let read = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
-    assert_eq!((read("where").trim(), &*read("key")), (dir.to_str().unwrap(), "key-of-the-site-77"));
+    assert_eq!(
+        (read("where").trim(), &*read("key")),
+        (dir.to_str().unwrap(), "key-of-the-site-77")
+    );
     // It has the secret and says it; nobody is told.
-    let events = ada.get(&format!("{MISSIONS}/{id}/events")).await.ok(200).to_string();
+    let events = ada
+        .get(&format!("{MISSIONS}/{id}/events"))
+        .await
+        .ok(200)
+        .to_string();
     assert!(events.contains("is-"), "{events}");
     assert!(!events.contains("key-of-the-site-77"), "{events}");
     assert!(!app.log().contains("key-of-the-site-77"));
@@ -34,8 +48,8 @@ async fn a_mission_works_in_its_workspace_and_keeps_its_secrets() {
     // While its process lives the workspace stays; then the mission belongs to none.
     let path = format!("{WORKSPACES}/{}", made["id"].as_str().unwrap());
     ada.delete(&path).await.fails(409, "workspace_in_use");
-    let cancel = format!("{MISSIONS}/{id}/cancel");
-    ada.post(&cancel, &json!({})).await.ok(200);
+    let stop = format!("/api/agents/{id}/stop");
+    ada.post(&stop, &json!({})).await.ok(200);
     ada.delete(&path).await.ok(200);
     let left = ada.get(&format!("{MISSIONS}/{id}")).await.ok(200);
     assert_eq!(left["workspace_name"], "host");
@@ -56,7 +70,9 @@ async fn a_new_value_of_a_variable_is_the_next_process_s() {
     let id = mission["id"].as_str().unwrap().to_owned();
     let say = async |file: &str| {
         let words = json!({"content": format!("printf %s $WORD > {file}"), "mission_id": id});
-        ada.post("/api/control/message?wait=50", &words).await.ok(200);
+        ada.post("/api/control/message?wait=50", &words)
+            .await
+            .ok(200);
         std::fs::read_to_string(dir.join(file)).unwrap()
     };
     assert_eq!(say("a").await, "first-word-1");
@@ -64,8 +80,14 @@ async fn a_new_value_of_a_variable_is_the_next_process_s() {
     let put = ada.request(reqwest::Method::PUT, &path);
     let body = json!({"env_vars": {"WORD": "second-word-2"}});
     ada.ask(put.json(&body)).await.ok(200);
-    assert_eq!(say("b").await, "first-word-1", "a process keeps what it was given");
-    ada.post(&format!("{MISSIONS}/{id}/cancel"), &json!({})).await.ok(200);
+    assert_eq!(
+        say("b").await,
+        "first-word-1",
+        "a process keeps what it was given"
+    );
+    ada.post(&format!("/api/agents/{id}/stop"), &json!({}))
+        .await
+        .ok(200);
     assert_eq!(say("c").await, "second-word-2");
 }
 
@@ -83,14 +105,23 @@ async fn a_place_that_does_not_fit_is_refused() {
         ada.post(MISSIONS, &body).await
     };
     let inside = make(json!({"cwd": "in"})).await.ok(200);
-    assert!(inside["cwd"].as_str().unwrap().ends_with("site/in"), "{inside}");
+    assert!(
+        inside["cwd"].as_str().unwrap().ends_with("site/in"),
+        "{inside}"
+    );
     make(json!({"cwd": ".."})).await.fails(400, "cwd_denied");
     make(json!({"cwd": "none"})).await.fails(400, "cwd_missing");
-    let refused = make(json!({"workspace_id": 5})).await.fails(400, "bad_field");
+    let refused = make(json!({"workspace_id": 5}))
+        .await
+        .fails(400, "bad_field");
     assert_eq!(refused["field"], "workspace_id");
     let unknown = uuid::Uuid::new_v4();
-    make(json!({"workspace_id": unknown})).await.fails(404, "not_found");
-    let host = make(json!({"workspace_id": "00000000-0000-0000-0000-000000000000"})).await.ok(200);
+    make(json!({"workspace_id": unknown}))
+        .await
+        .fails(404, "not_found");
+    let host = make(json!({"workspace_id": "00000000-0000-0000-0000-000000000000"}))
+        .await
+        .ok(200);
     assert_eq!(host["workspace_name"], "host");
     std::fs::rename(app.dir().join("site"), app.dir().join("moved")).unwrap();
     make(json!({})).await.fails(409, "workspace_not_ready");

@@ -20,7 +20,12 @@ async fn cli(app: &TestApp, who: &Caller, args: &[&str], input: Option<&'static 
     let running = move || {
         let mut child = command.spawn().unwrap();
         if let Some(text) = input {
-            child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+            child
+                .stdin
+                .take()
+                .unwrap()
+                .write_all(text.as_bytes())
+                .unwrap();
         }
         child.wait_with_output().unwrap()
     };
@@ -34,7 +39,13 @@ async fn a_workspace_is_driven_from_the_command_line() {
     let dir = app.dir().join("site");
     let path = dir.to_str().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let done = cli(&app, &ada, &["create", "site", "--path", path, "--env", "A=seen-by-none"], None).await;
+    let done = cli(
+        &app,
+        &ada,
+        &["create", "site", "--path", path, "--env", "A=seen-by-none"],
+        None,
+    )
+    .await;
     assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
     assert!(dir.is_dir());
     let done = cli(&app, &ada, &["ls"], None).await;
@@ -47,8 +58,24 @@ async fn a_workspace_is_driven_from_the_command_line() {
     assert_eq!(text(&done.stdout), "given\nseen-by-none\n");
     assert_eq!(text(&done.stderr), "err\n");
     assert_eq!(done.status.code(), Some(7));
-    let late = cli(&app, &ada, &["exec", "site", "--timeout", "1s", "--", "echo on; sleep 100"], None).await;
-    assert_eq!((text(&late.stdout).as_str(), late.status.code()), ("on\n", Some(8)));
+    let late = cli(
+        &app,
+        &ada,
+        &[
+            "exec",
+            "site",
+            "--timeout",
+            "1s",
+            "--",
+            "echo on; sleep 100",
+        ],
+        None,
+    )
+    .await;
+    assert_eq!(
+        (text(&late.stdout).as_str(), late.status.code()),
+        ("on\n", Some(8))
+    );
     let none = cli(&app, &ada, &["exec", "nowhere", "--", "true"], None).await;
     assert_eq!(none.status.code(), Some(4), "{}", text(&none.stderr));
 

@@ -39,7 +39,10 @@ async fn a_client_that_goes_takes_its_command_with_it() {
     // The places are free again.
     let id = made(&ada, &app, "last").await;
     for _ in 0..6 {
-        assert_eq!(run(&ada, &id, &json!({"command": "true"})).await["exit_code"], 0);
+        assert_eq!(
+            run(&ada, &id, &json!({"command": "true"})).await["exit_code"],
+            0
+        );
     }
 }
 
@@ -52,8 +55,14 @@ async fn a_server_that_stops_asks_commands_to_end_and_answers() {
     let (second, _cut) = begun(&ada, &app, DEAF, "?stream=true").await;
     app.signal(nix::sys::signal::Signal::SIGTERM);
     let told = told.await.unwrap().unwrap().ok(200);
-    assert_eq!((&told["stdout"], &told["exit_code"]), (&json!("up\nbye\n"), &json!(4)));
-    assert_eq!((&told["draining"], &told["timed_out"]), (&json!(true), &json!(false)));
+    assert_eq!(
+        (&told["stdout"], &told["exit_code"]),
+        (&json!("up\nbye\n"), &json!(4))
+    );
+    assert_eq!(
+        (&told["draining"], &told["timed_out"]),
+        (&json!(true), &json!(false))
+    );
     assert_eq!(app.ended().await, Some(0));
     for dir in [first, second] {
         assert_eq!(standing_in(&dir), Vec::<u32>::new());
@@ -70,5 +79,8 @@ async fn a_killed_server_leaves_no_command_behind() {
     app.boot().await;
     let ada = ada.at(&app);
     let id = made(&ada, &app, "next").await;
-    assert_eq!(run(&ada, &id, &json!({"command": "true"})).await["exit_code"], 0);
+    assert_eq!(
+        run(&ada, &id, &json!({"command": "true"})).await["exit_code"],
+        0
+    );
 }

@@ -16,7 +16,8 @@ async fn a_workspace_stays_below_the_roots() {
     std::fs::write(root.join("file"), "").unwrap();
     let dir = tempfile::tempdir().unwrap();
     let mut app = TestApp::prepared(dir, "").await;
-    app.env.push(("CALLBOARD_AGENTS__ROOTS".into(), format!("[{root:?}]")));
+    app.env
+        .push(("CALLBOARD_AGENTS__ROOTS".into(), format!("[{root:?}]")));
     app.boot().await;
     let ada = app.sign_in("ada").await;
     let make = async |path: &str| {
@@ -37,7 +38,10 @@ async fn a_workspace_stays_below_the_roots() {
     std::fs::create_dir(path.join("in")).unwrap();
     symlink(&out, path.join("away")).unwrap();
     let at = async |cwd: &str| asked(&ada, id, &json!({"command": "pwd", "cwd": cwd})).await;
-    assert_eq!(at("in").await.ok(200)["stdout"], format!("{}/in\n", path.display()));
+    assert_eq!(
+        at("in").await.ok(200)["stdout"],
+        format!("{}/in\n", path.display())
+    );
     for cwd in ["..", "away", "/", "in/../..", &outside] {
         let refused = at(cwd).await.fails(400, "cwd_denied");
         assert_eq!(refused["field"], "cwd");
@@ -47,13 +51,25 @@ async fn a_workspace_stays_below_the_roots() {
     // Its directory is exchanged for a link to another place.
     std::fs::rename(&path, root.join("moved")).unwrap();
     assert_eq!(show(&ada, id).await["error_code"], "path_missing");
-    asked(&ada, id, &json!({"command": "true"})).await.fails(409, "workspace_not_ready");
+    asked(&ada, id, &json!({"command": "true"}))
+        .await
+        .fails(409, "workspace_not_ready");
     symlink(&out, &path).unwrap();
     let refused = asked(&ada, id, &json!({"command": "true"})).await;
-    assert!(refused.status == 400 || refused.status == 409, "{}", refused.text);
+    assert!(
+        refused.status == 400 || refused.status == 409,
+        "{}",
+        refused.text
+    );
     // One of its own, where no path is named.
     let own = ada.post(WORKSPACES, &json!({"name": "own"})).await.ok(200);
-    assert!(own["path"].as_str().unwrap().starts_with(root.to_str().unwrap()), "{own}");
+    assert!(
+        own["path"]
+            .as_str()
+            .unwrap()
+            .starts_with(root.to_str().unwrap()),
+        "{own}"
+    );
 }
 
 /// Fact 10 of the note on the original: what was being built when the server ended is no longer said
@@ -62,7 +78,10 @@ async fn a_workspace_stays_below_the_roots() {
 async fn what_was_being_made_at_a_crash_is_settled_at_the_start() {
     let mut app = TestApp::start().await;
     let ada = app.sign_in("ada").await;
-    let (whole, lost) = (made(&ada, &app, "whole").await, made(&ada, &app, "lost").await);
+    let (whole, lost) = (
+        made(&ada, &app, "whole").await,
+        made(&ada, &app, "lost").await,
+    );
     app.kill9();
     std::fs::remove_dir(app.dir().join("lost")).unwrap();
     let store = callboard::store::Store::open(&app.database()).unwrap();
@@ -78,11 +97,17 @@ async fn what_was_being_made_at_a_crash_is_settled_at_the_start() {
     let ada = ada.at(&app);
     assert_eq!(show(&ada, &whole).await["status"], "ready");
     let lost_now = show(&ada, &lost).await;
-    assert_eq!((&lost_now["status"], &lost_now["error_code"]), (&json!("error"), &json!("interrupted")));
+    assert_eq!(
+        (&lost_now["status"], &lost_now["error_code"]),
+        (&json!("error"), &json!("interrupted"))
+    );
     // It can be mended.
     let path = format!("{WORKSPACES}/{lost}");
     let put = ada.request(reqwest::Method::PUT, &path);
     let body = json!({"path": app.dir().join("lost")});
     assert_eq!(ada.ask(put.json(&body)).await.ok(200)["status"], "ready");
-    assert_eq!(run(&ada, &lost, &json!({"command": "true"})).await["exit_code"], 0);
+    assert_eq!(
+        run(&ada, &lost, &json!({"command": "true"})).await["exit_code"],
+        0
+    );
 }

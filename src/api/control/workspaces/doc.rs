@@ -84,6 +84,7 @@ pub struct WorkspaceChange {
 
 /// A workspace that is gone.
 #[derive(ToSchema)]
+#[schema(as = WorkspaceDeleted)]
 pub struct Deleted {
     ok: bool,
     /// Its id.

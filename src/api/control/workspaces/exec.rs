@@ -59,7 +59,9 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 pub async fn run(app: web::Data<App>, Who(who): Who, request: HttpRequest, body: Fields) -> Reply {
     let id = id(&request)?;
     let query = Query::parse(request.query_string());
-    let followed = query.flag("stream")?.unwrap_or_else(|| wants_events(&request));
+    let followed = query
+        .flag("stream")?
+        .unwrap_or_else(|| wants_events(&request));
     let asked = body::command(&body)?;
     let (run, kept) = app.exec(&who, id, asked).await?;
     let line = request.conn_data::<Arc<Line>>();
@@ -93,7 +95,10 @@ async fn gone(line: Option<&Watched>) {
 }
 
 fn left() -> Error {
-    Error::unavailable("client_gone", "the client has gone, and the command with it")
+    Error::unavailable(
+        "client_gone",
+        "the client has gone, and the command with it",
+    )
 }
 
 /// A command that is followed.
@@ -165,7 +170,9 @@ impl Followed {
     fn end(&mut self, end: Finish) -> Bytes {
         self.over = true;
         let mut last = Vec::new();
-        for (channel, (offset, held)) in [Channel::Stdout, Channel::Stderr].iter().zip(&mut self.told)
+        for (channel, (offset, held)) in [Channel::Stdout, Channel::Stderr]
+            .iter()
+            .zip(&mut self.told)
         {
             if held.is_empty() {
                 continue;

@@ -88,6 +88,7 @@ pub fn workspace(one: &domain::Workspace) -> Workspace<'_> {
 
 /// How a command ended.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CommandExit)]
 pub struct Exit {
     /// 128 and the signal's number after a signal, -1 when the time was over.
     exit_code: i32,

@@ -73,7 +73,10 @@ fn body(
         }
     }
     if let Some(workspace) = &args.workspace {
-        body.insert("workspace_id".into(), workspace::named(client, workspace)?.into());
+        body.insert(
+            "workspace_id".into(),
+            workspace::named(client, workspace)?.into(),
+        );
     }
     if let Some(parent) = &args.parent {
         body.insert("parent_id".into(), find::agent(client, parent)?.into());

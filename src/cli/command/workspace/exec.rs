@@ -63,7 +63,9 @@ fn follow(mut events: impl BufRead) -> Result<ExitCode, Failure> {
     let mut line = String::new();
     loop {
         line.clear();
-        let read = events.read_line(&mut line).map_err(|error| lost(&error.to_string()))?;
+        let read = events
+            .read_line(&mut line)
+            .map_err(|error| lost(&error.to_string()))?;
         if read == 0 {
             return Err(lost("the answer broke off"));
         }
@@ -137,7 +139,10 @@ mod tests {
         let quiet = "event: heartbeat\ndata: {}\n\n";
         let exit = |data: &str| format!("{quiet}event: exit\ndata: {data}\n\n");
         let code = |data: &str| format!("{:?}", followed(&exit(data)).unwrap());
-        assert_eq!(code(r#"{"exit_code":7}"#), format!("{:?}", ExitCode::from(7)));
+        assert_eq!(
+            code(r#"{"exit_code":7}"#),
+            format!("{:?}", ExitCode::from(7))
+        );
         let late = r#"{"exit_code":-1,"timed_out":true}"#;
         assert_eq!(code(late), format!("{:?}", ExitCode::from(8)));
         let broken = followed(quiet).unwrap_err();
