@@ -5,6 +5,7 @@
 //! database's password.
 
 mod database;
+mod doors;
 mod error;
 mod keep;
 mod network;
@@ -21,11 +22,12 @@ use figment::Figment;
 use figment::providers::{Format, Serialized, Toml};
 
 pub use database::DatabaseUrl;
+pub use doors::{Exec, Missions};
 pub use error::ConfigError;
 pub use keep::{Disk, Retention, Room};
 pub use network::Network;
 pub use settings::{
-    AgentLimits, Agents, Auth, Config, Database, Exec, IsolationSetting, KindConfig, Limits,
+    AgentLimits, Agents, Auth, Config, Database, IsolationSetting, KindConfig, Limits,
     RateLimitSetting, Registration, SecretsSetting, SessionLimitSetting, StallAction, StallSetting,
 };
 

@@ -11,9 +11,10 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::domain::limit::micro_usd;
-use crate::domain::{Kind, PermissionMode, SessionLimits};
+use crate::domain::SessionLimits;
 
 use super::database::DatabaseUrl;
+use super::doors::{Exec, Missions};
 use super::keep::{Disk, Retention};
 use super::network::Network;
 use super::quantity::{read_duration, read_optional_duration, read_optional_size, read_size};
@@ -224,36 +225,6 @@ pub struct Agents {
     /// Where scenarios are looked up by name besides the built-in ones.
     #[serde(default)]
     pub scenarios_dir: Option<PathBuf>,
-}
-
-/// Commands in workspaces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Exec {
-    /// Time of one that asks for none.
-    #[serde(deserialize_with = "read_duration")]
-    pub timeout: Duration,
-    /// The most that one may ask for.
-    #[serde(deserialize_with = "read_duration")]
-    pub max_timeout: Duration,
-    /// Time to end before its tree is killed.
-    #[serde(deserialize_with = "read_duration")]
-    pub grace: Duration,
-    /// At one time, of all people.
-    pub at_once: usize,
-    /// At one time, of one person.
-    pub per_user: usize,
-}
-
-/// What a mission is made with that does not say it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Missions {
-    /// Its program; absent: one that is installed and signed in, else the shell.
-    #[serde(default)]
-    pub backend: Option<Kind>,
-    /// How far it may go without asking.
-    pub permission_mode: PermissionMode,
 }
 
 /// What the processes of one agent may use; absent: as the server.

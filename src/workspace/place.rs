@@ -135,10 +135,14 @@ fn directory(path: PathBuf) -> Result<PathBuf, Refusal> {
 }
 
 fn real(path: &Path) -> Result<PathBuf, Refusal> {
-    fs::canonicalize(path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Refusal::Missing,
-        ErrorKind::NotADirectory => Refusal::NotADirectory,
-        _ => Refusal::Denied,
+    fs::canonicalize(path).map_err(|error| {
+        if error.kind() == ErrorKind::NotFound {
+            Refusal::Missing
+        } else if error.kind() == ErrorKind::NotADirectory {
+            Refusal::NotADirectory
+        } else {
+            Refusal::Denied
+        }
     })
 }
 

@@ -309,21 +309,12 @@ async fn tune(app: web::Data<App>, Who(who): Who, path: web::Path<String>, body:
     Ok(one(&app, &row))
 }
 
+/// What an agent keeps all its life.
+const FIXED: &str = "name topic cwd workspaceId agentType effort mcpServers limits forkOf env \
+                     scenario metadata";
+
 fn tuning(body: &Fields) -> Result<Tuning, Fault> {
-    let fixed = [
-        "name",
-        "topic",
-        "cwd",
-        "agentType",
-        "effort",
-        "mcpServers",
-        "limits",
-        "forkOf",
-        "env",
-        "scenario",
-        "metadata",
-    ];
-    for fixed in fixed {
+    for fixed in FIXED.split(' ') {
         if body.value(fixed).is_some() {
             return Err(bad_field(fixed, "only permissionMode and model can be changed").into());
         }

@@ -177,7 +177,7 @@ impl App {
             let path = PathBuf::from(&row.path);
             let found = blocking(move || yard::look(&path)).await?;
             let text = "the server ended before it stood; change its path, or make it again";
-            let settled = found.map_err(|_| Trouble::new("interrupted", text));
+            let settled = found.map_err(|_missing| Trouble::new("interrupted", text));
             let row = Workspace {
                 updated_at: self.now(),
                 ..row.settled(settled)
