@@ -121,6 +121,10 @@ impl App {
             }
         }
         let prompt = first_prompt(&request)?;
+        let _below = match request.session {
+            Some(_) => Some(self.inner.trees.read().await),
+            None => None,
+        };
         let id = self.insert_session(who, &request).await?;
         crash::point("app.created");
         let session = self.readable(who, id).await.map_err(|_gone| {

@@ -69,6 +69,7 @@ pub use keys::{KeyRequest, MadeKey};
 pub use measures::Measures;
 pub use missions::{
     Branch, Cancelled, Excerpt, MissionFilter, MissionOrder, Quiet, ResumeRequest, Resumed, Tree,
+    Waiting,
 };
 pub use options::{LimitsRequest, OptionsRequest};
 pub use people::{NewPassword, NewUser, UserPatch};
@@ -147,6 +148,10 @@ struct Inner {
     seats: Seats,
     /// Changes of workspaces go one after the other: each touches a row and a directory.
     building: tokio::sync::Mutex<()>,
+    /// Creations below a parent hold it together; the last look of a cancel holds it alone.
+    trees: tokio::sync::RwLock<()>,
+    /// Resumes of one mission go one after the other; missions share them by their ids.
+    resuming: [tokio::sync::Mutex<()>; 32],
 }
 
 impl App {
@@ -173,6 +178,8 @@ impl App {
             looker: OnceLock::new(),
             seats: Seats::new(base.config.exec.at_once, base.config.exec.per_user),
             building: tokio::sync::Mutex::default(),
+            trees: tokio::sync::RwLock::default(),
+            resuming: Default::default(),
             base,
         };
         Self {

@@ -14,6 +14,7 @@ use crate::domain::{
     TaskState,
 };
 use crate::runtime::AcceptRequest;
+use crate::store::listed::{self, Listed};
 use crate::store::tasks;
 
 /// A prompt as a client hands it in.
@@ -68,6 +69,8 @@ pub struct TaskView {
     pub task: Task,
     /// Its place among the waiting ones, from 1, when it waits.
     pub position: Option<usize>,
+    /// Whether only the beginning of its words is here: a list has room for so many.
+    pub cut: bool,
 }
 
 /// The queue of an agent.
@@ -78,7 +81,7 @@ pub struct Queue {
     /// The task that holds the running place.
     pub current: Option<Task>,
     /// The waiting ones in order.
-    pub waiting: Vec<Task>,
+    pub waiting: Listed,
 }
 
 impl App {
@@ -120,7 +123,7 @@ impl App {
                     return Ok(None);
                 };
                 let waiting = if task.state == TaskState::Queued {
-                    tasks::waiting(conn, id)?
+                    tasks::waiting_order(conn, id)?
                 } else {
                     Vec::new()
                 };
@@ -132,6 +135,7 @@ impl App {
             session,
             task,
             position,
+            cut: false,
         })
     }
 
@@ -198,15 +202,16 @@ impl App {
             .store()
             .read(move |conn| {
                 let (rows, total) = tasks::of_session(conn, id, &states, offset, limit)?;
-                Ok((rows, total, tasks::waiting(conn, id)?))
+                Ok((rows, total, tasks::waiting_order(conn, id)?))
             })
             .await?;
         let view = |task: Task| TaskView {
             session: session.clone(),
             position: place(&waiting, task.id),
+            cut: rows.cut.contains(&task.id),
             task,
         };
-        let items = rows.into_iter().map(view).collect();
+        let items = rows.tasks.into_iter().map(view).collect();
         Ok(Page { items, total })
     }
 
@@ -218,7 +223,10 @@ impl App {
         let session = self.readable(who, id).await?;
         let (current, waiting) = self
             .store()
-            .read(move |conn| Ok((tasks::current(conn, id)?, tasks::waiting(conn, id)?)))
+            .read(move |conn| {
+                let order = tasks::waiting_order(conn, id)?;
+                Ok((tasks::current(conn, id)?, listed::read(conn, &order)?))
+            })
             .await?;
         Ok(Queue {
             session,
@@ -291,8 +299,8 @@ fn with_agent(metadata: Value, agent: Option<&str>) -> Result<Value> {
     }
 }
 
-fn place(waiting: &[Task], id: TaskId) -> Option<usize> {
-    let index = waiting.iter().position(|task| task.id == id)?;
+fn place(waiting: &[TaskId], id: TaskId) -> Option<usize> {
+    let index = waiting.iter().position(|other| *other == id)?;
     index.checked_add(1)
 }
 

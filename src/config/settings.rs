@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::domain::limit::micro_usd;
 use crate::domain::SessionLimits;
+use crate::domain::limit::micro_usd;
 
 use super::database::DatabaseUrl;
 use super::doors::{Exec, Missions};

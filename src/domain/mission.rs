@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Result};
 use super::id::{Incarnation, Timestamp};
+use super::session::Session;
 use super::status::{Facts, Status, status};
 use super::task::Outcome;
 
@@ -95,6 +96,20 @@ impl Mission {
             Some(word) if found.ended() && word.holds(facts) => word.shown,
             Some(_) | None => found,
         }
+    }
+
+    /// Whether there is something to take up again: it was interrupted, failed, opened again or is
+    /// paused, and has a queue, a program to start or one that can be told to go on.
+    #[must_use]
+    pub fn resumable(session: &Session) -> bool {
+        let facts = &session.facts;
+        let ended = match Self::of(facts) {
+            Self::Interrupted | Self::Failed => true,
+            Self::Active | Self::Pending => facts.reopened.is_some() && Self::plain(facts).ended(),
+            Self::Completed => false,
+        };
+        let goes = session.kind.has_model() || facts.queued > 0 || !facts.process.held();
+        facts.uncertain.is_none() && (facts.paused || ended && goes)
     }
 
     /// The same without a person's word that it is open again.

@@ -20,6 +20,7 @@ pub mod identity;
 pub mod incarnations;
 pub mod invites;
 pub mod journal;
+pub mod listed;
 pub mod loaded;
 pub mod meta;
 pub mod migrations;

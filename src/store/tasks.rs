@@ -7,6 +7,7 @@ use diesel::prelude::*;
 
 use super::convert::{bound, from_json, narrow, parse, plain, to_json, unsigned, word};
 use super::idempotency::{self, KeptReply};
+use super::listed::{self, Listed};
 use super::schema::{sessions, tasks};
 use super::{Connection, StoreError};
 use crate::domain::prompt::IdempotencyKey;
@@ -60,10 +61,10 @@ pub fn accept(
     idem: Option<&IdempotencyKey>,
 ) -> Result<Accepted, StoreError> {
     if let Some(key) = idem
-        && let Some(reply) = idempotency::find(conn, new.owner, key, new.created_at)?
+        && let Some(placement) = placed(conn, (new.owner, key), new.created_at)?
     {
         return Ok(Accepted {
-            placement: from_json("placement", &reply)?,
+            placement,
             replayed: true,
         });
     }
@@ -109,6 +110,21 @@ pub fn accept(
     })
 }
 
+/// Where an earlier request with this key put its prompt.
+///
+/// # Errors
+/// `idempotency_key_reused`.
+pub fn placed(
+    conn: &mut Connection,
+    (owner, key): (UserId, &IdempotencyKey),
+    now: Timestamp,
+) -> Result<Option<Placement>, StoreError> {
+    let reply = idempotency::find(conn, owner, key, now)?;
+    reply
+        .map(|reply| from_json("placement", &reply))
+        .transpose()
+}
+
 /// One task.
 ///
 /// # Errors
@@ -129,7 +145,7 @@ pub fn of_session(
     states: &[TaskState],
     offset: usize,
     limit: usize,
-) -> Result<(Vec<Task>, u64), StoreError> {
+) -> Result<(Listed, u64), StoreError> {
     let matching = || {
         let query = tasks::table
             .filter(tasks::session_id.eq(session.to_string()))
@@ -140,13 +156,14 @@ pub fn of_session(
         query.filter(tasks::state.eq_any(states.iter().map(|state| state.name())))
     };
     let total: i64 = matching().select(count_star()).get_result(conn)?;
-    let rows: Vec<Row> = matching()
+    let ids: Vec<String> = matching()
         .order((tasks::ord.asc(), tasks::id.asc()))
         .offset(bound(offset))
         .limit(bound(limit))
+        .select(tasks::id)
         .load(conn)?;
-    let page: Result<Vec<_>, _> = rows.into_iter().map(task).collect();
-    Ok((page?, unsigned(total)?))
+    let ids: Result<Vec<_>, _> = ids.iter().map(|id| parse("task id", id)).collect();
+    Ok((listed::read(conn, &ids?)?, unsigned(total)?))
 }
 
 /// The waiting tasks in the order in which they will run.

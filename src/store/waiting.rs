@@ -4,17 +4,17 @@
 
 use diesel::prelude::*;
 
+use super::convert::parse;
 use super::schema::{sessions, tasks};
-use super::tasks::{Row, task};
 use super::{Connection, StoreError};
-use crate::domain::{Task, TaskState, UserId};
+use crate::domain::{SessionId, TaskId, TaskState, UserId};
 
 /// What waits in the queues of a person's sessions: by the age of the session, then in its order.
 ///
 /// # Errors
 /// When the database fails.
-pub fn of(conn: &mut Connection, owner: UserId) -> Result<Vec<Task>, StoreError> {
-    let rows: Vec<Row> = tasks::table
+pub fn of(conn: &mut Connection, owner: UserId) -> Result<Vec<(SessionId, TaskId)>, StoreError> {
+    let rows: Vec<(String, String)> = tasks::table
         .inner_join(sessions::table)
         .filter(sessions::owner_id.eq(owner.to_string()))
         .filter(sessions::archived_at.is_null())
@@ -26,7 +26,9 @@ pub fn of(conn: &mut Connection, owner: UserId) -> Result<Vec<Task>, StoreError>
             tasks::ord.asc(),
             tasks::id.asc(),
         ))
-        .select(tasks::all_columns)
+        .select((tasks::session_id, tasks::id))
         .load(conn)?;
-    rows.into_iter().map(task).collect()
+    let ids = rows.iter();
+    ids.map(|(session, id)| Ok((parse("session id", session)?, parse("task id", id)?)))
+        .collect()
 }

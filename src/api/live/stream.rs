@@ -16,7 +16,7 @@ use crate::app::{App, Caller, Connection, Registration, Visit};
 use crate::crash;
 use crate::domain::{Result, SessionId};
 
-use super::cutter::{Line, watch};
+use super::cutter::{Line, Watched, watch};
 use super::dialect::{Channels, Dialect, Reply, Start};
 use super::follow::Follows;
 use super::outbox::{Body, Next, Outbox};
@@ -88,8 +88,15 @@ pub async fn accept<D: Dialect>(
             }
         }
     };
+    let watched = line.upgrade().and_then(|line| line.watched());
     let watching = watch(Arc::clone(&outbox), line, remaining, (BEAT_EVERY, beat));
-    outbox.serve(Caller::carry(watching));
+    let left = leave(watched, Arc::clone(&outbox));
+    outbox.serve(Caller::carry(async {
+        tokio::select! {
+            () = watching => {}
+            () = left => {}
+        }
+    }));
     let mut answer = HttpResponse::Ok();
     answer
         // The watch cuts the line behind the end; nobody else may be on it then.
@@ -103,6 +110,17 @@ pub async fn accept<D: Dialect>(
         ended: false,
         _registration: registration,
     }))
+}
+
+/// Ends the connection as soon as its client has gone: a page that is loaded again finds its place
+/// free.
+async fn leave(watched: Option<Watched>, outbox: Arc<Outbox>) {
+    match watched {
+        Some(watched) => watched.gone().await,
+        // Without a descriptor to look at, the next write tells.
+        None => std::future::pending().await,
+    }
+    outbox.finish();
 }
 
 /// The body of a stream. Dropping it ends the connection.

@@ -18,8 +18,10 @@ use crate::store::sessions::missions;
 
 /// What a program is told that shall go on.
 const GO_ON: &str = "Continue where you left off.";
-/// Most sessions of a tree that are cancelled at once.
-const MOST: usize = 1_000;
+/// Most sessions and generations of a tree that are looked at.
+const MOST: (usize, usize) = (10_000, 1_000);
+/// How often a tree is looked at for what was started meanwhile.
+const PASSES: usize = 20;
 
 /// What was cancelled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,27 +69,47 @@ impl App {
     /// # Errors
     /// `not_found`, `forbidden`, `not_running` when nothing runs or is about to, `still_running`.
     pub async fn cancel_mission(&self, who: &Principal, id: SessionId) -> Result<Cancelled> {
+        let mut ended: Vec<SessionId> = Vec::new();
+        for _pass in 0..PASSES {
+            let mut open = self.at_work(who, id).await?;
+            if open.is_empty() {
+                // Nobody makes another below it while this is looked at.
+                let _alone = self.inner.trees.write().await;
+                open = self.at_work(who, id).await?;
+                if open.is_empty() && ended.is_empty() {
+                    let text = "nothing of the mission runs or is about to";
+                    return Err(Error::conflict("not_running", text));
+                }
+                if open.is_empty() {
+                    return Ok(Cancelled { mission: id, ended });
+                }
+            }
+            let stops = open.iter().map(|id| self.stop(who, *id, Force::Ladder));
+            let stopped = join_all(stops).await;
+            for (id, stopped) in open.into_iter().zip(stopped) {
+                match stopped {
+                    Ok(_) if ended.contains(&id) => {}
+                    Ok(_) => ended.push(id),
+                    // Somebody deleted it meanwhile, which ended it.
+                    Err(Error::NotFound { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        let text = "more is started below the mission as fast as it is ended";
+        Err(Error::conflict("still_running", text))
+    }
+
+    /// The mission and those below it of which something runs, as far as they are this person's.
+    async fn at_work(&self, who: &Principal, id: SessionId) -> Result<Vec<SessionId>> {
         let root = self.writable(who, id).await.map_err(as_mission)?;
         let below = self
             .store()
             .read(move |conn| missions::descendants(conn, &[id], MOST))
             .await?;
-        let tree = its_agents(root, below);
-        let open = tree.into_iter().filter(at_work);
-        let ended: Vec<SessionId> = open.map(|session| session.id).collect();
-        if ended.is_empty() {
-            let text = "nothing of the mission runs or is about to";
-            return Err(Error::conflict("not_running", text));
-        }
-        let stops = ended.iter().map(|id| self.stop(who, *id, Force::Ladder));
-        for stopped in join_all(stops).await {
-            match stopped {
-                // Somebody deleted it meanwhile, which ended it.
-                Ok(_) | Err(Error::NotFound { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(Cancelled { mission: id, ended })
+        let tree = its_agents(root, below).into_iter();
+        let own = tree.filter(|session| who.need_write(session.owner).is_ok());
+        Ok(own.filter(at_work).map(|session| session.id).collect())
     }
 
     /// Gives a prompt to a mission and to no other.
@@ -152,11 +174,13 @@ impl App {
         id: SessionId,
         asked: ResumeRequest,
     ) -> Result<Resumed> {
-        let session = self.writable(who, id).await.map_err(as_mission)?;
+        self.writable(who, id).await.map_err(as_mission)?;
         self.refuse_new_work()?;
+        let _alone = self.resuming(id).lock().await;
+        let session = self.writable(who, id).await.map_err(as_mission)?;
         let told = self.was_told(who, asked.key.as_ref()).await?;
         if !told {
-            may_resume(&session)?;
+            may_resume(&session, asked.words.is_some())?;
         }
         if session.facts.paused {
             self.resume(who, id).await?;
@@ -186,6 +210,13 @@ impl App {
         self.done(who, "mission.resumed", id).await;
         let mission = self.mission(who, id).await?;
         Ok(Resumed { mission, placement })
+    }
+
+    fn resuming(&self, id: SessionId) -> &tokio::sync::Mutex<()> {
+        let [first, ..] = &self.inner.resuming;
+        let count = u128::try_from(self.inner.resuming.len()).unwrap_or(1);
+        let place = usize::try_from(id.0.as_u128() % count).unwrap_or_default();
+        self.inner.resuming.get(place).unwrap_or(first)
     }
 
     /// Whether an earlier request with this key has told the program already.
@@ -229,19 +260,21 @@ fn at_work(session: &Session) -> bool {
         | Process::Failed { .. } => false,
     };
     let turn = facts.turn.is_some() || facts.uncertain.is_some();
+    let comes = comes || session.status == Status::Created && facts.queued > 0;
     let held = facts.process.held() && (turn || facts.queued > 0 || facts.turns == 0);
     held || comes || session.status == Status::RateLimited
 }
 
-fn may_resume(session: &Session) -> Result<()> {
-    if session.facts.uncertain.is_some() {
+fn may_resume(session: &Session, words: bool) -> Result<()> {
+    let facts = &session.facts;
+    if facts.uncertain.is_some() {
         let text = "nobody knows whether its last prompt arrived: answer that question first";
         return Err(Error::conflict("invalid_state", text));
     }
-    let stands = Mission::of(&session.facts);
-    let ended = matches!(stands, Mission::Interrupted | Mission::Failed);
-    let reopened = session.facts.reopened.is_some() && Mission::plain(&session.facts).ended();
-    if ended || reopened || session.facts.paused {
+    let stands = Mission::of(facts);
+    let again = facts.reopened.is_some() && Mission::plain(facts).ended();
+    let told = words && (matches!(stands, Mission::Interrupted | Mission::Failed) || again);
+    if told || Mission::resumable(session) {
         return Ok(());
     }
     let text = format!(

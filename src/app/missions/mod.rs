@@ -12,6 +12,7 @@ use crate::store::sessions::{Filter, Order};
 use crate::store::{events, loaded};
 
 pub use driving::{Cancelled, Quiet, ResumeRequest, Resumed};
+pub use queue::Waiting;
 pub use tree::{Branch, Tree};
 
 /// Messages of a mission's history that its detail shows.
@@ -102,6 +103,15 @@ impl App {
     /// # Errors
     /// As [`App::create_agent`].
     pub async fn create_mission(&self, who: &Principal, asked: AgentRequest) -> Result<Created> {
+        if let Some(parent) = asked.session {
+            let parent = self.writable(who, parent).await.map_err(as_mission)?;
+            if parent.owner != who.user {
+                return Err(Error::Forbidden {
+                    code: "forbidden",
+                    message: "a mission works for one of the same person".to_owned(),
+                });
+            }
+        }
         let (named, kind) = self.backend(&asked).await?;
         let mode = asked.permission_mode.clone();
         let default = self.config().missions.permission_mode.name().to_owned();

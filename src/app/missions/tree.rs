@@ -12,6 +12,8 @@ use crate::store::{events, sessions::missions};
 
 /// Most sessions of one answer.
 const MOST: usize = 1_000;
+/// Most generations of it.
+const DEPTH: usize = 32;
 /// Most missions whose trees one answer shows.
 const ROOTS: usize = 200;
 
@@ -85,6 +87,8 @@ impl App {
         };
         let (more, _) = self.store().session_page(waiting, 0, ROOTS).await?;
         rows.extend(more);
+        // One that was only opened again does nothing yet.
+        rows.retain(|row| !Mission::plain(&row.session.facts).ended());
         Ok(rows)
     }
 
@@ -103,7 +107,7 @@ impl App {
         let below = self
             .store()
             .read(move |conn| {
-                let mut found = missions::descendants(conn, &ids, MOST)?;
+                let mut found = missions::descendants(conn, &ids, (MOST, DEPTH))?;
                 found.retain(|session| seen.may_read(session.owner));
                 sessions::with_figures(conn, found)
             })

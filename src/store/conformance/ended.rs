@@ -37,7 +37,13 @@ async fn withdraw(store: &Store, task: TaskId, at: i64) {
 
 async fn left(store: &Store, id: SessionId) -> Vec<TaskId> {
     let rows = store.read(move |conn| tasks::of_session(conn, id, &[], 0, 100));
-    rows.await.unwrap().0.iter().map(|task| task.id).collect()
+    rows.await
+        .unwrap()
+        .0
+        .tasks
+        .iter()
+        .map(|task| task.id)
+        .collect()
 }
 
 async fn forget(store: &Store, id: SessionId, over: Over, most: usize) -> (bool, Gone) {

@@ -108,7 +108,7 @@ pub async fn what_comes_from_a_session_is_found_by_generations(store: Store) {
     }
     let found = |most| {
         let id = root.id;
-        store.read(move |conn| missions::descendants(conn, &[id], most))
+        store.read(move |conn| missions::descendants(conn, &[id], (most, 32)))
     };
     let all = found(10).await.unwrap();
     let last = all.last().unwrap();

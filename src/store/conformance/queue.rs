@@ -66,7 +66,7 @@ pub async fn prompts_are_accepted_in_order_up_to_the_limit(store: Store) {
         .read(move |conn| tasks::of_session(conn, session, &[TaskState::Queued], 1, 1))
         .await
         .unwrap();
-    assert_eq!((page.len(), total, page[0].ord), (1, 3, 2));
+    assert_eq!((page.tasks.len(), total, page.tasks[0].ord), (1, 3, 2));
     let nowhere = session_of_nobody();
     let missing = store.write(move |conn| accept(conn, &nowhere, "x")).await;
     assert!(missing.is_err());

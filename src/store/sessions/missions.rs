@@ -12,8 +12,6 @@ use crate::domain::{Facts, Mission, Options, ParentReason, Session, SessionId};
 
 /// Rows of one transaction.
 const PAGE: i64 = 500;
-/// Most generations below a session that are looked at.
-const DEPTH: usize = 32;
 
 /// Reckons some of the sessions that an earlier version stored: their word, and what they branched
 /// off. Returns how many there were; 0: none is left.
@@ -45,19 +43,19 @@ pub fn reckon(conn: &mut Connection) -> Result<usize, StoreError> {
     Ok(rows.len())
 }
 
-/// What comes from these sessions, and from that, oldest first in each generation; without deleted
-/// ones.
+/// What comes from these sessions, and from that, over so many generations, oldest first in each;
+/// without deleted ones.
 ///
 /// # Errors
 /// When the database fails.
 pub fn descendants(
     conn: &mut Connection,
     of: &[SessionId],
-    most: usize,
+    (most, depth): (usize, usize),
 ) -> Result<Vec<Session>, StoreError> {
     let mut found: Vec<Session> = Vec::new();
     let mut above: Vec<String> = of.iter().map(ToString::to_string).collect();
-    for _generation in 0..DEPTH {
+    for _generation in 0..depth {
         let left = most.saturating_sub(found.len());
         if above.is_empty() || left == 0 {
             break;

@@ -4,6 +4,7 @@
 
 use actix_web::HttpRequest;
 
+use crate::api::shared::body::bad_field;
 use crate::api::shared::work::{on_uncertain, options};
 use crate::api::shared::{Fault, Fields, idempotency};
 use crate::app::{AgentRequest, OptionsRequest};
@@ -14,13 +15,20 @@ use crate::app::{AgentRequest, OptionsRequest};
 /// `bad_field`, `bad_idempotency_key`.
 pub fn requested(request: &HttpRequest, body: &Fields) -> Result<AgentRequest, Fault> {
     let effort = body.text(&["model_effort", "modelEffort", "effort"])?;
+    let message = body.text(&["message", "content", "prompt"])?;
+    if message
+        .as_ref()
+        .is_some_and(|words| words.trim().is_empty())
+    {
+        return Err(bad_field("message", "words").into());
+    }
     Ok(AgentRequest {
         kind: body.text(&["backend", "agentType", "agent_type"])?,
         session: body.id(&["parent_id", "parentId"])?,
         name: body.text(&["name"])?,
         topic: body.text(&["title"])?,
         model: body.text(&["model_override", "modelOverride", "model"])?,
-        message: body.text(&["message", "content", "prompt"])?,
+        message,
         workspace: body.id(&["workspace_id", "workspaceId"])?,
         cwd: body.text(&["cwd", "working_directory", "workingDirectory"])?,
         permission_mode: body.text(&["permission_mode", "permissionMode"])?,

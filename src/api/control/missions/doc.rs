@@ -38,6 +38,20 @@ pub struct MissionsQuery {
 pub struct QueueQuery {
     /// Only that of this mission.
     mission_id: Option<SessionId>,
+    /// The size of the page; more counts as the most.
+    #[param(minimum = 1, maximum = 1000, default = 200)]
+    limit: Option<u64>,
+    /// How many to leave out before it.
+    #[param(minimum = 0, default = 0)]
+    offset: Option<u64>,
+}
+
+/// Whose queue to empty.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ClearQuery {
+    /// Only that of this mission.
+    mission_id: Option<SessionId>,
 }
 
 /// Which events.
@@ -216,6 +230,8 @@ pub struct Waiting {
     mission_id: SessionId,
     /// Its place in the mission's queue, from 1.
     position: u64,
+    /// Whether `content` is only the beginning.
+    truncated: bool,
     created_at: String,
 }
 

@@ -10,8 +10,8 @@ use crate::api::shared::body::bad_field;
 use crate::api::shared::doc::{Idempotent, PromptQuery, WaitQuery};
 use crate::api::shared::work;
 use crate::api::shared::{Fields, Query, Reply, Who, path_id};
-use crate::app::App;
-use crate::domain::{Principal, SessionId, TaskId};
+use crate::app::{App, MessageRequest};
+use crate::domain::{Error, Placement, Principal, SessionId, TaskId};
 
 /// The routes of this file in the document.
 #[derive(utoipa::OpenApi)]
@@ -57,12 +57,9 @@ async fn message(app: web::Data<App>, Who(who): Who, request: HttpRequest, body:
     }
     prompt.agent = body.text(&["agent"])?;
     let agent = prompt.agent.clone();
-    let keyed = prompt.key.is_some();
     let permit = (!wait.is_zero()).then(|| app.may_wait(&who)).transpose()?;
-    let mission = app.mission_or_loaded(&who, named).await?;
-    let placement = app.send_to_mission(&who, mission, prompt).await?;
+    let (mission, placement) = placed(&app, &who, named, prompt).await?;
     let task = placement.task;
-    let mission = came_to(&app, &who, (mission, task), keyed.then_some(())).await?;
     let mut reply = crate::domain::event::json(&work::wire::accepted(&placement));
     if let Some(permit) = permit {
         let view = app.await_end(&who, (mission, task), wait, permit).await?;
@@ -78,17 +75,25 @@ async fn message(app: web::Data<App>, Who(who): Who, request: HttpRequest, body:
     Ok(HttpResponse::Ok().json(reply))
 }
 
-/// The mission that a prompt came to: under a repeated key that of the first time, whatever is loaded
-/// now.
-async fn came_to(
+/// Where a prompt came: under a repeated key where it came the first time, whatever is loaded now.
+async fn placed(
     app: &App,
     who: &Principal,
-    (mission, task): (SessionId, TaskId),
-    keyed: Option<()>,
-) -> Result<SessionId, crate::domain::Error> {
-    match keyed {
-        Some(()) => app.mission_of_task(who, task).await,
-        None => Ok(mission),
+    named: Option<SessionId>,
+    prompt: MessageRequest,
+) -> Result<(SessionId, Placement), Error> {
+    let key = prompt.key.clone();
+    if let Some(key) = &key
+        && let Some(before) = app.placed_before(who, key).await?
+    {
+        return Ok(before);
+    }
+    let mission = app.mission_or_loaded(who, named).await?;
+    let placement = app.send_to_mission(who, mission, prompt).await?;
+    match key {
+        // The same request beside this one may have been first.
+        Some(_) => Ok((app.mission_of_task(who, placement.task).await?, placement)),
+        None => Ok((mission, placement)),
     }
 }
 

@@ -6,11 +6,12 @@ use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 
 use super::{doc, wire};
+use crate::api::shared::body::bad_field;
 use crate::api::shared::doc::{OrderBody, Queue, TextBody};
 use crate::api::shared::work;
 use crate::api::shared::{Fields, Query, Reply, Who, path_id};
-use crate::app::App;
-use crate::domain::{SessionId, Task, TaskId};
+use crate::app::{App, Waiting};
+use crate::domain::{SessionId, TaskId};
 
 /// The routes of this file in the document.
 #[derive(utoipa::OpenApi)]
@@ -29,22 +30,37 @@ fn asked_for(query: &Query) -> Result<Option<SessionId>, crate::domain::Error> {
     query.id("mission_id")
 }
 
+/// Prompts of a page: default and most.
+const PAGE: (usize, usize) = (200, 1_000);
+
 /// Lists what waits for one's own missions, in the order of each queue.
+///
+/// A page shows 8 MiB of words; of what comes behind them it has the beginnings (`truncated`), and
+/// `GET /api/control/tasks/{task}` has all.
 #[utoipa::path(
     get,
     path = "/api/control/queue",
     tag = "missions",
     params(doc::QueueQuery),
-    responses((status = 200, description = "What waits", body = Vec<doc::Waiting>)),
+    responses((
+        status = 200,
+        description = "What waits",
+        body = Vec<doc::Waiting>,
+        headers(("X-Total-Count" = u64, description = "How many there are in all")),
+    )),
     extensions(("x-error-codes" = json!(["@stored", "bad_field", "not_found"]))),
 )]
 async fn list(app: web::Data<App>, Who(who): Who, query: Query) -> Reply {
-    let waiting = app.waiting(&who, asked_for(&query)?).await?;
-    let shown: Vec<Value> = waiting.iter().map(worded).collect();
-    Ok(HttpResponse::Ok().json(shown))
+    let range = (query.offset()?, query.limit(PAGE.0, PAGE.1)?);
+    let page = app.waiting(&who, asked_for(&query)?, range).await?;
+    let shown: Vec<Value> = page.items.iter().map(worded).collect();
+    Ok(HttpResponse::Ok()
+        .insert_header(("X-Total-Count", page.total.to_string()))
+        .json(shown))
 }
 
-fn worded((position, task): &(usize, Task)) -> Value {
+fn worded(one: &Waiting) -> Value {
+    let task = &one.task;
     let agent = task.metadata.get("agent").and_then(Value::as_str);
     json!({
         "id": task.id,
@@ -52,7 +68,8 @@ fn worded((position, task): &(usize, Task)) -> Value {
         "agent": agent,
         "agent_missing": wire::missing(agent),
         "mission_id": task.session,
-        "position": position,
+        "position": one.position,
+        "truncated": one.cut,
         "created_at": task.created_at.rfc3339(),
     })
 }
@@ -62,7 +79,7 @@ fn worded((position, task): &(usize, Task)) -> Value {
     delete,
     path = "/api/control/queue",
     tag = "missions",
-    params(doc::QueueQuery),
+    params(doc::ClearQuery),
     responses((status = 200, description = "It is gone", body = doc::Cleared)),
     extensions(("x-error-codes" = json!(["@drives", "bad_field", "not_found"]))),
 )]
@@ -92,11 +109,20 @@ async fn order(app: web::Data<App>, Who(who): Who, body: Fields) -> Reply {
     tag = "missions",
     request_body = TextBody,
     responses((status = 200, description = "The task", body = work::wire::Task<'static>)),
-    extensions(("x-error-codes" = json!(["@drives", "invalid_state", "covered_words", "too_large"]))),
+    extensions(("x-error-codes" = json!([
+        "@drives",
+        "bad_field",
+        "invalid_state",
+        "covered_words",
+        "too_large",
+    ]))),
 )]
 async fn edit(app: web::Data<App>, Who(who): Who, path: web::Path<String>, body: Fields) -> Reply {
     let task: TaskId = path_id("task", &path)?;
     let text = body.required_text(&work::WORDS)?;
+    if text.trim().is_empty() {
+        return Err(bad_field("content", "words").into());
+    }
     let mission = app.mission_of_task(&who, task).await?;
     let view = app.edit_task(&who, mission, task, text).await?;
     Ok(HttpResponse::Ok().json(work::wire::task(&view)))

@@ -135,7 +135,7 @@ pub fn mission(row: &Overview) -> Mission<'_> {
         created_at: session.created_at.rfc3339(),
         updated_at: session.updated_at.rfc3339(),
         interrupted_at: (word == Word::Interrupted).then(|| session.updated_at.rfc3339()),
-        resumable: resumable(session),
+        resumable: Word::resumable(session),
         session_id: facts.conversation.as_deref(),
         terminal_reason: reason(session, word),
         queue_len: row.queue_depth,
@@ -180,13 +180,6 @@ fn said(event: &Event) -> Said {
 /// Whether an agent was asked for that nobody knows.
 pub fn missing(agent: Option<&str>) -> bool {
     agent.is_some_and(App::agent_missing)
-}
-
-fn resumable(session: &Session) -> bool {
-    let facts = &session.facts;
-    let word = Word::plain(facts);
-    let ended = matches!(word, Word::Interrupted | Word::Failed);
-    (ended || facts.paused) && facts.uncertain.is_none() && facts.completed.is_none()
 }
 
 /// Why it came to an end, if it has.

@@ -4,6 +4,7 @@
 //! numbers.
 
 mod blocks;
+mod types;
 mod words;
 
 use actix_web::http::header::HeaderMap;
@@ -18,7 +19,8 @@ use crate::api::shared::socket::SocketQuery;
 use crate::api::shared::{Fault, Query, Reply, WsVisit};
 use crate::app::App;
 use crate::domain::{After, Error, Principal, SessionId, StreamCursor};
-use words::{Types, Words};
+use types::Types;
+use words::{Opening, Seen, Words};
 
 /// The routes of this file in the document.
 #[derive(utoipa::OpenApi)]
@@ -91,12 +93,12 @@ async fn connect(
 ) -> Reply {
     let mission = query.id("mission_id")?;
     let types = query.text("types").map_or(Ok(Types::ALL), Types::parse)?;
-    let start = start(request.headers(), &query, mission)?;
-    let standing = match &start {
-        Start::Now => standing(&app, &visit.who, mission).await?,
-        Start::Ring | Start::After { .. } => None,
+    let (start, seen) = start(request.headers(), &query, mission)?;
+    let (start, opening) = match start {
+        Start::Now => opening(&app, &visit.who, mission).await?,
+        Start::Ring | Start::After { .. } => (start, Opening::default()),
     };
-    let words = Words::new(app.epoch(), (mission, types), standing);
+    let words = Words::new(app.epoch(), (mission, types), Opening { seen, ..opening });
     let subject = Subject {
         agent: mission,
         start,
@@ -105,38 +107,58 @@ async fn connect(
     answer.map_err(|error| Fault(error.called("agent", "mission")))
 }
 
-/// How the mission stands that the stream is about, or the loaded one.
-async fn standing(
+/// Where a stream without a past begins, and how the mission stands that it is about, or the loaded
+/// one. The place is taken first: what changes behind it is told.
+async fn opening(
     app: &App,
     who: &Principal,
     mission: Option<SessionId>,
-) -> Result<Option<serde_json::Value>, Error> {
+) -> Result<(Start, Opening), Error> {
+    let number = match mission {
+        Some(id) => app.mission(who, id).await?.last_seq,
+        None => app.latest_pos(),
+    };
     let id = match mission {
         Some(id) => Some(id),
         None => app.loaded_mission(who).await?,
     };
-    let Some(id) = id else {
-        return Ok(None);
+    let standing = match id {
+        Some(id) => Some(blocks::standing(&app.mission(who, id).await?)),
+        None => None,
     };
-    let row = app.mission(who, id).await?;
-    Ok(Some(blocks::standing(&row)))
+    let start = Start::After {
+        number,
+        epoch: None,
+    };
+    let opening = Opening {
+        at: Some(number),
+        standing,
+        seen: None,
+    };
+    Ok((start, opening))
 }
 
-/// From where, by the header that a browser sends by itself, else by the address.
-fn start(headers: &HeaderMap, query: &Query, mission: Option<SessionId>) -> Result<Start, Fault> {
+/// From where, by the header that a browser sends by itself, else by the address; and which event is
+/// known in part.
+fn start(
+    headers: &HeaderMap,
+    query: &Query,
+    mission: Option<SessionId>,
+) -> Result<(Start, Option<Seen>), Fault> {
     let header = headers.get("last-event-id");
     let header = header.map(|value| value.to_str().unwrap_or("?"));
     let Some(text) = header.filter(|id| !id.is_empty()).or(query.text("after")) else {
-        return Ok(Start::Now);
+        return Ok((Start::Now, None));
     };
     if text == "latest" {
-        return Ok(Start::Now);
+        return Ok((Start::Now, None));
     }
+    let (text, parts) = words::whole_id(text);
     let bare = text.bytes().all(|byte| byte.is_ascii_digit());
     let (number, epoch) = match (mission, bare) {
         (_, true) => match After::parse(Some(text))? {
             (After::Seq(number), epoch) => (number, epoch),
-            (After::Oldest | After::Latest, _) => return Ok(Start::Now),
+            (After::Oldest | After::Latest, _) => return Ok((Start::Now, None)),
         },
         (one, false) => match (one, StreamCursor::parse(text)?) {
             (Some(_), StreamCursor::Seq { epoch, seq }) => (seq, Some(epoch)),
@@ -146,7 +168,10 @@ fn start(headers: &HeaderMap, query: &Query, mission: Option<SessionId>) -> Resu
             }
         },
     };
-    Ok(Start::After { number, epoch })
+    let seen = parts.map(|parts| Seen { number, parts });
+    // The rest of an event that is known in part is behind the one before it.
+    let number = number.saturating_sub(u64::from(seen.is_some()));
+    Ok((Start::After { number, epoch }, seen))
 }
 
 fn other_stream() -> Fault {
@@ -157,7 +182,7 @@ fn other_stream() -> Fault {
 
 /// A name of `types` that is none.
 fn unknown_type() -> Fault {
-    let all = words::NAMES.join(", ");
+    let all = types::NAMES.join(", ");
     Fault(bad_field("types", &format!("a list of: {all}")))
 }
 
@@ -172,7 +197,9 @@ mod tests {
             headers.insert(name, id.parse().unwrap());
         }
         let mission = mission.then(SessionId::generate);
-        start(&headers, &Query::parse(query), mission).map_err(|fault| fault.0.code().to_owned())
+        let read = start(&headers, &Query::parse(query), mission);
+        read.map(|(start, _)| start)
+            .map_err(|fault| fault.0.code().to_owned())
     }
 
     #[test]

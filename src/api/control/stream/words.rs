@@ -1,6 +1,6 @@
 //! The dialect of the stream: frames are parts of `text/event-stream`, each with its id.
 //!
-//! Never an id ahead of what was told: it stands on the last part of its event.
+//! Never an id ahead of what was told: where an event is several parts, the first have ids of their own.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -8,72 +8,49 @@ use bytestring::ByteString;
 use serde_json::{Map, Value, json};
 
 use super::blocks::{self, Block};
+use super::types::Types;
 use crate::api::live::close::Close;
 use crate::api::live::dialect::{Channels, Command, Dialect, Refusal, Reply};
 use crate::api::live::gaps::Gap;
-use crate::api::shared::Fault;
 use crate::app::{Form, Piece, Published};
 use crate::domain::{EventKind, SessionId, Timestamp};
 
-/// Every event that has to do with missions. What is about the stream itself comes always.
-pub const NAMES: [&str; 21] = [
-    "status",
-    "user_message",
-    "assistant_message",
-    "thinking",
-    "thinking_delta",
-    "text_delta",
-    "tool_call",
-    "tool_result",
-    "error",
-    "mission_status_changed",
-    "mission_activity",
-    "progress",
-    "plan",
-    "turn_started",
-    "turn_ended",
-    "approval_requested",
-    "approval_resolved",
-    "usage",
-    "rate_limited",
-    "session",
-    "exit",
-];
 /// How long a browser waits before it connects again, in milliseconds.
 const RETRY_MS: u32 = 2_000;
 /// So many events are left out before their last id is told, so that a reader with a filter does not
 /// fall behind what is kept.
 const UNTOLD: u32 = 32;
 
-/// Which events, one bit each by their place in [`NAMES`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Types(u32);
-
-impl Types {
-    /// All.
-    pub const ALL: Self = Self(u32::MAX);
-
-    /// Reads names with commas.
-    ///
-    /// # Errors
-    /// `bad_field`.
-    pub fn parse(text: &str) -> Result<Self, Fault> {
-        text.split(',')
-            .map(str::trim)
-            .try_fold(Self(0), |all, name| {
-                let bit = bit(name).ok_or_else(super::unknown_type)?;
-                Ok(Self(all.0 | bit))
-            })
-    }
-
-    fn has(self, name: &str) -> bool {
-        bit(name).is_some_and(|bit| self.0 & bit != 0)
-    }
+/// How a stream begins.
+#[derive(Debug, Default)]
+pub struct Opening {
+    /// The number behind which it begins, when it has no past: its first id.
+    pub at: Option<u64>,
+    /// How the mission stands, told first.
+    pub standing: Option<Value>,
+    /// The event that the reader knows in part.
+    pub seen: Option<Seen>,
 }
 
-fn bit(name: &str) -> Option<u32> {
-    let place = NAMES.iter().position(|known| *known == name)?;
-    1_u32.checked_shl(u32::try_from(place).ok()?)
+/// An event of which a reader has the first parts: ours may be two of theirs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// Its number.
+    pub number: u64,
+    /// How many parts.
+    pub parts: usize,
+}
+
+/// The id of a part with the number of its event alone, and which part it is when it is not the last.
+pub fn whole_id(id: &str) -> (&str, Option<usize>) {
+    let parts = id.rsplit_once('.').filter(|(head, _)| head.contains(':'));
+    let Some((head, tail)) = parts else {
+        return (id, None);
+    };
+    match tail.parse() {
+        Ok(part @ 1..=9) if tail.len() == 1 => (head, Some(part)),
+        Ok(_) | Err(_) => (id, None),
+    }
 }
 
 /// The dialect of one stream.
@@ -81,49 +58,79 @@ pub struct Words {
     epoch: String,
     mission: Option<SessionId>,
     types: Types,
-    standing: Option<Value>,
+    opening: Opening,
     untold: AtomicU32,
 }
 
 impl Words {
-    /// For the stream over one mission or all; `standing` is told first.
+    /// For the stream over one mission or all.
     pub fn new(
         epoch: &str,
         (mission, types): (Option<SessionId>, Types),
-        standing: Option<Value>,
+        opening: Opening,
     ) -> Self {
         Self {
             epoch: epoch.to_owned(),
             mission,
             types,
-            standing,
+            opening,
             untold: AtomicU32::new(0),
         }
     }
 
-    fn id(&self, event: &Published) -> String {
+    fn id(&self, number: u64) -> String {
         let epoch = &self.epoch;
         match self.mission {
-            Some(_) => format!("{epoch}:{}", event.event.seq),
-            None => format!("{epoch}:p{}", event.event.pos),
+            Some(_) => format!("{epoch}:{number}"),
+            None => format!("{epoch}:p{number}"),
+        }
+    }
+
+    /// The number that this stream counts by.
+    fn number(&self, event: &Published) -> u64 {
+        match self.mission {
+            Some(_) => event.event.seq,
+            None => event.event.pos,
+        }
+    }
+
+    /// How many parts of an event the reader has.
+    fn seen(&self, event: &Published) -> usize {
+        let seen = self.opening.seen;
+        let seen = seen.filter(|seen| seen.number == self.number(event));
+        seen.map_or(0, |seen| seen.parts)
+    }
+
+    /// The first part. Its id is where the stream begins: who is cut off before the first event comes
+    /// back with that.
+    fn hello(&self, data: Value) -> ByteString {
+        let id = self.opening.at.map(|number| self.id(number));
+        match data {
+            Value::Object(data) => part(("hello", data), id.as_deref()).into(),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_) => ByteString::new(),
         }
     }
 
     /// All that is told of an event; `None`: nothing.
     fn told(&self, event: &Published) -> Option<ByteString> {
-        let blocks: Vec<Block> = blocks::of(event)
-            .into_iter()
-            .filter(|(name, _)| self.types.has(name))
-            .collect();
-        let count = blocks.len();
+        let blocks = blocks::of(event);
+        let (count, id) = (blocks.len(), self.id(self.number(event)));
         let mut text = String::new();
-        for (place, (name, mut data)) in (1..).zip(blocks) {
+        let unseen = (1..).zip(blocks).skip(self.seen(event));
+        for (place, (name, mut data)) in unseen.filter(|(_, (name, _))| self.types.has(name)) {
             data.insert("mission_id".into(), json!(event.event.agent));
             data.insert("seq".into(), event.event.seq.into());
             data.insert("pos".into(), event.event.pos.into());
             data.insert("timestamp".into(), event.event.at.rfc3339().into());
-            let id = (place == count).then(|| self.id(event));
-            text.push_str(&part((name, data), id.as_deref()));
+            let id = match place == count {
+                true => id.clone(),
+                false => format!("{id}.{place}"),
+            };
+            text.push_str(&part((name, data), Some(&id)));
         }
         (!text.is_empty()).then(|| text.into())
     }
@@ -153,7 +160,7 @@ impl Dialect for Words {
     }
 
     fn frame(&self, event: &Published) -> Option<ByteString> {
-        if self.types == Types::ALL {
+        if self.types == Types::ALL && self.seen(event) == 0 {
             let form = match self.mission {
                 Some(_) => Form::StreamOfOne,
                 None => Form::StreamOfMany,
@@ -168,7 +175,7 @@ impl Dialect for Words {
         let untold = self.untold.fetch_add(1, Ordering::Relaxed);
         // An id without data moves the cursor of a reader, and nothing is shown.
         let due = untold.is_multiple_of(UNTOLD) && untold > 0;
-        due.then(|| format!("id: {}\n\n", self.id(event)).into())
+        due.then(|| format!("id: {}\n\n", self.id(self.number(event))).into())
     }
 
     fn command(&self, _text: &str) -> Result<Command, Refusal> {
@@ -176,14 +183,14 @@ impl Dialect for Words {
     }
 
     fn reply(&self, reply: &Reply) -> ByteString {
-        let standing = || match &self.standing {
+        let standing = || match &self.opening.standing {
             Some(data) if self.types.has("status") => plain("status", data.clone()),
             Some(_) | None => ByteString::new(),
         };
         match reply {
             Reply::HelloAll { epoch, latest } => {
                 let hello = json!({"epoch": epoch, "latest_pos": latest});
-                format!("{}{}", plain("hello", hello), standing()).into()
+                format!("{}{}", self.hello(hello), standing()).into()
             }
             Reply::HelloAgent {
                 agent,
@@ -195,7 +202,7 @@ impl Dialect for Words {
                     "mission_id": agent, "epoch": epoch,
                     "oldest_seq": oldest, "latest_seq": latest,
                 });
-                format!("{}{}", plain("hello", hello), standing()).into()
+                format!("{}{}", self.hello(hello), standing()).into()
             }
             Reply::Error(refusal) => {
                 let mut data = refusal.more.clone();
@@ -285,11 +292,11 @@ mod tests {
             "" => Types::ALL,
             some => Types::parse(some).map_err(|fault| fault.0).unwrap(),
         };
-        Words::new("e1", (mission, types), None)
+        Words::new("e1", (mission, types), Opening::default())
     }
 
     #[test]
-    fn an_event_of_ours_may_be_two_of_theirs_and_the_id_is_on_the_last() {
+    fn an_event_of_ours_may_be_two_of_theirs_with_an_id_each() {
         let data = json!({
             "detail": "busy", "mission": "active", "previousMission": "pending", "queued": 2,
         });
@@ -299,12 +306,28 @@ mod tests {
         let parts: Vec<&str> = told.split_terminator("\n\n").collect();
         assert_eq!(parts.len(), 2);
         assert!(
-            parts[0].starts_with("event: status\ndata: "),
+            parts[0].starts_with("id: e1:p70.1\nevent: status\ndata: "),
             "{}",
             parts[0]
         );
         assert!(parts[0].contains("\"state\":\"running\"") && parts[0].contains("\"queue_len\":2"));
         assert!(parts[1].starts_with("id: e1:p70\nevent: mission_status_changed\ndata: "));
+        // Who has the first part is told the second.
+        let (id, part) = whole_id("e1:p70.1");
+        assert_eq!((id, part), ("e1:p70", Some(1)));
+        let mut again = words(false, "");
+        again.opening.seen = Some(Seen {
+            number: 70,
+            parts: 1,
+        });
+        let rest = again.frame(&event(EventKind::Status, &data)).unwrap();
+        assert_eq!(
+            rest.split_terminator("\n\n").collect::<Vec<_>>(),
+            [parts[1]]
+        );
+        for odd in ["e1:7.0", "e1:7.12", "e1:7.x", "7.1", "e.1:7"] {
+            assert_eq!(whole_id(odd), (odd, None));
+        }
     }
 
     #[test]

@@ -27,6 +27,10 @@ pub struct Task<'a> {
     state: &'static str,
     /// The prompt.
     message: &'a str,
+    /// Whether a list shows only the beginning of `message` and `text`; the task itself has all.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    truncated: bool,
     /// How it ended: a word of `state`.
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<&'static str>,
@@ -62,6 +66,7 @@ pub struct Task<'a> {
 pub fn task(view: &TaskView) -> Task<'_> {
     let mut worded = bare_task(&view.session, &view.task);
     worded.position = view.position;
+    worded.truncated = view.cut;
     worded
 }
 
@@ -75,6 +80,7 @@ pub fn bare_task<'a>(session: &Session, task: &'a crate::domain::Task) -> Task<'
         status: task.state.coarse(),
         state: task.state.name(),
         message: &task.prompt,
+        truncated: false,
         outcome: task.state.ended().then(|| task.state.name()),
         reason: task.reason.as_deref(),
         text: task.text.as_deref(),
@@ -95,14 +101,15 @@ pub fn queue(queue: &crate::app::Queue) -> Value {
     let session = &queue.session;
     let place = |(index, task): (usize, _)| {
         let mut worded = bare_task(session, task);
+        worded.truncated = queue.waiting.cut.contains(&worded.id);
         worded.position = index.checked_add(1);
         worded
     };
-    let waiting: Vec<Task<'_>> = queue.waiting.iter().enumerate().map(place).collect();
+    let waiting: Vec<Task<'_>> = queue.waiting.tasks.iter().enumerate().map(place).collect();
     json!({
         "current": queue.current.as_ref().map(|task| bare_task(session, task)),
         "queue": waiting,
-        "depth": queue.waiting.len(),
+        "depth": queue.waiting.tasks.len(),
         "paused": session.facts.paused,
     })
 }
