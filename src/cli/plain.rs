@@ -37,6 +37,9 @@ enum State {
     },
     /// After 0xC2, which begins a C1 control in UTF-8.
     Lead,
+    /// After 0xE2, and after that and this byte: signs that turn the direction of text begin so.
+    Wide,
+    WideNext(u8),
     Return,
 }
 
@@ -104,6 +107,28 @@ impl Filter {
                     self.ground(byte);
                 }
             }
+            State::Wide => {
+                self.state = State::Ground;
+                if matches!(byte, 0x80 | 0x81) {
+                    self.state = State::WideNext(byte);
+                } else {
+                    self.show(0xe2);
+                    self.ground(byte);
+                }
+            }
+            State::WideNext(second) => {
+                self.state = State::Ground;
+                // U+202A to U+202E, U+2066 to U+2069: what follows could look like something else.
+                let turns = match second {
+                    0x80 => (0xaa..=0xae).contains(&byte),
+                    _ => (0xa6..=0xa9).contains(&byte),
+                };
+                if !turns {
+                    self.show(0xe2);
+                    self.show(second);
+                    self.ground(byte);
+                }
+            }
             State::Return => {
                 self.state = State::Ground;
                 if byte != b'\n' {
@@ -118,6 +143,7 @@ impl Filter {
         match byte {
             0x1b => self.state = State::Escape,
             0xc2 => self.state = State::Lead,
+            0xe2 => self.state = State::Wide,
             b'\r' => self.state = State::Return,
             b'\n' | b'\t' => self.show(byte),
             0x00..=0x1f | 0x7f => {}
@@ -222,6 +248,20 @@ mod tests {
         assert_eq!(
             String::from_utf8(whole).unwrap(),
             "x\u{e9}\u{20ac}out\n\u{a0}z\rp"
+        );
+    }
+
+    #[test]
+    fn signs_that_turn_the_text_round_go() {
+        let input = "a\u{202e}b\u{2069}c\u{2029}\u{2065}\u{2014}\u{e9}";
+        let mut filter = Filter::new(Colour::Drop);
+        let shown: Vec<u8> = input
+            .bytes()
+            .flat_map(|byte| filter.text(&[byte]))
+            .collect();
+        assert_eq!(
+            String::from_utf8(shown).unwrap(),
+            "abc\u{2029}\u{2065}\u{2014}\u{e9}"
         );
     }
 

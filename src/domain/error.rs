@@ -190,6 +190,27 @@ impl Error {
         self
     }
 
+    /// The same failure with its field in the words of another door: pairs of names, ours first.
+    #[must_use]
+    pub fn in_words(self, names: &[(&str, &str)]) -> Self {
+        if let Self::Invalid {
+            code,
+            field,
+            message,
+            expected,
+        } = self
+        {
+            let other = names.iter().find(|(ours, _)| *ours == field);
+            return Self::Invalid {
+                code,
+                field: other.map_or(field, |(_, theirs)| (*theirs).to_owned()),
+                message,
+                expected,
+            };
+        }
+        self
+    }
+
     /// The stable code of this failure, the same on every surface.
     #[must_use]
     pub fn code(&self) -> &'static str {

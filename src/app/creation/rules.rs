@@ -55,7 +55,7 @@ pub fn label(field: &'static str, text: Option<&str>) -> Result<()> {
         Error::invalid(
             "bad_field",
             field,
-            "the text is too long",
+            "the text is too long or has a NUL",
             "at most 512 bytes, no NUL",
         )
     })

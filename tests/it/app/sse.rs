@@ -25,6 +25,14 @@ pub struct Part {
     pub data: Value,
 }
 
+impl Part {
+    /// Whether it is the last of an event that is stored: an event may be several parts.
+    pub fn stored(&self) -> bool {
+        let id = self.id.as_deref();
+        self.event != "hello" && id.is_some_and(|id| !id.contains('.'))
+    }
+}
+
 impl Sse {
     /// Opens a stream, from behind this id.
     pub async fn open(who: &Caller, query: &str, last: Option<&str>) -> Self {

@@ -4,7 +4,7 @@ use super::*;
 use crate::browser::{Chromium, Site};
 
 const PAGE: &str = "
-    window.seen = []; window.names = new Set(); window.opened = 0;
+    window.seen = []; window.ids = []; window.names = new Set(); window.opened = 0;
     const names = ['status','user_message','assistant_message','thinking','tool_call','tool_result',
         'error','mission_status_changed','mission_activity','turn_started','turn_ended','usage',
         'session','exit','plan','progress','approval_requested','approval_resolved','rate_limited'];
@@ -13,6 +13,7 @@ const PAGE: &str = "
     for (const name of names) window.source.addEventListener(name, (event) => {
         const data = JSON.parse(event.data);
         window.names.add(name);
+        if (data.pos) window.ids.push(event.lastEventId);
         if (data.pos && window.seen.at(-1) !== data.pos) window.seen.push(data.pos);
         dispatchEvent(new Event('news'));
     });
@@ -57,6 +58,10 @@ async fn an_event_source_comes_back_by_itself_and_misses_and_doubles_nothing() {
     let from = places.iter().position(|pos| *pos == seen[0]).unwrap();
     assert_eq!(seen, places[from..], "something is missing or doubled");
     assert!(from < 10, "it saw the first turn: {from}");
+    let doubled = page
+        .run("window.ids.length - new Set(window.ids).size")
+        .await;
+    assert_eq!(doubled, 0);
 
     // A page may call the rest as well, and one of another origin may not.
     let told = page

@@ -150,7 +150,7 @@ async fn what_a_socket_and_a_stream_are_told_has_the_same_numbers() {
         .is_none_or(|part: &Part| part.data["seq"] != last)
     {
         let part = stream.part().await.unwrap();
-        if part.id.is_some() {
+        if part.stored() {
             told.push(part);
         }
     }

@@ -190,3 +190,76 @@ async fn history_and_prompts_stand_in_the_order_in_which_they_ran() {
     assert_eq!(said[..4], turns);
     assert_eq!(said[4..], [("user", "c"), ("assistant", "third")]);
 }
+
+/// However much waits, a list has a bound, and says where it is not whole.
+#[tokio::test]
+async fn a_long_queue_is_listed_by_beginnings() {
+    let app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    let mission = shell(&ada, &app).await;
+    let pause = format!("/api/agents/{mission}/pause");
+    ada.post(&pause, &json!({})).await.ok(200);
+    let large = "\u{e4}".repeat(450_000);
+    let mut last = String::new();
+    for number in 0..14 {
+        let sent = send(&ada, &mission, &format!("{number:02} {large}")).await;
+        last = sent["taskId"].as_str().unwrap().to_owned();
+    }
+    let of_one = format!("{MISSIONS}/{mission}/queue");
+    for (path, list, words) in [
+        ("/api/control/queue", None, "content"),
+        (of_one.as_str(), Some("queue"), "message"),
+    ] {
+        let answer = ada.get(path).await;
+        assert!(answer.text.len() < 9 * 1024 * 1024, "{}", answer.text.len());
+        let found = answer.json();
+        let found = list.map_or(found.clone(), |name| found[name].clone());
+        let found = found.as_array().unwrap();
+        assert_eq!(found.len(), 14);
+        let cut = |one: &Value| one["truncated"] == true;
+        assert_eq!(found.iter().filter(|one| !cut(one)).count(), 9, "{path}");
+        for (number, one) in found.iter().enumerate() {
+            let shown = one[words].as_str().unwrap();
+            assert!(shown.starts_with(&format!("{number:02} ")));
+            assert_eq!(cut(one), shown.chars().count() == 500, "{path}: {number}");
+        }
+    }
+    let whole = ada.get(&format!("/api/control/tasks/{last}")).await.ok(200);
+    assert_eq!(whole["message"].as_str().unwrap().len(), large.len() + 3);
+    let listed = ada
+        .get(&format!("{MISSIONS}/{mission}/tasks?limit=14"))
+        .await;
+    assert!(listed.text.len() < 9 * 1024 * 1024, "{}", listed.text.len());
+    let page = ada.get("/api/control/queue?limit=2&offset=12").await;
+    assert_eq!(page.headers["x-total-count"], "14");
+    let page = page.ok(200);
+    let places: Vec<_> = page
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["position"])
+        .collect();
+    assert_eq!(places, [13, 14]);
+    let cleared = ada.delete("/api/control/queue").await.ok(200);
+    assert_eq!(cleared["cleared"], 14);
+}
+
+/// A repeated request finds its answer also when its mission is gone.
+#[tokio::test]
+async fn a_repeated_key_is_answered_though_the_mission_is_deleted() {
+    let app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    let mission = shell(&ada, &app).await;
+    let say = async || {
+        let request = ada.request(Method::POST, "/api/control/message");
+        let request = request.json(&json!({"content": "true"}));
+        ada.ask(request.header("idempotency-key", "k"))
+            .await
+            .ok(200)
+    };
+    let first = say().await;
+    assert_eq!(first["mission_id"], mission.as_str());
+    stands(&ada, &mission, "completed").await;
+    ada.delete(&format!("{MISSIONS}/{mission}")).await.ok(200);
+    assert_eq!(say().await, first);
+}

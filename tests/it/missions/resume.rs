@@ -66,3 +66,53 @@ async fn a_paused_mission_goes_on() {
     order(&ada, &mission, "resume").await.ok(200);
     stands(&ada, &mission, "completed").await;
 }
+
+#[tokio::test]
+async fn of_several_resumes_one_takes_it_up() {
+    let app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    let mission = shell(&ada, &app).await;
+    turn(&ada, &mission, "exit 3").await;
+    stands(&ada, &mission, "failed").await;
+    let path = format!("{MISSIONS}/{mission}/resume");
+    let words = json!({"content": "sleep 1000"});
+    let asked = (0..8).map(|_| ada.post_once(&path, &words));
+    let answers = futures_util::future::join_all(asked).await;
+    let taken = answers.iter().filter(|answer| answer.status == 200).count();
+    let refused = answers.iter().filter(|answer| answer.status == 409).count();
+    assert_eq!((taken, refused), (1, 7));
+    assert_eq!(does(&ada, &mission, "busy").await["queue_len"], 0);
+}
+
+/// What a mission says of itself is what a resume finds.
+#[tokio::test]
+async fn what_is_said_to_be_resumable_is() {
+    let app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    let mission = player(&ada, &app, &json!([[{"fail": "broken"}]])).await;
+    turn(&ada, &mission, "go").await;
+    // The player has failed its turn, stands there and cannot be told to go on.
+    let failed = stands(&ada, &mission, "failed").await;
+    assert_eq!(
+        (&failed["detail"], &failed["resumable"]),
+        (&json!("idle"), &json!(false))
+    );
+    order(&ada, &mission, "resume")
+        .await
+        .fails(409, "invalid_state");
+    ada.post(&format!("/api/agents/{mission}/stop"), &json!({}))
+        .await
+        .ok(200);
+    assert_eq!(show(&ada, &mission).await["resumable"], true);
+    order(&ada, &mission, "resume").await.ok(200);
+    set(&ada, &mission, "failed").await.ok(200);
+    until(async || show(&ada, &mission).await["status"] == "failed").await;
+    let said = show(&ada, &mission).await;
+    let answer = order(&ada, &mission, "resume").await;
+    assert_eq!(
+        said["resumable"] == true,
+        answer.status == 200,
+        "{said} {}",
+        answer.text
+    );
+}

@@ -82,3 +82,79 @@ async fn a_tree_shows_children_with_status_phase_and_usage_and_is_cancelled_whol
     ada.ask(ada.request(Method::POST, path)).await.ok(200);
     assert_eq!(show(&ada, &other).await["status"], "interrupted");
 }
+
+/// A cancel ends also what is made below the mission while it works.
+#[tokio::test]
+async fn a_cancel_ends_what_was_made_meanwhile() {
+    let app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    let root = shell(&ada, &app).await;
+    send(&ada, &root, "sleep 1000").await;
+    does(&ada, &root, "busy").await;
+    let body = json!({
+        "backend": "shell", "permission_mode": "bypassPermissions", "cwd": app.dir(),
+        "parent_id": root, "message": "sleep 1000",
+    });
+    let made = std::sync::Mutex::new(Vec::new());
+    let over = std::sync::atomic::AtomicBool::new(false);
+    let makes = async || {
+        while !over.load(std::sync::atomic::Ordering::SeqCst) {
+            let answer = ada.post(MISSIONS, &body).await;
+            // What was answered behind the cancel is nobody's but its maker's.
+            if !over.load(std::sync::atomic::Ordering::SeqCst) {
+                made.lock().unwrap().push(id(&answer.ok(200)));
+            }
+        }
+    };
+    let cancels = async || {
+        until(async || made.lock().unwrap().len() >= 3).await;
+        let answer = order(&ada, &root, "cancel").await;
+        over.store(true, std::sync::atomic::Ordering::SeqCst);
+        (answer, made.lock().unwrap().clone())
+    };
+    let ((answer, below), ..) = tokio::join!(cancels(), makes(), makes());
+    match answer.status.as_u16() {
+        200 => {
+            // The last may have been made when the last look was over.
+            let (_, sure) = below.split_last().unwrap();
+            let (_, sure) = sure.split_last().unwrap();
+            for one in sure {
+                let shown = show(&ada, one).await;
+                assert_eq!(shown["status"], "interrupted", "{shown}");
+            }
+        }
+        _ => drop(answer.fails(409, "still_running")),
+    }
+    let answer = order(&ada, &root, "cancel").await;
+    assert!([200, 409].contains(&answer.status.as_u16()));
+}
+
+/// Nobody's agents hang below somebody else's mission.
+#[tokio::test]
+async fn a_mission_works_for_one_of_the_same_person() {
+    let app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    let amy = json!({"username": "amy", "password": crate::app::PASSWORD, "role": "admin"});
+    app.sign_in("admin")
+        .await
+        .post("/api/users", &amy)
+        .await
+        .ok(201);
+    let amy = app.sign_in("amy").await;
+    let mission = shell(&ada, &app).await;
+    let body = json!({"backend": "shell", "cwd": app.dir(), "parent_id": mission});
+    amy.post(MISSIONS, &body).await.fails(403, "forbidden");
+}
+
+#[tokio::test]
+async fn what_was_only_opened_again_does_not_run() {
+    let app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    let mission = shell(&ada, &app).await;
+    turn(&ada, &mission, "true").await;
+    set(&ada, &mission, "completed").await.ok(200);
+    stands(&ada, &mission, "completed").await;
+    set(&ada, &mission, "active").await.ok(200);
+    stands(&ada, &mission, "active").await;
+    assert_eq!(ada.get("/api/control/running").await.ok(200), json!([]));
+}

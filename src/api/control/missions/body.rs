@@ -9,6 +9,14 @@ use crate::api::shared::work::{on_uncertain, options};
 use crate::api::shared::{Fault, Fields, idempotency};
 use crate::app::{AgentRequest, OptionsRequest};
 
+/// Fields of an agent by the names that they have here.
+pub const WORDS: [(&str, &str); 4] = [
+    ("topic", "title"),
+    ("agentType", "backend"),
+    ("model", "model_override"),
+    ("effort", "model_effort"),
+];
+
 /// Reads the body of a creation.
 ///
 /// # Errors

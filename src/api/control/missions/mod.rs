@@ -152,9 +152,11 @@ fn answered(answer: Answer) -> Reply {
     extensions(("x-error-codes" = json!(["@creates"]))),
 )]
 async fn create(app: web::Data<App>, Who(who): Who, request: HttpRequest, body: Fields) -> Reply {
-    let asked = body::requested(&request, &body)?;
+    let worded = |Fault(error)| Fault(error.in_words(&body::WORDS));
+    let asked = body::requested(&request, &body).map_err(worded)?;
     let key = asked.key.clone();
-    let created = app.create_mission(&who, asked).await?;
+    let created = app.create_mission(&who, asked).await;
+    let created = created.map_err(|error| worded(Fault(error)))?;
     let word = |row: &Overview| crate::domain::event::json(&wire::mission(row));
     let reply = creation::reply(&app, &who, (created, key), word).await?;
     Ok(HttpResponse::Ok()

@@ -218,9 +218,37 @@ fn start(client: &Client, id: &str, from: From) -> Result<String, Failure> {
     }
     // What the ring holds is enough: a turn that is longer is shown from there.
     let page: Value = client.json(&Request::get(format!("/api/agents/{id}/events")))?;
-    let events = at(&page, "events").as_array();
-    let turns = events.into_iter().flatten();
-    let mut turn = turns.filter(|event| at(event, "type") == "turn_started");
-    let seq = turn.next_back().and_then(|event| at(event, "seq").as_u64());
-    Ok(seq.map_or_else(latest, |seq| seq.saturating_sub(1).to_string()))
+    Ok(last_turn(&page).map_or_else(latest, |seq| seq.saturating_sub(1).to_string()))
+}
+
+/// The number of the last turn's first event, or of the first that is there of it.
+fn last_turn(page: &Value) -> Option<u64> {
+    let events = at(page, "events").as_array()?;
+    let mut turns = events.iter();
+    let turn = turns.rfind(|event| at(event, "type") == "turn_started");
+    at(turn.or(events.first())?, "seq").as_u64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_that_is_longer_than_what_is_kept_is_shown_from_there() {
+        let page = |kinds: &[&str]| {
+            let events = (40_u64..).zip(kinds);
+            let events = events.map(|(seq, kind)| serde_json::json!({"seq": seq, "type": kind}));
+            serde_json::json!({"events": events.collect::<Vec<_>>()})
+        };
+        let whole = page(&[
+            "turn_ended",
+            "turn_started",
+            "turn_ended",
+            "turn_started",
+            "usage",
+        ]);
+        assert_eq!(last_turn(&whole), Some(43));
+        assert_eq!(last_turn(&page(&["usage", "usage"])), Some(40));
+        assert_eq!(last_turn(&page(&[])), None);
+    }
 }
