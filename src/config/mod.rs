@@ -9,6 +9,7 @@ mod doors;
 mod error;
 mod keep;
 mod network;
+mod providers;
 pub mod quantity;
 mod settings;
 mod validate;
@@ -26,6 +27,7 @@ pub use doors::{Exec, Missions};
 pub use error::ConfigError;
 pub use keep::{Disk, Retention, Room};
 pub use network::Network;
+pub use providers::{Oauth, Provider};
 pub use settings::{
     AgentLimits, Agents, Auth, Config, Database, IsolationSetting, KindConfig, Limits,
     RateLimitSetting, Registration, SecretsSetting, SessionLimitSetting, StallAction, StallSetting,

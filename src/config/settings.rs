@@ -17,6 +17,7 @@ use super::database::DatabaseUrl;
 use super::doors::{Exec, Missions};
 use super::keep::{Disk, Retention};
 use super::network::Network;
+use super::providers::Provider;
 use super::quantity::{read_duration, read_optional_duration, read_optional_size, read_size};
 
 /// All settings, validated. Paths are absolute.
@@ -58,6 +59,9 @@ pub struct Config {
     /// How kinds of agents are started, by the kind's name.
     #[serde(default)]
     pub kinds: BTreeMap<String, KindConfig>,
+    /// Providers of models that people sign in to, by name.
+    #[serde(default)]
+    pub providers: BTreeMap<String, Provider>,
     /// Filter of the log, as `tracing_subscriber::EnvFilter` reads it.
     pub log: String,
     /// Most bytes of `DATA_DIR/server.log`; then it is put aside.

@@ -35,6 +35,7 @@ pub fn validate(mut config: Config, home: Option<&Path>) -> Result<Config, Confi
     let home = home.unwrap_or(&config.data_dir);
     directories(&mut config.agents, home)?;
     config.kinds = kinds(std::mem::take(&mut config.kinds))?;
+    super::providers::check(&config.providers)?;
     Ok(config)
 }
 

@@ -80,7 +80,9 @@ fn of_kind(name: &str) -> Option<String> {
 /// Keys that are text whatever they look like: a directory `007`, a filter `off`.
 fn is_text(key: &str) -> bool {
     let variable = key.starts_with("kinds.") && key.contains(".env.");
+    let provider = key.starts_with("providers.") && !key.ends_with(".kinds");
     variable
+        || (provider && !key.ends_with(".scopes"))
         || matches!(
             key,
             "data_dir" | "bind" | "log" | "database.url" | "secrets.master_key_file"

@@ -63,6 +63,11 @@ uuid_id!(
     "An answer that is given again by itself. UUIDv7."
 );
 uuid_id!(KeyId, new_v4, "An API key of a person. UUIDv4.");
+uuid_id!(
+    SignInId,
+    new_v4,
+    "A sign-in of a person at a provider of models. UUIDv4."
+);
 
 uuid_id!(WorkspaceId, new_v4, "A place to run. UUIDv4.");
 uuid_id!(InviteId, now_v7, "An invitation to register. UUIDv7.");

@@ -26,6 +26,7 @@ pub mod permission;
 pub mod principal;
 pub mod program;
 pub mod prompt;
+pub mod provider;
 pub mod scope;
 pub mod server_lock;
 pub mod session;
@@ -50,8 +51,8 @@ pub use error::{Error, Result};
 pub use event::{CUT, Draft, Event, EventKind};
 pub use exit::{ExitReason, ExitReport};
 pub use id::{
-    ApprovalId, Incarnation, InviteId, KeyId, OverrideId, SessionId, TaskId, Timestamp, UserId,
-    WorkspaceId,
+    ApprovalId, Incarnation, InviteId, KeyId, OverrideId, SessionId, SignInId, TaskId, Timestamp,
+    UserId, WorkspaceId,
 };
 pub use invite::{Invite, InviteState};
 pub use limit::LimitKind;
@@ -61,6 +62,7 @@ pub use overrides::{Matcher, Override, Remember};
 pub use permission::PermissionMode;
 pub use principal::{Principal, Role};
 pub use prompt::{OnUncertain, Placement, Prompt};
+pub use provider::{Method, SignIn, Standing};
 pub use scope::{Scope, Scopes};
 pub use server_lock::{SERVER_LOCK, ServerNote};
 pub use session::{Completion, NewSession, Parent, ParentReason, Session};

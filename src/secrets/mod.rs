@@ -17,7 +17,7 @@ mod values;
 
 use std::path::{Path, PathBuf};
 
-use crate::domain::{Error, SessionId, TaskId, WorkspaceId};
+use crate::domain::{Error, SessionId, SignInId, TaskId, WorkspaceId};
 
 pub use house::{everywhere, house, keep_back, keep_back_prefix, while_awake};
 pub use redactor::{Redactor, Tail};
@@ -289,6 +289,12 @@ pub fn workspace_aad(workspace: WorkspaceId) -> String {
 #[must_use]
 pub fn given_aad(session: SessionId) -> String {
     format!("{session}/given")
+}
+
+/// The place of what a person is signed in with at a provider.
+#[must_use]
+pub fn provider_aad(sign_in: SignInId) -> String {
+    format!("{sign_in}/provider")
 }
 
 /// The place of a session's decoder states.

@@ -27,6 +27,7 @@ pub mod migrations;
 pub mod overrides;
 mod pinned;
 mod postgres;
+pub mod providers;
 pub mod retention;
 mod schema;
 pub mod sealed;

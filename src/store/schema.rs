@@ -154,6 +154,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// What people are signed in with at providers of models.
+    provider_sign_ins (id) {
+        id -> Text,
+        user_id -> Text,
+        provider -> Text,
+        method -> Text,
+        secret -> Nullable<Binary>,
+        expires_at -> Nullable<BigInt>,
+        failure -> Nullable<Text>,
+        changed_at -> BigInt,
+    }
+}
+
+diesel::table! {
     /// The mission that a person's messages without a name go to.
     loaded (user_id) {
         user_id -> Text,

@@ -7,7 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 use diesel::prelude::*;
 
 use super::convert::{bound, parse};
-use super::schema::{idempotency, incarnations, sessions, tasks, workspaces};
+use super::schema::{
+    idempotency, incarnations, provider_sign_ins, sessions, tasks, workspaces,
+};
 use super::{Connection, StoreError};
 
 /// Begins a sealed text; other texts of such a column are not sealed.
@@ -121,6 +123,7 @@ pub const PLACES: &[Place] = &[
     },
     bytes!(workspaces.env by id as "workspace"),
     bytes!(sessions.workspace_env by id as "given"),
+    bytes!(provider_sign_ins.secret by id as "provider"),
 ];
 
 impl Place {

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use super::convert::{bound, parse, unsigned, word};
 use super::schema::users;
-use super::{Connection, StoreError, workspaces};
+use super::{Connection, StoreError, providers, workspaces};
 use crate::domain::{Error, Role, Timestamp, UserId};
 
 pub use crate::domain::User;
@@ -179,7 +179,8 @@ pub fn delete(conn: &mut Connection, id: UserId, at: Timestamp) -> Result<(), St
     if changed == 0 {
         return Err(StoreError::NotFound);
     }
-    workspaces::forget_owner(conn, id)
+    workspaces::forget_owner(conn, id)?;
+    providers::forget_owner(conn, id)
 }
 
 /// How many superadmins can sign in.

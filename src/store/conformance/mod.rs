@@ -12,6 +12,7 @@ mod keys;
 mod missions;
 mod overrides;
 mod people;
+mod providers;
 mod queue;
 mod sealed;
 mod tally;
@@ -81,6 +82,9 @@ conform! {
     workspaces::a_workspace_goes_and_its_sessions_stay,
     workspaces::those_of_a_deleted_person_go_with_what_they_hold,
     workspaces::their_variables_are_among_the_sealed_places,
+    providers::a_person_has_one_sign_in_at_a_provider,
+    providers::sign_ins_go_with_their_person_and_none_comes_after,
+    providers::their_secrets_are_among_the_sealed_places,
     texts::texts_are_ordered_by_their_bytes,
     texts::a_nul_is_kept_out_of_every_text,
     texts::what_failed_inside_of_a_write_is_not_kept,
