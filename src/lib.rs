@@ -14,6 +14,7 @@ pub mod drivers;
 pub mod fake_model;
 pub mod keeper;
 pub mod process;
+pub mod providers;
 pub mod runtime;
 pub mod secrets;
 pub mod store;

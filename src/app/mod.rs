@@ -27,6 +27,7 @@ mod pace;
 mod people;
 mod place;
 mod programs;
+mod providers;
 mod pulse;
 mod reckoning;
 mod redaction;
@@ -44,6 +45,7 @@ use tokio::sync::watch;
 
 use crate::auth::{Passwords, Tokens};
 use crate::config::Config;
+use crate::providers::Providers;
 use crate::runtime::Runtime;
 use crate::secrets::Secrets;
 use crate::store::Store;
@@ -72,6 +74,7 @@ pub use missions::{
     Waiting,
 };
 pub use options::{LimitsRequest, OptionsRequest};
+pub use providers::{Begun, ProviderView, SignedOut};
 pub use people::{NewPassword, NewUser, UserPatch};
 pub use pulse::{Beat, Lag, LogFile, Look, Looker, Own, Pulse};
 pub use redaction::cover;
@@ -122,6 +125,8 @@ pub struct Foundation {
     pub holding: Holding,
     /// Where commands in workspaces are started.
     pub yard: Yard,
+    /// What people are signed in with.
+    pub providers: Arc<Providers>,
 }
 
 struct Inner {

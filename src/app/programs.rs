@@ -3,10 +3,23 @@
 //! Never tells by which secret a program is signed in, only that it is.
 
 use super::App;
-use crate::domain::Result;
+use crate::domain::{Principal, Result};
 use crate::domain::program::{Choice, Found, choose};
 
 impl App {
+    /// [`App::programs`] for somebody, whose sign-ins at providers count.
+    ///
+    /// # Errors
+    /// When the look itself fails.
+    pub async fn programs_of(
+        &self,
+        who: &Principal,
+        mut brought: Vec<String>,
+    ) -> Result<(Vec<Found>, Choice)> {
+        brought.extend(self.provided_names(who).await?);
+        self.programs(&brought).await
+    }
+
     /// What was found of every kind, for a session that brings variables of these names, and the
     /// choice that follows from it.
     ///

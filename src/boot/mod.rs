@@ -38,6 +38,7 @@ use crate::config::Config;
 use crate::crash;
 use crate::domain::chain::SealKey;
 use crate::keeper::{KeeperBinary, Spawner};
+use crate::providers::Providers;
 use crate::runtime::{Parts, Runtime, Tree};
 use crate::secrets::Secret;
 use crate::store::{Claim, Store, meta};
@@ -155,10 +156,13 @@ impl House {
         audit::ready(&store, &config.data_dir, seal).await?;
         let epoch = store.write(meta::epoch).await.map_err(BootError::fault)?;
         let spawner = Spawner::start(keeper).map_err(BootError::fault)?;
+        let keys = Arc::clone(&secrets);
+        let providers = Providers::new(store.clone(), keys, Arc::clone(config));
         let parts = Parts {
             store: store.clone(),
             config: Arc::clone(config),
             secrets: Arc::clone(&secrets),
+            providers: Arc::clone(&providers),
             spawner: spawner.clone(),
             server_exe: machine::own_program()?,
             isolation: held.isolation,
@@ -189,6 +193,7 @@ impl House {
             keeper: keeper_name,
             holding: held.told,
             yard,
+            providers,
         });
         app.settle_workspaces().await.map_err(BootError::fault)?;
         Ok(Self {

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::keeper::{Caps, Isolation, Spawner};
+use crate::providers::Providers;
 use crate::secrets::Secrets;
 use crate::store::Store;
 
@@ -31,6 +32,8 @@ pub struct Shared {
     pub(super) config: Arc<Config>,
     /// Opens the sealed environments of sessions.
     pub(super) secrets: Arc<Secrets>,
+    /// What people are signed in with.
+    pub(super) providers: Arc<Providers>,
     /// What covers the secrets of sessions that are awake.
     pub(super) redactors: Redactors,
     /// The one thread that starts keepers.
@@ -86,6 +89,8 @@ pub struct Parts {
     pub config: Arc<Config>,
     /// Opens the sealed environments of sessions.
     pub secrets: Arc<Secrets>,
+    /// What people are signed in with.
+    pub providers: Arc<Providers>,
     /// The one thread that starts keepers.
     pub spawner: Spawner,
     /// The server's own executable.
@@ -110,6 +115,7 @@ impl Shared {
             store: parts.store,
             config: parts.config,
             secrets: parts.secrets,
+            providers: parts.providers,
             redactors: Redactors::default(),
             spawner: parts.spawner,
             server_exe: parts.server_exe,

@@ -20,6 +20,7 @@ use crate::secrets::{
 };
 use crate::store;
 
+use super::clock::now;
 use super::context::Shared;
 
 /// Those of the sessions that are awake.
@@ -28,6 +29,15 @@ pub(super) struct Redactors(Mutex<HashMap<SessionId, Weak<Cover>>>);
 
 /// Variables by name; the inner error says why they cannot be opened.
 type Opened = std::result::Result<BTreeMap<String, String>, String>;
+
+/// What the next process of a session is given.
+#[derive(Default)]
+pub(super) struct Given {
+    /// The variables of its workspace, over those of its owner's sign-ins.
+    pub env: BTreeMap<String, String>,
+    /// Names that are not to be given from elsewhere.
+    pub instead_of: Vec<String>,
+}
 
 /// What covers the secrets of one session, and the server's: its own, and those that its processes
 /// are given from its workspace, which may be others each time.
@@ -104,6 +114,7 @@ pub(super) async fn of_session(shared: &Shared, id: SessionId) -> Result<Arc<Cov
     };
     let mut values = of_confidential(&own);
     values.extend(of_environment(&given));
+    values.extend(signed_in(shared, id, &given).await?);
     // Words about what the next process is given come before that; where these do not fit, its
     // start is refused.
     if let Some(workspace) = workspace
@@ -117,9 +128,34 @@ pub(super) async fn of_session(shared: &Shared, id: SessionId) -> Result<Arc<Cov
     Ok(shared.redactors.hold(id, cover))
 }
 
-/// The variables of a session's workspace for its next process, covered and noted before it begins.
-/// The inner error says why there are none to give.
-pub(super) async fn give(shared: &Shared, session: &Session, own: &Confidential) -> Result<Opened> {
+/// The secrets of the owner's sign-ins among what the last process was given, and those that the next
+/// one would be given now.
+async fn signed_in(
+    shared: &Shared,
+    id: SessionId,
+    given: &BTreeMap<String, String>,
+) -> Result<Vec<String>> {
+    let read = shared.store.read(move |conn| store::sessions::by_id(conn, id));
+    let Some(session) = read.await? else {
+        return Ok(Vec::new());
+    };
+    let (owner, kind) = (session.owner, session.kind);
+    let mut values = shared.providers.secrets_in(kind, given);
+    let none = BTreeMap::new();
+    let next = shared.providers.variables((owner, kind), &none, now());
+    if let Ok(next) = next.await? {
+        values.extend(next.secrets);
+    }
+    Ok(values)
+}
+
+/// The variables of a session's workspace and of its owner's sign-ins for its next process, covered and
+/// noted before it begins. The inner error says why there are none to give.
+pub(super) async fn give(
+    shared: &Shared,
+    session: &Session,
+    own: &Confidential,
+) -> Result<std::result::Result<Given, String>> {
     let id = session.id;
     let (last, workspace) = match given(shared, id).await? {
         Ok(given) => given,
@@ -132,22 +168,40 @@ pub(super) async fn give(shared: &Shared, session: &Session, own: &Confidential)
         },
         None => BTreeMap::new(),
     };
-    if env.is_empty() && last.is_empty() {
-        return Ok(Ok(env));
+    let taken = env.iter().chain(&own.env);
+    let taken = taken.map(|(name, value)| (name.clone(), value.clone()));
+    let whose = (session.owner, session.kind);
+    let taken = taken.collect();
+    let signed_in = shared.providers.variables(whose, &taken, now());
+    let mut signed_in = match signed_in.await? {
+        Ok(signed_in) => signed_in,
+        Err(error) => return Ok(Err(error)),
+    };
+    signed_in.env.extend(env);
+    let given = Given {
+        env: signed_in.env,
+        instead_of: signed_in.instead_of,
+    };
+    if given.env.is_empty() && last.is_empty() {
+        return Ok(Ok(given));
     }
-    let values = of_environment(&env);
+    let mut values = of_environment(&given.env);
+    values.extend(signed_in.secrets);
+    values.sort_unstable();
+    values.dedup();
     if too_many(&[&of_confidential(own)[..], &values].concat()) {
-        let text = "the secrets of its workspace and its own are too large together to be covered";
+        let text = "the secrets of its workspace, its owner's sign-ins and its own are too large \
+                    together to be covered";
         return Ok(Err(text.to_owned()));
     }
     of_session(shared, id).await?.give(values)?;
-    let blob = match serde_json::to_vec(&env) {
+    let blob = match serde_json::to_vec(&given.env) {
         Ok(text) => shared.secrets.seal(&given_aad(id), &text)?,
         Err(error) => return Err(Error::internal(error)),
     };
     let write = move |conn: &mut store::Connection| store::workspaces::give(conn, id, Some(&blob));
     shared.store.write(write).await?;
-    Ok(Ok(env))
+    Ok(Ok(given))
 }
 
 /// What the last process of a session was given, and its workspace.

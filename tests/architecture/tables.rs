@@ -19,6 +19,8 @@ pub const ARROWS: &[(&str, &[&str])] = &[
     ("keeper", &["domain", "crash"]),
     // Nothing but the start of a process, its pipes and its end.
     ("workspace", &["domain", "config", "keeper"]),
+    // What people are signed in with: rows, and requests to providers.
+    ("providers", &["domain", "config", "store", "secrets"]),
     (
         "runtime",
         &[
@@ -31,6 +33,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
             "drivers",
             "supervision",
             "keeper",
+            "providers",
         ],
     ),
     (
@@ -45,6 +48,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
             "runtime",
             "drivers",
             "workspace",
+            "providers",
         ],
     ),
     ("api", &["domain", "crash", "app"]),
@@ -65,6 +69,7 @@ pub const ARROWS: &[(&str, &[&str])] = &[
             "supervision",
             "keeper",
             "workspace",
+            "providers",
             "runtime",
             "app",
             "api",
@@ -116,6 +121,11 @@ pub const CRATES: &[(&str, &[&str])] = &[
     ("fail", &["crash"]),
     ("figment", &["config"]),
     ("futures_util", &["*"]),
+    // The server's requests to others.
+    ("http", &["providers"]),
+    ("http_body_util", &["providers"]),
+    ("hyper_rustls", &["providers"]),
+    ("hyper_util", &["providers"]),
     ("indicatif", &["cli"]),
     ("jsonwebtoken", &["auth"]),
     ("libc", &["keeper", "process", "boot", "bin"]),

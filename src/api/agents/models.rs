@@ -35,10 +35,10 @@ pub fn routes(config: &mut web::ServiceConfig) {
     responses((status = 200, description = "The programs", body = doc::Programs)),
     extensions(("x-error-codes" = json!([]))),
 )]
-async fn status(app: web::Data<App>, Who(_who): Who, query: Query) -> Reply {
+async fn status(app: web::Data<App>, Who(who): Who, query: Query) -> Reply {
     let names = query.text("env").unwrap_or_default().split(',');
     let names: Vec<String> = names.take(NAMES).map(str::to_owned).collect();
-    let (found, choice) = app.programs(&names).await?;
+    let (found, choice) = app.programs_of(&who, names).await?;
     Ok(HttpResponse::Ok().json(json!({
         "tools": found.iter().map(tool).collect::<Vec<_>>(),
         "choice": {"agentType": choice.kind.name(), "says": choice.says},

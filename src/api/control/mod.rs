@@ -5,6 +5,7 @@
 mod doc;
 mod health;
 mod missions;
+mod providers;
 mod stats;
 mod stream;
 mod workspaces;
@@ -19,6 +20,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .configure(health::routes)
         .configure(stats::routes)
         .configure(workspaces::routes)
+        .configure(providers::routes)
         .service(
             web::scope("/api/control")
                 .configure(stream::routes)
@@ -33,5 +35,6 @@ pub fn document() -> Document {
     door.merge(stream::Document::openapi());
     door.merge(missions::document());
     door.merge(workspaces::Document::openapi());
+    door.merge(providers::Document::openapi());
     door
 }

@@ -76,6 +76,7 @@ pub const CODES: &[Code] = &[
     ),
     code("bad_request", 400, "the request cannot be understood"),
     code("bad_scenario", 400, "the scenario cannot be played"),
+    code("bad_state", 400, "no sign-in with this state is under way"),
     code(
         "bad_text",
         400,
@@ -119,6 +120,11 @@ pub const CODES: &[Code] = &[
         "reserved_username",
         400,
         "the server itself goes by that name",
+    ),
+    code(
+        "sign_in_refused",
+        400,
+        "the provider, or the person there, did not agree",
     ),
     code("unknown_agent_kind", 400, "there is no such kind of agents"),
     code("unknown_machine", 400, "there is no other machine"),
@@ -235,6 +241,11 @@ pub const CODES: &[Code] = &[
         409,
         "nothing of the mission runs or is about to",
     ),
+    code(
+        "oauth_unsupported",
+        409,
+        "people sign in to this provider with a key",
+    ),
     code("owner_deleted", 409, "whose agent it is was deleted"),
     code(
         "reopened",
@@ -297,6 +308,11 @@ pub const CODES: &[Code] = &[
     ),
     code("too_many_execs", 429, "too many commands run at the moment"),
     code(
+        "too_many_sign_ins",
+        429,
+        "too many sign-ins at providers are under way",
+    ),
+    code(
         "too_many_polls",
         429,
         "too many requests of this token wait",
@@ -350,6 +366,11 @@ pub const CODES: &[Code] = &[
         "process_ended",
         503,
         "the process ended while it was starting",
+    ),
+    code(
+        "provider_unavailable",
+        503,
+        "the provider cannot be reached, or answers strangely",
     ),
     code("restarting", 503, "a part of the server is being restarted"),
     code("spawn_failed", 503, "the process could not be started"),

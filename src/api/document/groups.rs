@@ -87,6 +87,18 @@ pub const GROUPS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "@finishes",
+        &[
+            "@stored",
+            "bad_state",
+            "not_found",
+            "oauth_unsupported",
+            "provider_unavailable",
+            "sign_in_refused",
+            "token_revoked",
+        ],
+    ),
+    (
         "@creates",
         &[
             "@drives",

@@ -33,6 +33,8 @@ const OPEN: [&str; 10] = [
 const PAGES: &str = "/docs/";
 /// Paths that anyone may POST to.
 const OPEN_POST: [&str; 2] = ["/api/auth/login", "/api/auth/register"];
+/// Where providers send browsers back to: below the first, at the end of the second.
+const REDIRECTED: (&str, &str) = ("/api/providers/", "/oauth/callback");
 /// The path of the agents' WebSocket.
 const SOCKET: &str = "/ws";
 /// The path of the event stream: a browser's `EventSource` can send no header either.
@@ -86,10 +88,18 @@ async fn admitted(request: &ServiceRequest) -> domain::Result<Visit> {
 
 fn open(method: &Method, path: &str) -> bool {
     match *method {
+        Method::GET if redirected(path) => true,
         Method::GET | Method::HEAD => OPEN.contains(&path) || path.starts_with(PAGES),
         Method::POST => OPEN_POST.contains(&path),
         _ => false,
     }
+}
+
+/// A browser comes back without a token; the state that it brings is as good as one, once.
+fn redirected(path: &str) -> bool {
+    let rest = path.strip_prefix(REDIRECTED.0);
+    let name = rest.and_then(|rest| rest.strip_suffix(REDIRECTED.1));
+    name.is_some_and(|name| !name.is_empty() && !name.contains('/'))
 }
 
 async fn identify(app: &App, request: &ServiceRequest) -> domain::Result<Visit> {
@@ -212,9 +222,14 @@ mod tests {
         assert!(open(&Method::GET, "/health/ready"));
         assert!(open(&Method::POST, "/api/auth/login"));
         assert!(open(&Method::POST, "/api/auth/register"));
+        assert!(open(&Method::GET, "/api/providers/one/oauth/callback"));
         for (method, path) in [
             (Method::GET, "/api/auth/login"),
             (Method::GET, "/api/auth/register"),
+            (Method::POST, "/api/providers/one/oauth/callback"),
+            (Method::GET, "/api/providers/one/two/oauth/callback"),
+            (Method::GET, "/api/providers//oauth/callback"),
+            (Method::GET, "/api/providers/oauth/callback"),
             (Method::POST, "/health"),
             (Method::GET, "/health/"),
             (Method::GET, "/HEALTH"),

@@ -27,13 +27,15 @@ tokio::task_local! {
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Query members that carry secrets (reliability.md 6).
-const SECRETS: [&str; 6] = [
+const SECRETS: [&str; 8] = [
     "token",
     "ticket",
     "access_token",
     "api_key",
+    "code",
     "password",
     "secret",
+    "state",
 ];
 
 /// The id of the request that is being answered; empty outside of one.

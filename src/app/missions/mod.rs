@@ -112,7 +112,7 @@ impl App {
                 });
             }
         }
-        let (named, kind) = self.backend(&asked).await?;
+        let (named, kind) = self.backend(who, &asked).await?;
         let mode = asked.permission_mode.clone();
         let default = self.config().missions.permission_mode.name().to_owned();
         let asked = AgentRequest {
@@ -132,7 +132,11 @@ impl App {
 
     /// The program of a mission: the one that is named, as backend or as agent, else that of the
     /// settings.
-    async fn backend(&self, asked: &AgentRequest) -> Result<(Option<String>, Kind)> {
+    async fn backend(
+        &self,
+        who: &Principal,
+        asked: &AgentRequest,
+    ) -> Result<(Option<String>, Kind)> {
         let as_agent = asked.options.agent.as_deref();
         let as_agent = as_agent.filter(|name| Kind::parse(name).is_ok());
         let named = asked.kind.as_deref().or(as_agent);
@@ -146,7 +150,7 @@ impl App {
             return Ok((None, Kind::Shell));
         }
         let brought: Vec<String> = asked.env.keys().cloned().collect();
-        let (_, choice) = self.programs(&brought).await?;
+        let (_, choice) = self.programs_of(who, brought).await?;
         Ok((None, choice.kind))
     }
 

@@ -21,6 +21,7 @@ use crate::keeper::{self, Dir, Limits, Mode, OnServerLoss, SpawnError, Spec};
 use super::super::context::Shared;
 use super::super::environment;
 use super::super::feed::Feed;
+use super::super::clock::now;
 use super::super::redaction;
 use super::super::session::{OWNER_DELETED, START_CANCELLED, START_TIMEOUT, SessionActor};
 use super::AgentActor;
@@ -29,6 +30,9 @@ use super::outbox::Outbox;
 use super::snapshot;
 use crate::crash;
 use crate::store::users;
+
+/// Why there are no variables to start with.
+const UNREADABLE: &str = "env_unreadable";
 
 /// What a start needs.
 pub(super) struct Launching {
@@ -102,6 +106,10 @@ pub(super) async fn start(
         resume,
         cancelled,
     } = launching;
+    // Before the gate: a provider may take its time.
+    let renewing = shared.providers.renew(session.owner, session.kind, now());
+    let failed = |error: crate::domain::Error| (UNREADABLE.to_owned(), error.to_string());
+    renewing.await.map_err(failed)?;
     let _gate = Arc::clone(&shared.gate).acquire_owned().await;
     owned(shared, &session).await?;
     let mut context = context(shared, &session, (incarnation, nonce.clone()));
@@ -109,12 +117,12 @@ pub(super) async fn start(
         .and_then(|stored| snapshot::open(&shared.secrets, session.id, &stored))
         .and_then(|plain| Outbox::unwrap(&plain))
         .map(|(codec, _)| codec);
-    let own = own(shared, &session).await?;
+    let (own, instead_of) = own(shared, &session).await?;
     context.mcp_servers = Some(own.mcp_servers).filter(|servers| !servers.is_empty());
     let driver = driver(session.kind);
     let launch = driver.launch(&context);
     put_files(PathBuf::from(&context.dir), launch.files.clone()).await?;
-    let env = environment(shared, &session, (&launch, own.env));
+    let env = environment(shared, &session, &launch, (own.env, &instead_of));
     let spec = spec(shared, &session, incarnation, (launch, env));
     if cancelled.load(Ordering::Acquire) {
         let text = String::from("the end was asked for before the program was there");
@@ -204,14 +212,16 @@ fn refused(shared: &Shared, kind: Kind, error: &SpawnError) -> (String, String) 
     (code, text)
 }
 
-/// The child's whole environment: a few names of the server's, what the kind names, what the
-/// driver needs, and the session's own, which win.
+/// The child's whole environment: a few names of the server's, what the kind names apart from what
+/// the owner's sign-ins stand instead of, what the driver needs, and the session's own, which win.
 fn environment(
     shared: &Shared,
     session: &Session,
-    (launch, own): (&Launch, BTreeMap<String, String>),
+    launch: &Launch,
+    (own, instead_of): (BTreeMap<String, String>, &[String]),
 ) -> BTreeMap<String, String> {
     let mut env = environment::of_kind(&shared.config, session.kind);
+    env.retain(|name, _| !instead_of.contains(name));
     let term = match launch.stdio {
         Stdio::Pipes => "dumb",
         Stdio::Pty { .. } => "xterm-256color",
@@ -238,20 +248,24 @@ async fn owned(shared: &Shared, session: &Session) -> Result<(), (String, String
     }
 }
 
-/// What the session was made with and is kept sealed, over the variables of its workspace.
-async fn own(shared: &Shared, session: &Session) -> Result<Confidential, (String, String)> {
-    let failed = |text: String| (String::from("env_unreadable"), text);
+/// What the session was made with and is kept sealed, over the variables of its workspace, over those
+/// of its owner's sign-ins; and the names that are nobody else's then.
+async fn own(
+    shared: &Shared,
+    session: &Session,
+) -> Result<(Confidential, Vec<String>), (String, String)> {
+    let failed = |text: String| (UNREADABLE.to_owned(), text);
     let own = redaction::confidential(shared, session.id).await;
     let mut own = own
         .map_err(|error| failed(error.to_string()))?
         .map_err(failed)?;
     let given = redaction::give(shared, session, &own).await;
-    let mut env = given
+    let mut given = given
         .map_err(|error| failed(error.to_string()))?
         .map_err(failed)?;
-    env.extend(std::mem::take(&mut own.env));
-    own.env = env;
-    Ok(own)
+    given.env.extend(std::mem::take(&mut own.env));
+    own.env = given.env;
+    Ok((own, given.instead_of))
 }
 
 async fn put_files(dir: PathBuf, files: Vec<(String, Vec<u8>)>) -> Result<(), (String, String)> {

@@ -1,0 +1,1 @@
+//! Tests of answers, forms and renewal over a provider that does not answer.
