@@ -148,6 +148,7 @@ fn dispatch(command: Command, url: Option<&str>, programs: Programs) -> Result<E
         },
         Command::Mission(args) => command::mission::mission(&client()?, args),
         Command::Workspace(args) => return command::workspace::workspace(&client()?, args),
+        Command::Provider(args) => command::provider::provider(url, args),
         Command::Rm(args) => command::steer::rm(&client()?, &args),
     };
     exit.map(ExitCode::from)

@@ -42,6 +42,7 @@ mod matrix;
 mod missions;
 mod people;
 mod postgres;
+mod providers;
 mod script_player;
 mod shell_rc;
 mod survive;

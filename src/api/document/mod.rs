@@ -25,7 +25,7 @@ const SCHEMES: [(&str, &str, &str); 3] = [
 ];
 
 /// The nouns, in the order in which a reader needs them.
-const TAGS: [(&str, &str); 16] = [
+const TAGS: [(&str, &str); 17] = [
     ("auth", "Signing in and out, and the own account"),
     ("people", "Accounts and invitations"),
     ("keys", "API keys"),
@@ -206,6 +206,7 @@ fn places(path: &str) -> Vec<Value> {
                     "The workspace's id; all zeros for the one that everybody has",
                     true,
                 ),
+                ("providers", _) => ("The provider's name in the settings", false),
                 ("overrides", _) => ("The id of the answer", true),
                 ("users", _) => ("The id of the account", true),
                 ("invites", _) => ("The id of the invitation", true),

@@ -10,6 +10,7 @@ mod keys;
 mod mission;
 mod operate;
 mod people;
+mod provider;
 mod secrets;
 mod server;
 mod work;
@@ -37,6 +38,7 @@ pub use operate::{
     WhyArgs,
 };
 pub use people::{CreateUserArgs, InviteArgs, PasswordArgs, UnlockArgs, UserAction, UserArgs};
+pub use provider::{ProviderAction, ProviderArgs, ProviderLoginArgs};
 pub use secrets::{GiveUpArgs, RekeyArgs, SecretsAction, SecretsArgs, SecretsStatusArgs};
 pub use server::{
     DataDirArgs, DemoArgs, DoctorArgs, LoginArgs, MigrateArgs, ModelArgs, ScriptArgs, ServeArgs,
@@ -153,6 +155,8 @@ pub enum Command {
     Why(WhyArgs),
     /// Make, list and remove places to run, and run commands in them
     Workspace(WorkspaceArgs),
+    /// Sign in to providers of models, for your agents
+    Provider(ProviderArgs),
     /// Make, list and revoke API keys
     Key(KeyArgs),
     /// Print who did what, and check that nobody changed it
@@ -248,7 +252,7 @@ mod tests {
     #[test]
     fn the_parts_of_a_command_teach_by_their_own_examples() {
         let command = Cli::command();
-        for whole in ["daemon", "key", "audit", "mission"] {
+        for whole in ["daemon", "key", "audit", "mission", "provider"] {
             for part in command.find_subcommand(whole).unwrap().get_subcommands() {
                 let help = part.get_after_help().map(ToString::to_string).unwrap();
                 let name = part.get_name();

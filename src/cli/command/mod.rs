@@ -14,6 +14,7 @@ pub mod log;
 pub mod login;
 pub mod migrate;
 pub mod mission;
+pub mod provider;
 pub mod queue;
 pub mod run;
 pub mod secrets;
