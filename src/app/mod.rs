@@ -74,8 +74,8 @@ pub use missions::{
     Waiting,
 };
 pub use options::{LimitsRequest, OptionsRequest};
-pub use providers::{Begun, ProviderView, SignedOut};
 pub use people::{NewPassword, NewUser, UserPatch};
+pub use providers::{Begun, ProviderView, SignedOut};
 pub use pulse::{Beat, Lag, LogFile, Look, Looker, Own, Pulse};
 pub use redaction::cover;
 pub use stats::{House, Stats, StatsOf};

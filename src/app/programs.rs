@@ -3,8 +3,8 @@
 //! Never tells by which secret a program is signed in, only that it is.
 
 use super::App;
-use crate::domain::{Principal, Result};
 use crate::domain::program::{Choice, Found, choose};
+use crate::domain::{Principal, Result};
 
 impl App {
     /// [`App::programs`] for somebody, whose sign-ins at providers count.

@@ -346,3 +346,73 @@ fn sizes_have_an_end_roots_are_absolute_and_types_are_told_in_words() {
         [Path::new("/srv"), Path::new("/home/ann/work")]
     );
 }
+
+#[test]
+fn providers_are_read_and_checked() {
+    let config = load("", &[]).unwrap();
+    let own = &config.providers["anthropic"];
+    assert_eq!(own.kinds, [crate::domain::Kind::Claude]);
+    assert_eq!(own.key_env.as_deref(), Some("ANTHROPIC_API_KEY"));
+    assert_eq!((&own.oauth, &own.base_url), (&None, &None));
+    let oauth = |more: &str| {
+        format!(
+            "[providers.x]\nkinds = [\"shell\"]\n[providers.x.oauth]\nauthorize_url = \"https://h/a\"\n\
+             token_url = \"http://127.0.0.1:1/t\"\nclient_id = \"c\"\nredirect_url = \"https://h/b\"\n\
+             token_env = \"T\"\n{more}"
+        )
+    };
+    let config = load(&oauth("scopes = [\"a\"]\n"), &[]).unwrap();
+    assert_eq!(
+        config.providers["x"].secret_variables().collect::<Vec<_>>(),
+        ["T"]
+    );
+    let id = ("CALLBOARD_PROVIDERS__X__OAUTH__CLIENT_ID", "77");
+    let config = load(&oauth(""), &[id]).unwrap();
+    assert_eq!(
+        config.providers["x"].oauth.as_ref().unwrap().client_id,
+        "77"
+    );
+    let off = load("[providers.anthropic]\nkinds = []\n", &[]).unwrap();
+    assert!(off.providers["anthropic"].kinds.is_empty());
+    let plain = |more: &str| format!("[providers.x]\nkinds = [\"shell\"]\n{more}");
+    for (text, key) in [
+        (plain(""), "providers.x"),
+        (plain("key_env = \"A-B\"\n"), "providers.x"),
+        (
+            plain("key_env = \"A\"\nbase_url_env = \"A\"\nbase_url = \"https://h\"\n"),
+            "providers.x",
+        ),
+        (
+            plain("key_env = \"A\"\nbase_url_env = \"B\"\n"),
+            "providers.x.base_url",
+        ),
+        (
+            plain("key_env = \"A\"\nbase_url_env = \"B\"\nbase_url = \"http://h\"\n"),
+            "providers.x.base_url",
+        ),
+        (
+            plain("key_env = \"A\"\nbase_url_env = \"B\"\nbase_url = \"http://127.0.0.1.evil\"\n"),
+            "providers.x.base_url",
+        ),
+        (
+            plain("key_env = \"A\"\nbase_url_env = \"B\"\nbase_url = \"https://u:p@h\"\n"),
+            "providers.x.base_url",
+        ),
+        (
+            oauth("revoke_url = \"ftp://h\"\n"),
+            "providers.x.oauth.revoke_url",
+        ),
+        (oauth("scopes = [\"a b\"]\n"), "providers.x.oauth"),
+        (
+            String::from("[providers.y]\nkinds = [\"claude\"]\nkey_env = \"ANTHROPIC_API_KEY\"\n"),
+            "providers.y.kinds",
+        ),
+        (
+            String::from("[providers.X]\nkey_env = \"A\"\n"),
+            "providers.X",
+        ),
+    ] {
+        let error = load(&text, &[]).unwrap_err().to_string();
+        assert!(error.contains(key), "{text}: {error}");
+    }
+}

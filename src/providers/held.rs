@@ -48,7 +48,8 @@ impl Providers {
 
     /// The secret of a row, or why it cannot be had, for people.
     pub(super) fn open(&self, (one, blob): &Sealed) -> std::result::Result<Held, String> {
-        let lost = || String::from("the sign-in cannot be opened with this server's keys; sign in again");
+        let lost =
+            || String::from("the sign-in cannot be opened with this server's keys; sign in again");
         let blob = blob.as_ref().ok_or_else(lost)?;
         let plain = self.secrets.open_sealed(&provider_aad(one.id), blob);
         let plain = plain.map_err(|error| {

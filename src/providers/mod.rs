@@ -215,7 +215,12 @@ impl Providers {
             let tokens = oauth::tokens(answer).map_err(oauth::Failed::told)?;
             let held = tokens.held(None);
             let expires_at = tokens.expires_at(now);
-            let kept = me.keep((owner, name), Method::Oauth, (held.clone(), expires_at), now);
+            let kept = me.keep(
+                (owner, name),
+                Method::Oauth,
+                (held.clone(), expires_at),
+                now,
+            );
             if let Err(error) = kept.await {
                 me.revoke(&oauth, &held).await;
                 return Err(error);
@@ -287,9 +292,7 @@ impl Providers {
 
     async fn row(&self, owner: UserId, name: &str) -> Result<Option<rows::Sealed>> {
         let name = name.to_owned();
-        let read = self
-            .store
-            .read(move |conn| rows::find(conn, owner, &name));
+        let read = self.store.read(move |conn| rows::find(conn, owner, &name));
         Ok(read.await?)
     }
 

@@ -70,12 +70,7 @@ impl Pending {
     ///
     /// # Errors
     /// `bad_state`; it stays for who began it.
-    pub(super) fn take(
-        &self,
-        state: &str,
-        owner: Option<UserId>,
-        provider: &str,
-    ) -> Result<Began> {
+    pub(super) fn take(&self, state: &str, owner: Option<UserId>, provider: &str) -> Result<Began> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = hash(state);
         let fits = all.get(&key).is_some_and(|(began, at)| {
@@ -139,7 +134,10 @@ mod tests {
         }
         assert_eq!(code(pending.take("s0", None, "one")), "bad_state");
         assert_eq!(code(pending.take("s1", None, "one")), "ok");
-        while pending.begin(&word().unwrap(), began(UserId::generate())).is_ok() {}
+        while pending
+            .begin(&word().unwrap(), began(UserId::generate()))
+            .is_ok()
+        {}
         assert_eq!(pending.0.lock().unwrap().len(), ALL);
         tokio::time::advance(LIFE).await;
         pending.begin("late", began(ann)).unwrap();

@@ -9,8 +9,8 @@ use super::held::{Held, OVER};
 use super::{Providers, finished, oauth};
 use crate::config::{Oauth, Provider};
 use crate::domain::{Error, Kind, Result, SignIn, Timestamp, UserId};
-use crate::store::providers::{self as rows, Sealed};
 use crate::store::Connection;
+use crate::store::providers::{self as rows, Sealed};
 
 /// A token that is good for less is exchanged before an agent starts, in milliseconds.
 const AHEAD: i64 = 5 * 60 * 1_000;
@@ -87,7 +87,9 @@ impl Providers {
     /// The secrets among variables that were given before.
     #[must_use]
     pub fn secrets_in(&self, kind: Kind, env: &BTreeMap<String, String>) -> Vec<String> {
-        let names = self.serving(kind).flat_map(|(_, one)| one.secret_variables());
+        let names = self
+            .serving(kind)
+            .flat_map(|(_, one)| one.secret_variables());
         names.filter_map(|name| env.get(name).cloned()).collect()
     }
 

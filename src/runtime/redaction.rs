@@ -135,7 +135,9 @@ async fn signed_in(
     id: SessionId,
     given: &BTreeMap<String, String>,
 ) -> Result<Vec<String>> {
-    let read = shared.store.read(move |conn| store::sessions::by_id(conn, id));
+    let read = shared
+        .store
+        .read(move |conn| store::sessions::by_id(conn, id));
     let Some(session) = read.await? else {
         return Ok(Vec::new());
     };

@@ -7,9 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use diesel::prelude::*;
 
 use super::convert::{bound, parse};
-use super::schema::{
-    idempotency, incarnations, provider_sign_ins, sessions, tasks, workspaces,
-};
+use super::schema::{idempotency, incarnations, provider_sign_ins, sessions, tasks, workspaces};
 use super::{Connection, StoreError};
 
 /// Begins a sealed text; other texts of such a column are not sealed.

@@ -40,7 +40,10 @@ const TAGS: [(&str, &str); 17] = [
     ("sockets", "Tickets and WebSockets"),
     ("approvals", "Questions of agents, and answers"),
     ("workspaces", "Places to run, and commands in them"),
-    ("providers", "Providers of models, and how you are signed in to them"),
+    (
+        "providers",
+        "Providers of models, and how you are signed in to them",
+    ),
     ("programs", "Agent programs of the machine"),
     ("operator", "For admins"),
     ("health", "How the server is"),

@@ -49,7 +49,8 @@ fn account(client: &Client, args: &ProviderLoginArgs) -> Result<Exit, Failure> {
     let text = |name: &str| field(&begun, &[name]).unwrap_or_default();
     out::note("open this page and agree there:");
     out::line(&text("url"))?;
-    let question = "The code that it shows, or its address (nothing, if it says that you are signed in): ";
+    let question =
+        "The code that it shows, or its address (nothing, if it says that you are signed in): ";
     let code = match terminal::person() {
         true => terminal::ask(question)?,
         false => terminal::first_line()?,
@@ -66,13 +67,18 @@ fn account(client: &Client, args: &ProviderLoginArgs) -> Result<Exit, Failure> {
 fn signed_in(client: &Client, name: &str) -> Result<Exit, Failure> {
     let found = all(client)?;
     let own = |one: &&Value| field(one, &["id"]).as_deref() == Some(name);
-    let status = found.iter().find(own).and_then(|one| field(one, &["status"]));
+    let status = found
+        .iter()
+        .find(own)
+        .and_then(|one| field(one, &["status"]));
     if status.as_deref() == Some("oauth") {
         out::note(&format!("signed in to {name}"));
         return Ok(Exit::Completed);
     }
-    Err(Failure::new(Exit::SignedOut, format!("you are not signed in to {name}"))
-        .mend(format!("callboard provider login {name} --account")))
+    Err(
+        Failure::new(Exit::SignedOut, format!("you are not signed in to {name}"))
+            .mend(format!("callboard provider login {name} --account")),
+    )
 }
 
 fn logout(client: &Client, name: &str) -> Result<Exit, Failure> {
@@ -152,7 +158,14 @@ mod tests {
         });
         assert_eq!(
             row(&one),
-            ["one", "One", "claude,shell", "error (it is over)", "", "key,oauth"]
+            [
+                "one",
+                "One",
+                "claude,shell",
+                "error (it is over)",
+                "",
+                "key,oauth"
+            ]
         );
     }
 

@@ -18,10 +18,10 @@ use crate::domain::{Confidential, Incarnation, Kind, Progress, Session};
 use crate::drivers::{Launch, LaunchContext, Stdio, driver};
 use crate::keeper::{self, Dir, Limits, Mode, OnServerLoss, SpawnError, Spec};
 
+use super::super::clock::now;
 use super::super::context::Shared;
 use super::super::environment;
 use super::super::feed::Feed;
-use super::super::clock::now;
 use super::super::redaction;
 use super::super::session::{OWNER_DELETED, START_CANCELLED, START_TIMEOUT, SessionActor};
 use super::AgentActor;

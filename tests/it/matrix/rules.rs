@@ -537,6 +537,45 @@ pub const RULES: &[Rule] = &[
         r#"{"command":"true"}"#,
         &[200],
     ),
+    rule("GET /api/providers", Right::SignedIn, "", &[200]),
+    takes(
+        Takes::SignIn,
+        rule(
+            "POST /api/providers/{id}/auth",
+            Right::Makes,
+            r#"{"api_key":"sk-0123456789"}"#,
+            &[200],
+        ),
+    ),
+    takes(
+        Takes::SignIn,
+        rule("DELETE /api/providers/{id}/auth", Right::Makes, "", &[200]),
+    ),
+    // The built-in provider knows keys alone: `providers` signs in with accounts.
+    takes(
+        Takes::SignIn,
+        rule(
+            "POST /api/providers/{id}/oauth/authorize",
+            Right::Makes,
+            "",
+            &[409],
+        ),
+    ),
+    takes(
+        Takes::SignIn,
+        rule(
+            "POST /api/providers/{id}/oauth/callback",
+            Right::Makes,
+            r#"{"code":"x","state":"x"}"#,
+            &[409],
+        ),
+    ),
+    rule(
+        "GET /api/providers/{id}/oauth/callback",
+        Right::Open,
+        "",
+        &[409],
+    ),
 ];
 
 impl Rule {

@@ -8,7 +8,9 @@ const ELSEWHERE: &str = "https://provider.example.org/show";
 const OAUTH: &str = "/api/providers/acme/oauth";
 
 pub async fn begin(who: &Caller) -> Value {
-    who.post(&format!("{OAUTH}/authorize"), &json!({})).await.ok(200)
+    who.post(&format!("{OAUTH}/authorize"), &json!({}))
+        .await
+        .ok(200)
 }
 
 /// Signs in from the page to the end.
@@ -32,7 +34,10 @@ pub async fn stage() -> (Provider, TestApp) {
 async fn a_person_signs_in_on_the_page_and_their_agents_have_the_token() {
     let (provider, app) = stage().await;
     let (ada, bob) = (app.sign_in("ada").await, app.sign_in("bob").await);
-    let begun = ada.post("/api/providers/acme/auth", &json!({})).await.ok(200);
+    let begun = ada
+        .post("/api/providers/acme/auth", &json!({}))
+        .await
+        .ok(200);
     let url = begun["auth_url"].as_str().unwrap();
     let back = provider.agree(&app, url).await;
     let done = finish(&ada, &json!({"code": back})).await.ok(200);
@@ -63,7 +68,10 @@ async fn a_person_signs_in_on_the_page_and_their_agents_have_the_token() {
     assert_eq!(status(&ada, "acme").await, "key");
     assert_eq!(provider.now(|now| now.revoked.clone()), [refresh, access]);
     stopped(&ada, &agent).await;
-    assert_eq!(variable(&ada, &app, &agent, "ACME_KEY").await, "sk-acme-0123456789");
+    assert_eq!(
+        variable(&ada, &app, &agent, "ACME_KEY").await,
+        "sk-acme-0123456789"
+    );
     assert_eq!(variable(&ada, &app, &agent, "ACME_TOKEN").await, "");
 }
 
@@ -88,7 +96,10 @@ async fn a_browser_that_is_sent_back_needs_no_token_but_the_state() {
 
     // Nobody agreed.
     let begun = begin(&ada).await;
-    let no = format!("?error=access_denied&state={}", begun["state"].as_str().unwrap());
+    let no = format!(
+        "?error=access_denied&state={}",
+        begun["state"].as_str().unwrap()
+    );
     visit(&no).await.fails(400, "sign_in_refused");
     visit(&no).await.fails(400, "bad_state");
 }
@@ -98,23 +109,42 @@ async fn a_state_is_its_owner_s_and_good_once() {
     let (provider, app) = stage().await;
     let (ada, bob) = (app.sign_in("ada").await, app.sign_in("bob").await);
     let begun = begin(&ada).await;
-    let (url, state) = (begun["url"].as_str().unwrap(), begun["state"].as_str().unwrap());
+    let (url, state) = (
+        begun["url"].as_str().unwrap(),
+        begun["state"].as_str().unwrap(),
+    );
     assert!(url.contains(&format!("state={state}")), "{url}");
     assert!(!url.contains("verifier"), "{url}");
     let other = begin(&ada).await;
     assert_ne!(other["state"], begun["state"]);
     let back = provider.agree(&app, url).await;
-    let code = back.split_once("code=").unwrap().1.split('&').next().unwrap();
+    let code = back
+        .split_once("code=")
+        .unwrap()
+        .1
+        .split('&')
+        .next()
+        .unwrap();
     let code = code.replace("%2F", "/");
     let both = json!({"code": code, "state": state});
     let refused = finish(&bob, &both).await.fails(400, "bad_state");
     assert_eq!(refused["field"], "state");
-    finish(&ada, &json!({"code": code, "state": "x"})).await.fails(400, "bad_state");
-    finish(&ada, &json!({"code": code})).await.fails(400, "bad_field");
-    finish(&ada, &json!({"state": state})).await.fails(400, "bad_field");
-    finish(&ada, &json!({"code": 5, "state": state})).await.fails(400, "bad_field");
+    finish(&ada, &json!({"code": code, "state": "x"}))
+        .await
+        .fails(400, "bad_state");
+    finish(&ada, &json!({"code": code}))
+        .await
+        .fails(400, "bad_field");
+    finish(&ada, &json!({"state": state}))
+        .await
+        .fails(400, "bad_field");
+    finish(&ada, &json!({"code": 5, "state": state}))
+        .await
+        .fails(400, "bad_field");
     assert_eq!(provider.now(|now| now.exchanged), (0, 0));
-    finish(&ada, &json!({"code": format!("{code}#{state}")})).await.ok(200);
+    finish(&ada, &json!({"code": format!("{code}#{state}")}))
+        .await
+        .ok(200);
     finish(&ada, &both).await.fails(400, "bad_state");
     assert_eq!(status(&bob, "acme").await, "none");
     // The first state with the code of another one: the exchange is refused.
@@ -129,7 +159,9 @@ async fn a_state_is_its_owner_s_and_good_once() {
     let unknown = "/api/providers/nobody/oauth/authorize";
     ada.post(unknown, &json!({})).await.fails(404, "not_found");
     let without = "/api/providers/anthropic/oauth/authorize";
-    ada.post(without, &json!({})).await.fails(409, "oauth_unsupported");
+    ada.post(without, &json!({}))
+        .await
+        .fails(409, "oauth_unsupported");
 }
 
 #[tokio::test]
@@ -166,13 +198,19 @@ async fn a_sign_out_ends_the_tokens_at_the_provider() {
     sign_in(&ada, &app, &provider).await;
     let tokens = provider.now(|now| vec![now.last_refresh.clone(), now.access.clone()]);
     let gone = ada.delete("/api/providers/acme/auth").await.ok(200);
-    assert_eq!((&gone["removed"], &gone["revoked"]), (&json!(true), &json!(true)));
+    assert_eq!(
+        (&gone["removed"], &gone["revoked"]),
+        (&json!(true), &json!(true))
+    );
     assert_eq!(provider.now(|now| now.revoked.clone()), tokens);
     assert_eq!(status(&ada, "acme").await, "none");
 
     sign_in(&ada, &app, &provider).await;
     provider.now(|now| now.mood = Mood::Breaks);
     let gone = ada.delete("/api/providers/acme/auth").await.ok(200);
-    assert_eq!((&gone["removed"], &gone["revoked"]), (&json!(true), &json!(false)));
+    assert_eq!(
+        (&gone["removed"], &gone["revoked"]),
+        (&json!(true), &json!(false))
+    );
     assert_eq!(status(&ada, "acme").await, "none");
 }

@@ -17,12 +17,20 @@ async fn a_key_reaches_the_agents_of_its_person_alone_and_is_shown_to_nobody() {
     assert_eq!(variable(&ada, &app, &before, "HOUSE_KEY").await, "");
     assert_eq!(status(&ada, "house").await, "none");
     let done = keep(&ada, &format!(" {KEY}\n")).await;
-    assert_eq!((&done["success"], &done["auth_url"]), (&json!(true), &Value::Null));
+    assert_eq!(
+        (&done["success"], &done["auth_url"]),
+        (&json!(true), &Value::Null)
+    );
     assert!(!done.to_string().contains(KEY));
     let one = seen(&ada, "house").await;
     assert_eq!(
         (&one["status"], &one["name"], &one["methods"], &one["error"]),
-        (&json!("key"), &json!("House"), &json!(["key"]), &Value::Null)
+        (
+            &json!("key"),
+            &json!("House"),
+            &json!(["key"]),
+            &Value::Null
+        )
     );
     assert_eq!(one["programs"][0]["kind"], "shell");
     assert_eq!(one["programs"][0]["installed"], true);
@@ -42,7 +50,10 @@ async fn a_key_reaches_the_agents_of_its_person_alone_and_is_shown_to_nobody() {
 
     let path = format!("{PROVIDERS}/house/auth");
     let gone = ada.delete(&path).await.ok(200);
-    assert_eq!((&gone["removed"], &gone["revoked"]), (&json!(true), &Value::Null));
+    assert_eq!(
+        (&gone["removed"], &gone["revoked"]),
+        (&json!(true), &Value::Null)
+    );
     assert_eq!(ada.delete(&path).await.ok(200)["removed"], false);
     assert_eq!(status(&ada, "house").await, "none");
     assert_eq!(variable(&ada, &app, &agent, "HOUSE_KEY").await, KEY);
@@ -114,24 +125,37 @@ async fn what_is_no_key_is_refused() {
     let ada = app.sign_in("ada").await;
     let path = format!("{PROVIDERS}/house/auth");
     let long = "x".repeat(4_097);
-    for key in [json!(5), json!(["x"]), json!(""), json!("short"), json!("two words here"),
-        json!("sk-with-a-\u{0}-nul"), json!("sk-\u{e4}\u{f6}\u{fc}-0123456789"), json!(long)]
-    {
+    for key in [
+        json!(5),
+        json!(["x"]),
+        json!(""),
+        json!("short"),
+        json!("two words here"),
+        json!("sk-with-a-\u{0}-nul"),
+        json!("sk-\u{e4}\u{f6}\u{fc}-0123456789"),
+        json!(long),
+    ] {
         let refused = ada.post(&path, &json!({"api_key": key})).await;
         let refused = refused.fails(400, "bad_field");
         assert_eq!(refused["field"], "api_key", "{key}");
         assert!(refused["expected"].is_string(), "{refused}");
     }
-    ada.post(&path, &json!({})).await.fails(409, "oauth_unsupported");
+    ada.post(&path, &json!({}))
+        .await
+        .fails(409, "oauth_unsupported");
     let text = ada.request(reqwest::Method::POST, &path).body("[1]");
     ada.ask(text).await.fails(400, "bad_json");
     for name in ["nobody", "House", "claude", "%2e%2e"] {
         let path = format!("{PROVIDERS}/{name}/auth");
-        ada.post(&path, &json!({"api_key": KEY})).await.fails(404, "not_found");
+        ada.post(&path, &json!({"api_key": KEY}))
+            .await
+            .fails(404, "not_found");
         ada.delete(&path).await.fails(404, "not_found");
     }
     let eve = app.sign_in("eve").await;
-    eve.post(&path, &json!({"api_key": KEY})).await.fails(403, "forbidden");
+    eve.post(&path, &json!({"api_key": KEY}))
+        .await
+        .fails(403, "forbidden");
     assert_eq!(status(&ada, "house").await, "none");
 }
 
@@ -142,11 +166,17 @@ async fn the_built_in_provider_says_when_the_server_itself_is_signed_in() {
     let app = TestApp::with(settings).await;
     let ada = app.sign_in("ada").await;
     let one = seen(&ada, "anthropic").await;
-    assert_eq!((&one["status"], &one["kinds"]), (&json!("server"), &json!(["claude"])));
+    assert_eq!(
+        (&one["status"], &one["kinds"]),
+        (&json!("server"), &json!(["claude"]))
+    );
     let path = format!("{PROVIDERS}/anthropic/auth");
     ada.post(&path, &json!({"api_key": KEY})).await.ok(200);
     assert_eq!(status(&ada, "anthropic").await, "key");
-    assert_eq!(status(&app.sign_in("bob").await, "anthropic").await, "server");
+    assert_eq!(
+        status(&app.sign_in("bob").await, "anthropic").await,
+        "server"
+    );
 }
 
 #[tokio::test]

@@ -51,7 +51,10 @@ pub async fn shell_with(who: &Caller, app: &TestApp, env: Value) -> String {
 /// What a variable is in the process of an agent. The agent says it aloud as well.
 pub async fn variable(who: &Caller, app: &TestApp, agent: &str, name: &str) -> String {
     let file = app.dir().join(uuid::Uuid::new_v4().to_string());
-    let words = format!("printf %s \"${name}\" > {}; echo \"is-${name}\"", file.display());
+    let words = format!(
+        "printf %s \"${name}\" > {}; echo \"is-${name}\"",
+        file.display()
+    );
     let done = who.turn(agent, &words).await;
     assert_eq!(done["outcome"], "completed", "{done}");
     let found = std::fs::read_to_string(&file).unwrap();

@@ -145,11 +145,20 @@ async fn authorize(state: Shared, query: web::Query<Pairs>) -> HttpResponse {
         }
     }
     let code = format!("code/{}", uuid::Uuid::new_v4());
-    let bound = (said("code_challenge").to_owned(), said("redirect_uri").to_owned());
+    let bound = (
+        said("code_challenge").to_owned(),
+        said("redirect_uri").to_owned(),
+    );
     state.codes.insert(code.clone(), bound);
     let code = code.replace('/', "%2F");
-    let to = format!("{}?code={code}&state={}", said("redirect_uri"), said("state"));
-    HttpResponse::Found().insert_header(("location", to)).finish()
+    let to = format!(
+        "{}?code={code}&state={}",
+        said("redirect_uri"),
+        said("state")
+    );
+    HttpResponse::Found()
+        .insert_header(("location", to))
+        .finish()
 }
 
 async fn token(state: Shared, form: web::Form<Pairs>) -> HttpResponse {
@@ -183,7 +192,9 @@ async fn token(state: Shared, form: web::Form<Pairs>) -> HttpResponse {
             let verifier = said("code_verifier");
             let hash = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes()));
             if hash != challenge || redirect != said("redirect_uri") || verifier.len() < 43 {
-                state.faults.push("a verifier or a place that does not fit".into());
+                state
+                    .faults
+                    .push("a verifier or a place that does not fit".into());
                 return refused("invalid_grant");
             }
         }

@@ -16,7 +16,9 @@ async fn a_token_is_renewed_once_for_all_agents_that_start() {
     for _ in 0..4 {
         agents.push(shell(&ada, &app).await);
     }
-    let told = agents.iter().map(|agent| variable(&ada, &app, agent, "ACME_TOKEN"));
+    let told = agents
+        .iter()
+        .map(|agent| variable(&ada, &app, agent, "ACME_TOKEN"));
     let told = futures_util::future::join_all(told).await;
     let access = provider.now(|now| now.access.clone());
     assert_ne!(access, first);
@@ -64,7 +66,10 @@ async fn a_renewal_that_fails_is_told_and_tried_again() {
     assert_eq!(told, provider.now(|now| now.access.clone()));
     assert_ne!(told, first);
     let one = seen(&ada, "acme").await;
-    assert_eq!((&one["status"], &one["error"]), (&json!("oauth"), &Value::Null));
+    assert_eq!(
+        (&one["status"], &one["error"]),
+        (&json!("oauth"), &Value::Null)
+    );
 }
 
 #[tokio::test]
@@ -80,15 +85,23 @@ async fn a_sign_in_that_is_over_starts_no_agent_with_the_server_s_own() {
         let refused = ada.post(&start, &json!({})).await;
         let refused = refused.fails(503, "spawn_failed");
         let words = refused["error"].as_str().unwrap();
-        assert!(words.contains("acme") && words.contains("sign in again"), "{words}");
+        assert!(
+            words.contains("acme") && words.contains("sign in again"),
+            "{words}"
+        );
     }
     let one = seen(&ada, "acme").await;
     assert_eq!(one["status"], "error");
-    assert!(one["error"].as_str().unwrap().contains("invalid_grant"), "{one}");
+    assert!(
+        one["error"].as_str().unwrap().contains("invalid_grant"),
+        "{one}"
+    );
     // It was asked once; a new sign-in mends it.
     provider.now(|now| (now.mood, now.life) = (Mood::Fair, 3_600));
     let exchanged = provider.now(|now| now.exchanged);
-    ada.post(&start, &json!({})).await.fails(503, "spawn_failed");
+    ada.post(&start, &json!({}))
+        .await
+        .fails(503, "spawn_failed");
     assert_eq!(provider.now(|now| now.exchanged), exchanged);
     sign_in(&ada, &app, &provider).await;
     let told = variable(&ada, &app, &agent, "ACME_TOKEN").await;

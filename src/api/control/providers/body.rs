@@ -50,10 +50,7 @@ mod tests {
         assert_eq!(both("https://h/back?error=no"), (String::new(), None));
         let fields = |text: &str| Fields::parse(bytes::Bytes::from(text.to_owned())).unwrap();
         let read = |text: &str| callback(&fields(text));
-        assert_eq!(
-            read(r#"{"code":"c#s"}"#).unwrap(),
-            ("s".into(), "c".into())
-        );
+        assert_eq!(read(r#"{"code":"c#s"}"#).unwrap(), ("s".into(), "c".into()));
         for (text, field) in [
             ("{}", "code"),
             (r#"{"code":5}"#, "code"),
