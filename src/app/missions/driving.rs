@@ -278,7 +278,8 @@ fn may_resume(session: &Session, words: bool) -> Result<()> {
         return Ok(());
     }
     let text = format!(
-        "the mission is {}: there is nothing to take up",
+        "the mission is {}, and there is nothing to take up: a message, or words to resume with, go \
+         on with it",
         stands.name()
     );
     Err(Error::conflict("invalid_state", text))
