@@ -19,6 +19,7 @@ mod housekeeping;
 mod invites;
 mod keys;
 mod ledger;
+mod machine;
 mod measures;
 mod options;
 mod pace;
@@ -61,6 +62,7 @@ pub use health::{Health, Holding, Readiness, Service};
 pub use housekeeping::Swept;
 pub use invites::NewInvite;
 pub use keys::{KeyRequest, MadeKey};
+pub use machine::{MachineLooker, MachineWatch};
 pub use measures::Measures;
 pub use options::{LimitsRequest, OptionsRequest};
 pub use people::{NewPassword, NewUser, UserPatch};
@@ -117,6 +119,7 @@ struct Inner {
     known: access::Known,
     keys: auth::Keys,
     ledger: ledger::Ledger,
+    machine: machine::Sampler,
     pace: pace::Pace,
     polls: connections::Polls,
     disk: disk::Guard,
@@ -143,6 +146,7 @@ impl App {
             known: access::Known::default(),
             keys: auth::Keys::default(),
             ledger: ledger::Ledger::new(base.secrets.audit_key().expose()),
+            machine: machine::Sampler::default(),
             pace: pace::Pace::default(),
             polls: connections::Polls::new(limits.polls_per_token),
             disk: disk::Guard::default(),

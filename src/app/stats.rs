@@ -14,6 +14,7 @@ use crate::domain::{
     ApprovalState, Principal, Result, Space, Status, TaskState, Timestamp, UserId,
 };
 use crate::runtime::LogFigures;
+use crate::store::sessions::spent;
 use crate::store::{retention, stats};
 
 /// How old figures may be.
@@ -53,6 +54,12 @@ pub struct Stats {
     pub events: Option<u64>,
     /// When the oldest of them was.
     pub oldest_event: Option<Timestamp>,
+    /// What the turns of the sessions that are there cost together, in millionths of a US dollar.
+    pub spent_micro_usd: u64,
+    /// The tokens that they used.
+    pub tokens: u64,
+    /// How the disk stands.
+    pub disk: (DiskState, Option<Space>),
     /// What only an admin sees.
     pub house: Option<House>,
     /// The settings in force.
@@ -72,9 +79,7 @@ pub struct House {
     pub logs: Option<LogFigures>,
     /// What was removed last.
     pub last_sweep: Option<Swept>,
-    /// How the disk stands.
-    pub disk: (DiskState, Option<Space>),
-    /// When that is told.
+    /// When is told how the disk stands.
     pub settings: Disk,
 }
 
@@ -118,12 +123,13 @@ impl App {
             .store()
             .read(move |conn| stats::sessions(conn, owner))
             .await?;
-        let (tasks, approvals, incarnations) = self
+        let (tasks, approvals, incarnations, spent) = self
             .store()
             .read(move |conn| {
                 let tasks = stats::tasks(conn, owner)?;
                 let approvals = stats::approvals(conn, owner)?;
-                Ok((tasks, approvals, stats::incarnations(conn, owner)?))
+                let incarnations = stats::incarnations(conn, owner)?;
+                Ok((tasks, approvals, incarnations, spent::spent(conn, owner)?))
             })
             .await?;
         let (events, oldest_event) = match owner {
@@ -148,11 +154,23 @@ impl App {
             incarnations,
             events,
             oldest_event,
+            spent_micro_usd: spent.0,
+            tokens: spent.1,
+            disk: self.disk(),
             house,
             retention: self.config().retention,
         };
         self.inner.stats.put(&stats);
         Ok(stats)
+    }
+
+    /// Reads the costs of sessions of an earlier version out of their facts, once.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn learn_costs(&self) -> Result<()> {
+        while self.store().write(spent::fill).await? {}
+        Ok(())
     }
 
     /// The events that were counted last, and those that came since.
@@ -193,7 +211,6 @@ impl App {
             supervisor_lines,
             logs,
             last_sweep,
-            disk: self.disk(),
             settings: self.config().disk,
         })
     }

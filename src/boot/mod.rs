@@ -302,6 +302,9 @@ async fn open_rows(config: &Config) -> Result<(Claim, Store), BootError> {
 /// and sooner where something failed or the disk is still full.
 async fn tidy(app: App) {
     let every = app.config().retention.every;
+    if let Err(error) = app.learn_costs().await {
+        tracing::warn!(%error, "the costs of earlier sessions are not counted yet");
+    }
     loop {
         crash::point("boot.tidy");
         let swept = app.forget_what_is_over().await;

@@ -125,6 +125,8 @@ diesel::table! {
         archived_at -> Nullable<BigInt>,
         status -> Text,
         facts -> Text,
+        spent_micro_usd -> Nullable<BigInt>,
+        used_tokens -> Nullable<BigInt>,
     }
 }
 
@@ -244,6 +246,31 @@ diesel::table! {
     removed (owner_id) {
         owner_id -> Text,
         through_pos -> BigInt,
+    }
+}
+
+diesel::table! {
+    /// What people are signed in with at providers.
+    provider_sign_ins (id) {
+        id -> Text,
+        user_id -> Text,
+        provider -> Text,
+        method -> Text,
+        secret -> Nullable<Binary>,
+        expires_at -> Nullable<BigInt>,
+        failure -> Nullable<Text>,
+        changed_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    /// Sign-ins that somebody began.
+    provider_states (id) {
+        id -> Text,
+        user_id -> Text,
+        provider -> Text,
+        verifier -> Nullable<Binary>,
+        expires_at -> BigInt,
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod doc;
 mod health;
+mod missions;
 mod stats;
 
 use actix_web::web;

@@ -13,6 +13,7 @@ mod overrides;
 mod people;
 mod queue;
 mod sealed;
+mod spent;
 mod tally;
 mod texts;
 mod work;
@@ -110,4 +111,6 @@ conform! {
     keep::a_copy_of_a_newer_schema_is_refused_before_anything_is_made,
     bound::a_database_has_an_id_and_knows_its_sessions,
     tally::sessions_and_waiting_tasks_are_counted,
+    spent::costs_are_summed_by_owner_and_follow_the_facts,
+    spent::costs_of_earlier_versions_are_read_once,
 }

@@ -6,6 +6,7 @@ use diesel::prelude::*;
 
 use super::super::convert::{plain, signed, to_json, word};
 use super::super::schema::{approvals, incarnations, sessions, tasks};
+use super::super::sessions::spent;
 use super::super::version::members_change;
 use super::super::{Connection, StoreError, approvals as questions, overrides};
 use crate::domain::change::TaskMove;
@@ -58,7 +59,11 @@ fn set_facts(
     let text = to_json(facts)?;
     let word = status(facts).name();
     let at = batch_time(batch);
-    let columns = (sessions::facts.eq(&text), sessions::status.eq(word));
+    let columns = (
+        sessions::facts.eq(&text),
+        sessions::status.eq(word),
+        spent::of(facts),
+    );
     let mut changed = 0;
     if let Some(at) = at {
         changed = diesel::update(row.clone().filter(sessions::status.ne(word)))

@@ -15,6 +15,7 @@ use crate::domain::{
 
 mod figures;
 mod query;
+pub mod spent;
 pub use query::{ALIVE, Filter, Order};
 
 /// A session to store.
@@ -68,6 +69,7 @@ pub fn insert(conn: &mut Connection, new: &NewSessionRow<'_>) -> Result<(), Stor
             sessions::archived_at.eq(session.archived_at.map(|at| at.0)),
             sessions::status.eq(status(&session.facts).name()),
             sessions::facts.eq(to_json(&session.facts)?),
+            spent::of(&session.facts),
         ))
         .execute(conn)?;
     Ok(())

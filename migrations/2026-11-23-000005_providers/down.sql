@@ -1,0 +1,2 @@
+DROP TABLE provider_states;
+DROP TABLE provider_sign_ins;
