@@ -20,6 +20,7 @@ mod housekeeping;
 mod invites;
 mod keys;
 mod ledger;
+mod machine;
 mod measures;
 mod missions;
 mod options;
@@ -66,6 +67,7 @@ pub use health::{Health, Holding, Readiness, Service};
 pub use housekeeping::Swept;
 pub use invites::NewInvite;
 pub use keys::{KeyRequest, MadeKey};
+pub use machine::{MachineLooker, MachineWatch};
 pub use measures::Measures;
 pub use missions::{
     Branch, Cancelled, Excerpt, MissionFilter, MissionOrder, Quiet, ResumeRequest, Resumed, Tree,
@@ -130,6 +132,7 @@ struct Inner {
     known: access::Known,
     keys: auth::Keys,
     ledger: ledger::Ledger,
+    machine: machine::Sampler,
     pace: pace::Pace,
     polls: connections::Polls,
     disk: disk::Guard,
@@ -164,6 +167,7 @@ impl App {
             known: access::Known::default(),
             keys: auth::Keys::default(),
             ledger: ledger::Ledger::new(base.secrets.audit_key().expose()),
+            machine: machine::Sampler::default(),
             pace: pace::Pace::default(),
             polls: connections::Polls::new(limits.polls_per_token),
             disk: disk::Guard::default(),

@@ -45,5 +45,6 @@ mod postgres;
 mod script_player;
 mod shell_rc;
 mod survive;
+mod system;
 mod words;
 mod workspaces;
