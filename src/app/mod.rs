@@ -155,6 +155,8 @@ struct Inner {
     trees: tokio::sync::RwLock<()>,
     /// Resumes of one mission go one after the other; missions share them by their ids.
     resuming: [tokio::sync::Mutex<()>; 32],
+    /// What was taken up last.
+    resumed: missions::TakenUp,
 }
 
 impl App {
@@ -184,6 +186,7 @@ impl App {
             building: tokio::sync::Mutex::default(),
             trees: tokio::sync::RwLock::default(),
             resuming: Default::default(),
+            resumed: missions::TakenUp::default(),
             base,
         };
         Self {

@@ -41,7 +41,7 @@ pub use secrets::{GiveUpArgs, RekeyArgs, SecretsAction, SecretsArgs, SecretsStat
 pub use server::{
     DataDirArgs, DemoArgs, DoctorArgs, LoginArgs, MigrateArgs, ModelArgs, ScriptArgs, ServeArgs,
 };
-pub use work::{RunArgs, SendArgs};
+pub use work::{MakingArgs, RunArgs, SendArgs};
 pub use workspace::{
     WorkspaceAction, WorkspaceArgs, WorkspaceCreateArgs, WorkspaceExecArgs, WorkspaceShowArgs,
 };

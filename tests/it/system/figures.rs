@@ -22,7 +22,7 @@ async fn what_the_document_tells_of_signing_in_and_of_figures_is_there() {
     assert_eq!(good["exp"], exp);
     answer(app.http.get(&verify).bearer_auth("no"))
         .await
-        .fails(401, "invalid_token");
+        .fails(401, "bad_token");
     let stats = format!("{}/api/stats", app.url());
     let stats = answer(app.http.get(&stats).bearer_auth(token))
         .await
@@ -44,7 +44,7 @@ async fn what_the_document_tells_of_signing_in_and_of_figures_is_there() {
 /// The form without a name is that of the one person of a server.
 #[tokio::test]
 async fn a_password_alone_is_for_a_server_of_one() {
-    for (settings, status) in [("single_user = true\n", 200), ("", 400)] {
+    for (settings, status) in [("[auth]\nsingle_user = true\n", 200), ("", 400)] {
         let app = TestApp::with(settings).await;
         let login = format!("{}/api/auth/login", app.url());
         let reply = answer(app.http.post(&login).json(&json!({"password": PASSWORD}))).await;
