@@ -13,6 +13,7 @@ use super::dialect::Dialect;
 use super::outbox::Outbox;
 
 /// Whether a connection is told. Ends with it.
+#[derive(Default)]
 pub struct Figures {
     /// Which telling goes on; 0: none.
     on: watch::Sender<u64>,
@@ -20,15 +21,6 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// It is not told yet.
-    #[must_use]
-    pub fn new() -> Self {
-        Self {
-            on: watch::Sender::new(0),
-            last: AtomicU64::new(0),
-        }
-    }
-
     /// Begins, unless it goes on already.
     pub fn begin<D: Dialect>(&self, app: &App, dialect: &Arc<D>, outbox: &Arc<Outbox>) {
         if *self.on.borrow() != 0 {

@@ -91,7 +91,7 @@ pub async fn accept<D: Dialect>(
         visit,
         dialect: Arc::clone(&dialect),
         outbox: Arc::clone(&outbox),
-        figures: Figures::new(),
+        figures: Figures::default(),
     };
     if let Some(Command::Open(opening)) = dialect.opening() {
         let (app, visit) = (app.clone(), session.visit.clone());
