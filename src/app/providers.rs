@@ -9,7 +9,7 @@ use crate::domain::program::{Found, SignedIn};
 use crate::domain::{
     AuditNote, AuditResult, Kind, Method, Principal, Result, Standing, Timestamp, UserId,
 };
-use crate::providers::Providers;
+use crate::providers::{Bringer, Providers};
 
 pub use crate::providers::{Begun, Ended as SignedOut};
 
@@ -83,23 +83,27 @@ impl App {
         self.signed_in().begin(who.user, name)
     }
 
-    /// Ends a sign-in that somebody began; `who` is absent where a browser was sent back.
+    /// Ends a sign-in that somebody began; `who` is absent where a browser was sent back, with what it
+    /// holds.
     ///
     /// # Errors
     /// `forbidden`, `not_found`, `oauth_unsupported`, `bad_state`, `sign_in_refused`,
     /// `provider_unavailable`, `draining`.
     pub async fn finish_provider_sign_in(
         &self,
-        who: Option<&Principal>,
+        (who, held): (Option<&Principal>, Option<String>),
         name: &str,
         brought: (&str, Option<&str>),
     ) -> Result<()> {
-        if let Some(who) = who {
-            self.may_drive_own(who, "providers").await?;
-        }
+        let by = match who {
+            Some(who) => {
+                self.may_drive_own(who, "providers").await?;
+                Bringer::Person(who.user)
+            }
+            None => Bringer::Browser(held),
+        };
         self.refuse_draining()?;
-        let owner = who.map(|who| who.user);
-        let finishing = self.signed_in().finish(owner, name, brought, self.now());
+        let finishing = self.signed_in().finish(&by, name, brought, self.now());
         let owner = finishing.await?;
         self.audit(signed_in_by(owner, name)).await;
         Ok(())

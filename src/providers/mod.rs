@@ -23,6 +23,8 @@ use held::Held;
 use outbound::Outbound;
 use pending::{Began, Pending};
 
+pub use pending::Bringer;
+
 pub use renewal::Variables;
 
 /// Bytes of a key: a shorter one is not searched for in what agents say, a longer one is none.
@@ -59,6 +61,10 @@ pub struct Begun {
     pub url: String,
     /// What comes back with the code.
     pub state: String,
+    /// What the browser has to hold that is sent back here.
+    pub browser: String,
+    /// Whether it holds that for pages over TLS alone.
+    pub secure: bool,
     /// Seconds until it is over.
     pub expires_in: u64,
 }
@@ -174,6 +180,7 @@ impl Providers {
     pub fn begin(&self, owner: UserId, name: &str) -> Result<Begun> {
         let oauth = self.oauth(name)?;
         let (state, verifier) = (pending::word()?, pending::word()?);
+        let browser = pending::word()?;
         let url = oauth::page(oauth, &state, &verifier);
         self.pending.begin(
             &state,
@@ -181,29 +188,31 @@ impl Providers {
                 owner,
                 provider: name.to_owned(),
                 verifier,
+                browser: browser.clone(),
             },
         )?;
         Ok(Begun {
             url,
             state,
+            browser,
+            secure: oauth.redirect_url.starts_with("https://"),
             expires_in: pending::LIFE.as_secs(),
         })
     }
 
-    /// Ends a sign-in with an account well, or not: `owner` is who brings the code, `None` for a
-    /// browser that was sent back here. Whose it is.
+    /// Ends a sign-in with an account well, or not. Whose it is.
     ///
     /// # Errors
     /// `not_found`, `oauth_unsupported`, `bad_state`, `sign_in_refused`, `provider_unavailable`.
     pub async fn finish(
         self: &Arc<Self>,
-        owner: Option<UserId>,
+        by: &Bringer,
         name: &str,
         (state, code): (&str, Option<&str>),
         now: Timestamp,
     ) -> Result<UserId> {
         let oauth = self.oauth(name)?.clone();
-        let began = self.pending.take(state, owner, name)?;
+        let began = self.pending.take(state, by, name)?;
         let Some(code) = code.filter(|code| !code.is_empty()).map(str::to_owned) else {
             return Err(oauth::refused("the provider sent nobody back with a code"));
         };

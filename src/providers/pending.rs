@@ -28,6 +28,18 @@ pub(super) struct Began {
     pub provider: String,
     /// Of the exchange; the page has seen its hash alone.
     pub verifier: String,
+    /// What the browser holds in which it was begun.
+    pub browser: String,
+}
+
+/// Who brings back what a page gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bringer {
+    /// A person who is signed in here.
+    Person(UserId),
+    /// A browser that was sent back, with what it holds. Another one than that in which the sign-in was
+    /// begun was led here by somebody: its visitor would be signed in for them.
+    Browser(Option<String>),
 }
 
 /// By the hash of their state.
@@ -66,15 +78,21 @@ impl Pending {
         Ok(())
     }
 
-    /// Takes one out, for its owner and its provider alone.
+    /// Takes one out, for its owner, or the browser in which it was begun, and its provider alone.
     ///
     /// # Errors
     /// `bad_state`; it stays for who began it.
-    pub(super) fn take(&self, state: &str, owner: Option<UserId>, provider: &str) -> Result<Began> {
+    pub(super) fn take(&self, state: &str, by: &Bringer, provider: &str) -> Result<Began> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = hash(state);
         let fits = all.get(&key).is_some_and(|(began, at)| {
-            let theirs = owner.is_none_or(|owner| owner == began.owner);
+            let theirs = match by {
+                Bringer::Person(owner) => *owner == began.owner,
+                Bringer::Browser(held) => held.as_deref().is_some_and(|held| {
+                    // By their hashes, so that no time tells how much of it fits.
+                    hash(held) == hash(&began.browser)
+                }),
+            };
             theirs && began.provider == provider && at.elapsed() < LIFE
         });
         let found = if fits { all.remove(&key) } else { None };
@@ -83,7 +101,8 @@ impl Pending {
                 "bad_state",
                 "state",
                 "no sign-in of yours with this state is under way",
-                "the state that came back, once, within 10 minutes",
+                "the state that came back, once, within 10 minutes, in the browser in which it was begun; \
+                 or bring the whole address to whatever began it",
             )
         })
     }
@@ -102,7 +121,16 @@ mod tests {
             owner,
             provider: "one".into(),
             verifier: "v".into(),
+            browser: "b".into(),
         }
+    }
+
+    fn person(owner: UserId) -> Bringer {
+        Bringer::Person(owner)
+    }
+
+    fn browser(held: &str) -> Bringer {
+        Bringer::Browser(Some(held.to_owned()))
     }
 
     fn code(outcome: Result<Began>) -> &'static str {
@@ -114,14 +142,19 @@ mod tests {
         let pending = Pending::default();
         let (ann, bob) = (UserId::generate(), UserId::generate());
         pending.begin("s", began(ann)).unwrap();
-        assert_eq!(code(pending.take("t", Some(ann), "one")), "bad_state");
-        assert_eq!(code(pending.take("s", Some(bob), "one")), "bad_state");
-        assert_eq!(code(pending.take("s", Some(ann), "two")), "bad_state");
-        assert_eq!(code(pending.take("s", Some(ann), "one")), "ok");
-        assert_eq!(code(pending.take("s", Some(ann), "one")), "bad_state");
+        assert_eq!(code(pending.take("t", &person(ann), "one")), "bad_state");
+        assert_eq!(code(pending.take("s", &person(bob), "one")), "bad_state");
+        assert_eq!(code(pending.take("s", &person(ann), "two")), "bad_state");
+        assert_eq!(code(pending.take("s", &person(ann), "one")), "ok");
+        assert_eq!(code(pending.take("s", &person(ann), "one")), "bad_state");
+        pending.begin("w", began(ann)).unwrap();
+        for other in [browser("c"), browser(""), Bringer::Browser(None)] {
+            assert_eq!(code(pending.take("w", &other, "one")), "bad_state");
+        }
+        assert_eq!(code(pending.take("w", &browser("b"), "one")), "ok");
         pending.begin("u", began(ann)).unwrap();
         tokio::time::advance(LIFE).await;
-        assert_eq!(code(pending.take("u", None, "one")), "bad_state");
+        assert_eq!(code(pending.take("u", &browser("b"), "one")), "bad_state");
     }
 
     #[tokio::test(start_paused = true)]
@@ -132,8 +165,8 @@ mod tests {
             tokio::time::advance(Duration::from_secs(1)).await;
             pending.begin(&format!("s{n}"), began(ann)).unwrap();
         }
-        assert_eq!(code(pending.take("s0", None, "one")), "bad_state");
-        assert_eq!(code(pending.take("s1", None, "one")), "ok");
+        assert_eq!(code(pending.take("s0", &browser("b"), "one")), "bad_state");
+        assert_eq!(code(pending.take("s1", &browser("b"), "one")), "ok");
         while pending
             .begin(&word().unwrap(), began(UserId::generate()))
             .is_ok()

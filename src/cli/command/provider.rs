@@ -49,8 +49,7 @@ fn account(client: &Client, args: &ProviderLoginArgs) -> Result<Exit, Failure> {
     let text = |name: &str| field(&begun, &[name]).unwrap_or_default();
     out::note("open this page and agree there:");
     out::line(&text("url"))?;
-    let question =
-        "The code that it shows, or its address (nothing, if it says that you are signed in): ";
+    let question = "The code that it shows, or the whole address of the page behind it: ";
     let code = match terminal::person() {
         true => terminal::ask(question)?,
         false => terminal::first_line()?,

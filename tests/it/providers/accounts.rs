@@ -13,6 +13,15 @@ pub async fn begin(who: &Caller) -> Value {
         .ok(200)
 }
 
+/// The same in a browser, with what it holds then.
+async fn begin_in_browser(who: &Caller) -> (Value, String) {
+    let answer = who.post(&format!("{OAUTH}/authorize"), &json!({})).await;
+    let set = answer.headers["set-cookie"].to_str().unwrap().to_owned();
+    assert!(set.contains("HttpOnly; SameSite=Lax"), "{set}");
+    let (pair, _) = set.split_once(';').unwrap();
+    (answer.ok(200), format!("other=1; {pair}"))
+}
+
 /// Signs in from the page to the end.
 pub async fn sign_in(who: &Caller, app: &TestApp, provider: &Provider) {
     let begun = begin(who).await;
@@ -76,17 +85,26 @@ async fn a_person_signs_in_on_the_page_and_their_agents_have_the_token() {
 }
 
 #[tokio::test]
-async fn a_browser_that_is_sent_back_needs_no_token_but_the_state() {
+async fn a_browser_that_is_sent_back_needs_no_token_but_what_it_was_given() {
     let (provider, app) = stage().await;
     let ada = app.sign_in("ada").await;
-    let begun = begin(&ada).await;
+    let (begun, cookie) = begin_in_browser(&ada).await;
     let back = provider.agree(&app, begun["url"].as_str().unwrap()).await;
     let (_, query) = back.split_once('?').unwrap();
-    let visit = async |query: &str| {
+    let visit_with = async |query: &str, cookie: &str| {
         let url = format!("{}{OAUTH}/callback{query}", app.url());
-        crate::app::answer(app.http.get(url)).await
+        let request = app.http.get(url).header("cookie", cookie);
+        crate::app::answer(request).await
     };
+    let visit = async |query: &str| visit_with(query, &cookie).await;
     visit("").await.fails(400, "bad_state");
+    // Somebody who was led to the page of another one's sign-in is not signed in for them.
+    let (_, other) = begin_in_browser(&app.sign_in("bob").await).await;
+    for stranger in ["", "a=b", "callboard_sign_in=", &other] {
+        visit_with(&format!("?{query}"), stranger)
+            .await
+            .fails(400, "bad_state");
+    }
     visit("?code=x&state=x").await.fails(400, "bad_state");
     visit(&format!("?{query}")).await.ok(200);
     visit(&format!("?{query}")).await.fails(400, "bad_state");
@@ -95,7 +113,8 @@ async fn a_browser_that_is_sent_back_needs_no_token_but_the_state() {
     assert!(!app.log().contains("code%2F") && !app.log().contains("code/"));
 
     // Nobody agreed.
-    let begun = begin(&ada).await;
+    let (begun, cookie) = begin_in_browser(&ada).await;
+    let visit = async |query: &str| visit_with(query, &cookie).await;
     let no = format!(
         "?error=access_denied&state={}",
         begun["state"].as_str().unwrap()

@@ -6,11 +6,15 @@ mod body;
 mod doc;
 mod wire;
 
+use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
 use crate::api::shared::{Fields, Query, Reply, Who};
-use crate::app::App;
+use crate::app::{App, Begun};
+
+/// What a browser holds in which a sign-in was begun.
+const COOKIE: &str = "callboard_sign_in";
 
 /// The routes of this file in the document.
 #[derive(utoipa::OpenApi)]
@@ -70,7 +74,8 @@ async fn list(app: web::Data<App>, Who(who): Who) -> Reply {
 async fn sign_in(app: web::Data<App>, Who(who): Who, request: HttpRequest, body: Fields) -> Reply {
     let Some(key) = body.text(&["api_key"])? else {
         let begun = app.begin_provider_sign_in(&who, id(&request)).await?;
-        return Ok(HttpResponse::Ok().json(json!({
+        let cookie = (header::SET_COOKIE, cookie(id(&request), &begun));
+        return Ok(HttpResponse::Ok().insert_header(cookie).json(json!({
             "success": true,
             "message": "open the page and agree there",
             "auth_url": begun.url,
@@ -121,7 +126,8 @@ async fn sign_out(app: web::Data<App>, Who(who): Who, request: HttpRequest) -> R
 )]
 async fn authorize(app: web::Data<App>, Who(who): Who, request: HttpRequest) -> Reply {
     let begun = app.begin_provider_sign_in(&who, id(&request)).await?;
-    Ok(HttpResponse::Ok().json(json!({
+    let cookie = (header::SET_COOKIE, cookie(id(&request), &begun));
+    Ok(HttpResponse::Ok().insert_header(cookie).json(json!({
         "url": begun.url,
         "state": begun.state,
         "method": "code",
@@ -144,12 +150,15 @@ async fn authorize(app: web::Data<App>, Who(who): Who, request: HttpRequest) -> 
 async fn callback(app: web::Data<App>, Who(who): Who, request: HttpRequest, body: Fields) -> Reply {
     let (state, code) = body::callback(&body)?;
     let brought = (&*state, Some(&*code));
-    app.finish_provider_sign_in(Some(&who), id(&request), brought)
+    app.finish_provider_sign_in((Some(&who), None), id(&request), brought)
         .await?;
     Ok(done())
 }
 
 /// Ends a sign-in for a browser that a provider sent back here: the state says whose it is.
+///
+/// It has to be the browser in which the sign-in was begun, which holds a cookie. For another one the
+/// address, brought to the same path with POST, does the same.
 #[utoipa::path(
     get,
     path = "/api/providers/{id}/oauth/callback",
@@ -161,9 +170,29 @@ async fn callback(app: web::Data<App>, Who(who): Who, request: HttpRequest, body
 )]
 async fn redirected(app: web::Data<App>, request: HttpRequest, query: Query) -> Reply {
     let brought = (query.text("state").unwrap_or_default(), query.text("code"));
-    app.finish_provider_sign_in(None, id(&request), brought)
+    app.finish_provider_sign_in((None, held(&request)), id(&request), brought)
         .await?;
     Ok(done())
+}
+
+/// What the browser holds until it is sent back: for the way back alone, and for no script.
+fn cookie(id: &str, begun: &Begun) -> String {
+    let secure = if begun.secure { "; Secure" } else { "" };
+    format!(
+        "{COOKIE}={}; Path=/api/providers/{id}/oauth/callback; Max-Age={}; HttpOnly; SameSite=Lax{secure}",
+        begun.browser, begun.expires_in
+    )
+}
+
+fn held(request: &HttpRequest) -> Option<String> {
+    let all = request.headers().get_all(header::COOKIE);
+    let pairs = all.filter_map(|value| value.to_str().ok());
+    let pairs = pairs.flat_map(|text| text.split(';'));
+    let named = |pair: &str| {
+        let (name, value) = pair.trim().split_once('=')?;
+        (name == COOKIE).then(|| value.to_owned())
+    };
+    pairs.filter_map(named).next()
 }
 
 fn done() -> HttpResponse {
