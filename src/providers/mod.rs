@@ -123,7 +123,10 @@ impl Providers {
         let over = one.expires_at.is_some_and(|at| at <= now);
         let failure = match self.open(row) {
             Err(text) => Some(text),
-            Ok(held) if over && !held.renews() => Some(String::from(held::OVER)),
+            Ok(held) if over && !held.renews() => {
+                let why = one.failure.clone();
+                Some(why.unwrap_or_else(|| held::OVER.to_owned()))
+            }
             Ok(_) => one.failure.clone(),
         };
         Stand {
@@ -202,7 +205,12 @@ impl Providers {
         (state, code): (&str, Option<&str>),
         now: Timestamp,
     ) -> Result<UserId> {
-        let oauth = self.oauth(name)?.clone();
+        // Who brings nothing but a state is not told which providers there are.
+        let known = self.oauth(name).map_err(|error| match owner {
+            Some(_) => error,
+            None => pending::bad_state(),
+        });
+        let oauth = known?.clone();
         let began = self.pending.take(state, owner, name)?;
         let Some(code) = code.filter(|code| !code.is_empty()).map(str::to_owned) else {
             return Err(oauth::refused("the provider sent nobody back with a code"));

@@ -78,15 +78,18 @@ impl Pending {
             theirs && began.provider == provider && at.elapsed() < LIFE
         });
         let found = if fits { all.remove(&key) } else { None };
-        found.map(|(began, _)| began).ok_or_else(|| {
-            Error::invalid(
-                "bad_state",
-                "state",
-                "no sign-in of yours with this state is under way",
-                "the state that came back, once, within 10 minutes",
-            )
-        })
+        found.map(|(began, _)| began).ok_or_else(bad_state)
     }
+}
+
+/// There is no such state for whoever brings it.
+pub(super) fn bad_state() -> Error {
+    Error::invalid(
+        "bad_state",
+        "state",
+        "no sign-in of yours with this state is under way",
+        "the state that came back, once, within 10 minutes",
+    )
 }
 
 fn hash(state: &str) -> [u8; 32] {
