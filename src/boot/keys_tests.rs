@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::domain::prompt::IdempotencyKey;
-use crate::domain::{SessionId, TaskId, Timestamp};
-use crate::secrets::{env_aad, said_aad, snapshot_aad};
+use crate::domain::{SessionId, SignInId, TaskId, Timestamp, WorkspaceId};
+use crate::secrets::{env_aad, given_aad, provider_aad, said_aad, snapshot_aad, workspace_aad};
 use crate::store::fixture::{owned, session, sqlite};
 use crate::store::idempotency::{self, KeptReply};
 use crate::store::sessions;
@@ -57,13 +57,20 @@ fn the_places_of_the_store_are_bound_as_they_are_sealed() {
             "sessions.env",
             "incarnations.snapshot",
             "tasks.said",
-            "idempotency.reply"
+            "idempotency.reply",
+            "workspaces.env",
+            "sessions.workspace_env",
+            "provider_sign_ins.secret",
         ]
     );
     let task = TaskId::generate();
     assert_eq!(said_aad(task), format!("{task}/said"));
     assert_eq!(env_aad(id), format!("{id}/env"));
     assert_eq!(snapshot_aad(id), format!("{id}/snapshot"));
+    assert_eq!(given_aad(id), format!("{id}/given"));
+    let (place, sign_in) = (WorkspaceId::generate(), SignInId::generate());
+    assert_eq!(workspace_aad(place), format!("{place}/workspace"));
+    assert_eq!(provider_aad(sign_in), format!("{sign_in}/provider"));
 }
 
 #[tokio::test]

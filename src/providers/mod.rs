@@ -129,7 +129,10 @@ impl Providers {
         let over = one.expires_at.is_some_and(|at| at <= now);
         let failure = match self.open(row) {
             Err(text) => Some(text),
-            Ok(held) if over && !held.renews() => Some(String::from(held::OVER)),
+            Ok(held) if over && !held.renews() => {
+                let why = one.failure.clone();
+                Some(why.unwrap_or_else(|| held::OVER.to_owned()))
+            }
             Ok(_) => one.failure.clone(),
         };
         Stand {
@@ -211,7 +214,12 @@ impl Providers {
         (state, code): (&str, Option<&str>),
         now: Timestamp,
     ) -> Result<UserId> {
-        let oauth = self.oauth(name)?.clone();
+        // Who brings nothing but a state is not told which providers there are.
+        let known = self.oauth(name).map_err(|error| match by {
+            Bringer::Person(_) => error,
+            Bringer::Browser(_) => pending::bad_state(),
+        });
+        let oauth = known?.clone();
         let began = self.pending.take(state, by, name)?;
         let Some(code) = code.filter(|code| !code.is_empty()).map(str::to_owned) else {
             return Err(oauth::refused("the provider sent nobody back with a code"));

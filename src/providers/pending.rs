@@ -96,16 +96,19 @@ impl Pending {
             theirs && began.provider == provider && at.elapsed() < LIFE
         });
         let found = if fits { all.remove(&key) } else { None };
-        found.map(|(began, _)| began).ok_or_else(|| {
-            Error::invalid(
-                "bad_state",
-                "state",
-                "no sign-in of yours with this state is under way",
-                "the state that came back, once, within 10 minutes, in the browser in which it was begun; \
-                 or bring the whole address to whatever began it",
-            )
-        })
+        found.map(|(began, _)| began).ok_or_else(bad_state)
     }
+}
+
+/// There is no such state for whoever brings it.
+pub(super) fn bad_state() -> Error {
+    Error::invalid(
+        "bad_state",
+        "state",
+        "no sign-in of yours with this state is under way",
+        "the state that came back, once, within 10 minutes, in the browser in which it was begun; or \
+         bring the whole address to whatever began it",
+    )
 }
 
 fn hash(state: &str) -> [u8; 32] {

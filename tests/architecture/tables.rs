@@ -122,7 +122,8 @@ pub const CRATES: &[(&str, &[&str])] = &[
     ("figment", &["config"]),
     ("futures_util", &["*"]),
     // The server's requests to others.
-    ("http", &["providers"]),
+    // `boot` has a module of this name.
+    ("http", &["providers", "boot"]),
     ("http_body_util", &["providers"]),
     ("hyper_rustls", &["providers"]),
     ("hyper_util", &["providers"]),

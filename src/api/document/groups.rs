@@ -91,8 +91,6 @@ pub const GROUPS: &[(&str, &[&str])] = &[
         &[
             "@stored",
             "bad_state",
-            "not_found",
-            "oauth_unsupported",
             "provider_unavailable",
             "sign_in_refused",
             "token_revoked",

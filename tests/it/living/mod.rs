@@ -11,6 +11,7 @@ use std::time::Duration;
 use callboard::config::{Config, Overrides};
 use callboard::domain::*;
 use callboard::keeper::{KeeperBinary, Spawner};
+use callboard::providers::Providers;
 use callboard::runtime::{AcceptRequest, Page, Parts, Poll, Runtime, Tree, WhenBusy, now};
 use callboard::secrets::Secrets;
 use callboard::store::{self, Store};
@@ -42,10 +43,13 @@ pub async fn open(dir: &Path, adapt: impl FnOnce(&mut Config)) -> House {
     let owner = owner(&store).await;
     let binary =
         KeeperBinary::resolve(Some(Path::new(env!("CARGO_BIN_EXE_callboard-keeper")))).unwrap();
+    let config = Arc::new(config);
+    let secrets = Arc::new(Secrets::open(dir).unwrap());
     let parts = Parts {
         store: store.clone(),
-        config: Arc::new(config),
-        secrets: Arc::new(Secrets::open(dir).unwrap()),
+        providers: Providers::new(store.clone(), Arc::clone(&secrets), Arc::clone(&config)),
+        config,
+        secrets,
         spawner: Spawner::start(binary).unwrap(),
         server_exe: env!("CARGO_BIN_EXE_callboard").to_owned(),
         isolation: callboard::keeper::Isolation::Group,

@@ -574,7 +574,7 @@ pub const RULES: &[Rule] = &[
         "GET /api/providers/{id}/oauth/callback",
         Right::Open,
         "",
-        &[409],
+        &[400],
     ),
 ];
 

@@ -106,6 +106,11 @@ async fn a_browser_that_is_sent_back_needs_no_token_but_what_it_was_given() {
             .fails(400, "bad_state");
     }
     visit("?code=x&state=x").await.fails(400, "bad_state");
+    for name in ["nobody", "anthropic"] {
+        let url = format!("{}{PROVIDERS}/{name}/oauth/callback?{query}", app.url());
+        let refused = crate::app::answer(app.http.get(url)).await;
+        refused.fails(400, "bad_state");
+    }
     visit(&format!("?{query}")).await.ok(200);
     visit(&format!("?{query}")).await.fails(400, "bad_state");
     assert_eq!(status(&ada, "acme").await, "oauth");

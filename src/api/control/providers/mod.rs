@@ -145,7 +145,12 @@ async fn authorize(app: web::Data<App>, Who(who): Who, request: HttpRequest) -> 
     tag = "providers",
     request_body = doc::Callback,
     responses((status = 200, description = "You are signed in", body = doc::Finished)),
-    extensions(("x-error-codes" = json!(["@finishes", "forbidden"]))),
+    extensions(("x-error-codes" = json!([
+        "@finishes",
+        "forbidden",
+        "not_found",
+        "oauth_unsupported",
+    ]))),
 )]
 async fn callback(app: web::Data<App>, Who(who): Who, request: HttpRequest, body: Fields) -> Reply {
     let (state, code) = body::callback(&body)?;
@@ -166,7 +171,7 @@ async fn callback(app: web::Data<App>, Who(who): Who, request: HttpRequest, body
     security(()),
     params(doc::Redirected),
     responses((status = 200, description = "The person is signed in", body = doc::Finished)),
-    extensions(("x-error-codes" = json!(["@finishes", "bad_field"]))),
+    extensions(("x-error-codes" = json!(["@finishes"]))),
 )]
 async fn redirected(app: web::Data<App>, request: HttpRequest, query: Query) -> Reply {
     let brought = (query.text("state").unwrap_or_default(), query.text("code"));
