@@ -8,6 +8,7 @@ mod carrier;
 pub mod close;
 pub mod cutter;
 pub mod dialect;
+pub mod figures;
 pub mod follow;
 pub mod frame;
 pub mod gaps;

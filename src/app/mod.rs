@@ -20,6 +20,7 @@ mod housekeeping;
 mod invites;
 mod keys;
 mod ledger;
+mod machine;
 mod measures;
 mod missions;
 mod options;
@@ -68,6 +69,7 @@ pub use health::{Health, Holding, Readiness, Service};
 pub use housekeeping::Swept;
 pub use invites::NewInvite;
 pub use keys::{KeyRequest, MadeKey};
+pub use machine::{MachineLooker, MachineWatch};
 pub use measures::Measures;
 pub use missions::{
     Branch, Cancelled, Excerpt, MissionFilter, MissionOrder, Quiet, ResumeRequest, Resumed, Tree,
@@ -135,6 +137,7 @@ struct Inner {
     known: access::Known,
     keys: auth::Keys,
     ledger: ledger::Ledger,
+    machine: machine::Sampler,
     pace: pace::Pace,
     polls: connections::Polls,
     disk: disk::Guard,
@@ -157,6 +160,8 @@ struct Inner {
     trees: tokio::sync::RwLock<()>,
     /// Resumes of one mission go one after the other; missions share them by their ids.
     resuming: [tokio::sync::Mutex<()>; 32],
+    /// What was taken up last.
+    resumed: missions::TakenUp,
 }
 
 impl App {
@@ -169,6 +174,7 @@ impl App {
             known: access::Known::default(),
             keys: auth::Keys::default(),
             ledger: ledger::Ledger::new(base.secrets.audit_key().expose()),
+            machine: machine::Sampler::default(),
             pace: pace::Pace::default(),
             polls: connections::Polls::new(limits.polls_per_token),
             disk: disk::Guard::default(),
@@ -185,6 +191,7 @@ impl App {
             building: tokio::sync::Mutex::default(),
             trees: tokio::sync::RwLock::default(),
             resuming: Default::default(),
+            resumed: missions::TakenUp::default(),
             base,
         };
         Self {

@@ -11,9 +11,10 @@ use tokio::time::Instant;
 use super::{App, DiskState, Swept};
 use crate::config::{Disk, Retention};
 use crate::domain::{
-    ApprovalState, Principal, Result, Space, Status, TaskState, Timestamp, UserId,
+    ApprovalState, Mission, Principal, Result, Space, Status, TaskState, Timestamp, UserId,
 };
 use crate::runtime::LogFigures;
+use crate::store::sessions::spent;
 use crate::store::{retention, stats};
 
 /// How old figures may be.
@@ -53,6 +54,14 @@ pub struct Stats {
     pub events: Option<u64>,
     /// When the oldest of them was.
     pub oldest_event: Option<Timestamp>,
+    /// The same sessions as missions, by their word.
+    pub missions: Vec<(Mission, u64)>,
+    /// What the turns of the sessions that are there cost together, in millionths of a US dollar.
+    pub spent_micro_usd: u64,
+    /// The tokens that they used.
+    pub tokens: u64,
+    /// How the disk stands.
+    pub disk: (DiskState, Option<Space>),
     /// What only an admin sees.
     pub house: Option<House>,
     /// The settings in force.
@@ -72,9 +81,7 @@ pub struct House {
     pub logs: Option<LogFigures>,
     /// What was removed last.
     pub last_sweep: Option<Swept>,
-    /// How the disk stands.
-    pub disk: (DiskState, Option<Space>),
-    /// When that is told.
+    /// When is told how the disk stands.
     pub settings: Disk,
 }
 
@@ -118,12 +125,15 @@ impl App {
             .store()
             .read(move |conn| stats::sessions(conn, owner))
             .await?;
-        let (tasks, approvals, incarnations) = self
+        let (tasks, approvals, incarnations, (missions, spent)) = self
             .store()
             .read(move |conn| {
                 let tasks = stats::tasks(conn, owner)?;
                 let approvals = stats::approvals(conn, owner)?;
-                Ok((tasks, approvals, stats::incarnations(conn, owner)?))
+                let incarnations = stats::incarnations(conn, owner)?;
+                let missions = stats::missions(conn, owner)?;
+                let work = (missions, spent::spent(conn, owner)?);
+                Ok((tasks, approvals, incarnations, work))
             })
             .await?;
         let (events, oldest_event) = match owner {
@@ -148,6 +158,10 @@ impl App {
             incarnations,
             events,
             oldest_event,
+            missions,
+            spent_micro_usd: spent.0,
+            tokens: spent.1,
+            disk: self.disk(),
             house,
             retention: self.config().retention,
         };
@@ -193,7 +207,6 @@ impl App {
             supervisor_lines,
             logs,
             last_sweep,
-            disk: self.disk(),
             settings: self.config().disk,
         })
     }

@@ -15,7 +15,7 @@ use crate::domain::{
 };
 use crate::runtime::AcceptRequest;
 use crate::store::listed::{self, Listed};
-use crate::store::tasks;
+use crate::store::{tasks, waiting};
 
 /// A prompt as a client hands it in.
 #[derive(Debug, Clone)]
@@ -123,7 +123,7 @@ impl App {
                     return Ok(None);
                 };
                 let waiting = if task.state == TaskState::Queued {
-                    tasks::waiting_order(conn, id)?
+                    waiting::order(conn, id)?
                 } else {
                     Vec::new()
                 };
@@ -202,7 +202,7 @@ impl App {
             .store()
             .read(move |conn| {
                 let (rows, total) = tasks::of_session(conn, id, &states, offset, limit)?;
-                Ok((rows, total, tasks::waiting_order(conn, id)?))
+                Ok((rows, total, waiting::order(conn, id)?))
             })
             .await?;
         let view = |task: Task| TaskView {
@@ -224,7 +224,7 @@ impl App {
         let (current, waiting) = self
             .store()
             .read(move |conn| {
-                let order = tasks::waiting_order(conn, id)?;
+                let order = waiting::order(conn, id)?;
                 Ok((tasks::current(conn, id)?, listed::read(conn, &order)?))
             })
             .await?;

@@ -12,7 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::notify::{self, Manager};
 use super::{logfile, logqueue};
 use crate::app::{App, Lag, Look, Own};
-use crate::process::census;
+use crate::process::{census, machine};
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_millis(250);
@@ -21,13 +21,15 @@ const OWN_LAG: Duration = Duration::from_millis(1_000);
 /// The exit code of a server that cannot go on (sysexits.h: an internal software error).
 const STALLED: i32 = 70;
 
-/// Tells the application how to look at this process.
+/// Tells the application how to look at this process and at its machine.
 pub fn look_at_self(app: &App) {
     let keepers = app.config().data_dir.join("keepers");
     app.look_with(Arc::new(move |look| match look {
         Look::Process => own(&census::Kin::default()),
         Look::Kin => own(&census::kin(&keepers)),
     }));
+    let directory = app.config().data_dir.clone();
+    app.look_at_machine_with(Arc::new(move || machine::look(&directory)));
 }
 
 fn own(kin: &census::Kin) -> Own {

@@ -124,7 +124,7 @@ fn dispatch(command: Command, url: Option<&str>, programs: Programs) -> Result<E
         Command::Run(args) => command::run::run(url, &args),
         Command::Ps(args) => command::list::ps(&client()?, &args),
         Command::Tree(args) => command::list::tree(&client()?, args),
-        Command::Stats(args) => command::stats::stats(&client()?, args),
+        Command::Stats(args) => command::stats::stats(&client()?, &args),
         Command::Backup(args) => return Ok((programs.backup)(args)),
         Command::Restore(args) => return Ok((programs.restore)(args)),
         Command::Why(args) => command::list::why(&client()?, &args),

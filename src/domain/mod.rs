@@ -19,6 +19,7 @@ pub mod exit;
 pub mod id;
 pub mod invite;
 pub mod limit;
+pub mod machine;
 pub mod mission;
 pub mod options;
 pub mod overrides;

@@ -5,6 +5,7 @@
 pub mod census;
 pub mod disk;
 pub mod heap;
+pub mod machine;
 pub mod own;
 pub mod program;
 pub mod terminal;

@@ -130,6 +130,8 @@ diesel::table! {
         parent_reason -> Nullable<Text>,
         workspace_id -> Nullable<Text>,
         workspace_env -> Nullable<Binary>,
+        spent_micro_usd -> BigInt,
+        used_tokens -> BigInt,
     }
 }
 

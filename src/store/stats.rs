@@ -10,7 +10,7 @@ use super::convert::{unsigned, word};
 use super::events::max_pos;
 use super::schema::{approvals, audit, events, incarnations, sessions, supervisor_log, tasks};
 use super::{Connection, Store, StoreError, retention};
-use crate::domain::{ApprovalState, Status, TaskState, Timestamp, UserId};
+use crate::domain::{ApprovalState, Mission, Status, TaskState, Timestamp, UserId};
 
 /// Sessions in one question.
 const PAGE: usize = 500;
@@ -47,6 +47,32 @@ pub fn sessions(
     let there =
         there.map(|(text, count)| Ok((word("status", &text, Status::parse)?, unsigned(count)?)));
     Ok((there.collect::<Result<_, StoreError>>()?, unsigned(gone)?))
+}
+
+/// Sessions that are there by the word of their mission.
+///
+/// # Errors
+/// When the database fails.
+pub fn missions(
+    conn: &mut Connection,
+    owner: Option<UserId>,
+) -> Result<Vec<(Mission, u64)>, StoreError> {
+    let there = sessions::table.filter(sessions::archived_at.is_null());
+    let rows: Vec<(String, i64)> = match owner {
+        Some(owner) => there
+            .filter(sessions::owner_id.eq(owner.to_string()))
+            .group_by(sessions::mission)
+            .select((sessions::mission, count_star()))
+            .load(conn)?,
+        None => there
+            .group_by(sessions::mission)
+            .select((sessions::mission, count_star()))
+            .load(conn)?,
+    };
+    let read = |text: &str| Mission::parse(text).ok();
+    rows.iter()
+        .map(|(text, count)| Ok((word("mission", text, read)?, unsigned(*count)?)))
+        .collect()
 }
 
 /// All by the index of their status, less the few that are deleted: no row is read but theirs.

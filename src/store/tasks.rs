@@ -174,21 +174,6 @@ pub fn waiting(conn: &mut Connection, session: SessionId) -> Result<Vec<Task>, S
     open(conn, session, &[TaskState::Queued])
 }
 
-/// The ids of the waiting tasks in that order.
-///
-/// # Errors
-/// When the database fails.
-pub fn waiting_order(conn: &mut Connection, of: SessionId) -> Result<Vec<TaskId>, StoreError> {
-    let ids: Vec<String> = tasks::table
-        .filter(tasks::session_id.eq(of.to_string()))
-        .filter(tasks::state.eq(TaskState::Queued.name()))
-        .filter(tasks::ended_at.is_null())
-        .order((tasks::ord.asc(), tasks::id.asc()))
-        .select(tasks::id)
-        .load(conn)?;
-    ids.iter().map(|id| parse("tasks.id", id)).collect()
-}
-
 /// The task that holds the running place: in its turn, or uncertain.
 ///
 /// # Errors

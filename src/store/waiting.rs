@@ -32,3 +32,18 @@ pub fn of(conn: &mut Connection, owner: UserId) -> Result<Vec<(SessionId, TaskId
     ids.map(|(session, id)| Ok((parse("session id", session)?, parse("task id", id)?)))
         .collect()
 }
+
+/// What waits in one queue, in the order in which it will run.
+///
+/// # Errors
+/// When the database fails.
+pub fn order(conn: &mut Connection, of: SessionId) -> Result<Vec<TaskId>, StoreError> {
+    let ids: Vec<String> = tasks::table
+        .filter(tasks::session_id.eq(of.to_string()))
+        .filter(tasks::state.eq(TaskState::Queued.name()))
+        .filter(tasks::ended_at.is_null())
+        .order((tasks::ord.asc(), tasks::id.asc()))
+        .select(tasks::id)
+        .load(conn)?;
+    ids.iter().map(|id| parse("task id", id)).collect()
+}

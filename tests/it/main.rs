@@ -46,5 +46,6 @@ mod providers;
 mod script_player;
 mod shell_rc;
 mod survive;
+mod system;
 mod words;
 mod workspaces;

@@ -13,8 +13,9 @@ use crate::api::live::gaps::Gap;
 use crate::api::live::serve;
 use crate::api::shared::answer::add_remembered;
 use crate::api::shared::socket::{Handshake, SocketQuery};
-use crate::api::shared::{Fault, Reply, WsVisit};
+use crate::api::shared::{Fault, Reply, WsVisit, machine};
 use crate::app::{App, Form, Piece, Published};
+use crate::domain::machine::Machine;
 use crate::domain::{EventKind, SessionId};
 
 /// The routes of this file in the document.
@@ -159,6 +160,13 @@ impl Dialect for Words {
             return ByteString::new();
         }
         frame.to_string().into()
+    }
+
+    fn figures(&self, machine: &Machine) -> Option<ByteString> {
+        let mut frame = machine::figures(Some(machine));
+        frame.insert("type".into(), "system.stats".into());
+        frame.insert("timestamp".into(), machine.at.rfc3339().into());
+        Some(Value::Object(frame).to_string().into())
     }
 
     fn gap(&self, gap: &Gap) -> ByteString {

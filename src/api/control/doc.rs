@@ -46,9 +46,112 @@ pub struct Stats {
     supervisor_log: Option<SupervisorLogStats>,
     /// For admins; null before the first count.
     logs: Option<LogStats>,
-    /// For admins.
-    #[schema(nullable = false)]
-    disk: Option<DiskStats>,
+    disk: DiskStats,
+    #[schema(required)]
+    cpu: Option<CpuStats>,
+    #[schema(required)]
+    memory: Option<MemoryStats>,
+    #[schema(required)]
+    network: Option<NetworkStats>,
+    missions: MissionStats,
+    cost: CostStats,
+    /// `missions.total`
+    #[schema(rename = "total_tasks")]
+    total_tasks: u64,
+    /// `missions.active`
+    #[schema(rename = "active_tasks")]
+    active_tasks: u64,
+    /// `missions.completed`
+    #[schema(rename = "completed_tasks")]
+    completed_tasks: u64,
+    /// `missions.failed`
+    #[schema(rename = "failed_tasks")]
+    failed_tasks: u64,
+    /// `cost.usd`, rounded up.
+    #[schema(rename = "total_cost_cents")]
+    total_cost_cents: u64,
+    /// Completed ones among those that completed or failed, 0 to 1; null while there are none.
+    #[schema(rename = "success_rate", required)]
+    success_rate: Option<f64>,
+    /// `cpu.percent`
+    #[schema(rename = "cpu_percent", required)]
+    cpu_percent: Option<f64>,
+    /// `memory.usedBytes`
+    #[schema(rename = "memory_used", required)]
+    memory_used: Option<u64>,
+    /// `memory.totalBytes`
+    #[schema(rename = "memory_total", required)]
+    memory_total: Option<u64>,
+    /// `memory.percent`
+    #[schema(rename = "memory_percent", required)]
+    memory_percent: Option<f64>,
+}
+
+/// The processors of the machine.
+#[derive(ToSchema)]
+pub struct CpuStats {
+    /// How much they worked in the last second.
+    #[schema(required)]
+    percent: Option<f64>,
+    /// Each.
+    #[schema(required)]
+    cores: Option<Vec<f64>>,
+    /// Processes that wanted to run, on the average of a minute.
+    #[schema(required)]
+    load1: Option<f64>,
+    /// Of five minutes.
+    #[schema(required)]
+    load5: Option<f64>,
+    /// Of fifteen minutes.
+    #[schema(required)]
+    load15: Option<f64>,
+}
+
+/// The memory of the machine.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct MemoryStats {
+    total_bytes: u64,
+    /// What cannot be had any more.
+    used_bytes: u64,
+    #[schema(required)]
+    percent: Option<f64>,
+    /// What the server's own process takes.
+    #[schema(required)]
+    server_bytes: Option<u64>,
+}
+
+/// The networks of the machine, without the loopback.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct NetworkStats {
+    #[schema(required)]
+    rx_bytes_per_second: Option<u64>,
+    #[schema(required)]
+    tx_bytes_per_second: Option<u64>,
+    /// Since the machine began.
+    rx_bytes: u64,
+    /// Since the machine began.
+    tx_bytes: u64,
+}
+
+/// Missions by their status.
+#[derive(ToSchema)]
+pub struct MissionStats {
+    total: u64,
+    pending: u64,
+    active: u64,
+    completed: u64,
+    failed: u64,
+    interrupted: u64,
+}
+
+/// What the turns of the sessions cost that are there.
+#[derive(ToSchema)]
+pub struct CostStats {
+    /// US dollars, as far as the programs told.
+    usd: f64,
+    tokens: u64,
 }
 
 /// Sessions that are kept.
@@ -195,8 +298,10 @@ pub struct DiskStats {
     free_bytes: Option<u64>,
     #[schema(required)]
     total_bytes: Option<u64>,
-    /// Below this it is low: bytes, or a part of the whole.
-    warn_free: String,
-    /// Below this new work is refused.
-    refuse_free: String,
+    /// For admins: below this it is low: bytes, or a part of the whole.
+    #[schema(nullable = false)]
+    warn_free: Option<String>,
+    /// For admins: below this new work is refused.
+    #[schema(nullable = false)]
+    refuse_free: Option<String>,
 }

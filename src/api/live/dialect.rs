@@ -8,6 +8,7 @@ use bytestring::ByteString;
 use serde_json::Value;
 
 use crate::app::{Answered, Overview, Piece, Published, ScreenStart, TtyPlace};
+use crate::domain::machine::Machine;
 use crate::domain::{ApprovalId, EventKind, Remember, SessionId, TaskId, Timestamp};
 
 use super::close::Close;
@@ -20,8 +21,10 @@ pub use super::refusal::Refusal;
 pub struct Channels(pub u16);
 
 impl Channels {
-    /// Every channel.
-    pub const ALL: Self = Self(u16::MAX);
+    /// What the machine does: no event, and of no agent.
+    pub const FIGURES: Self = Self(1 << 15);
+    /// Every channel of events.
+    pub const ALL: Self = Self(!Self::FIGURES.0);
 
     /// Both.
     #[must_use]
@@ -372,6 +375,11 @@ pub trait Dialect: Send + Sync + Unpin + 'static {
 
     /// The last frame, where the transport has no close frame of its own.
     fn farewell(&self, _close: Close) -> Option<ByteString> {
+        None
+    }
+
+    /// What the machine does; `None`: nobody is told here.
+    fn figures(&self, _machine: &Machine) -> Option<ByteString> {
         None
     }
 

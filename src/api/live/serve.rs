@@ -19,6 +19,7 @@ use crate::domain::{Error, Result, SessionId};
 use super::close::Close;
 use super::cutter::{Line, PING_EVERY, watch};
 use super::dialect::{Channels, Command, Dialect, Mark, Opened, Opening, Refusal, Reply, Scope};
+use super::figures::Figures;
 use super::follow::Follows;
 use super::keys::Keys;
 use super::outbox::Outbox;
@@ -90,6 +91,7 @@ pub async fn accept<D: Dialect>(
         visit,
         dialect: Arc::clone(&dialect),
         outbox: Arc::clone(&outbox),
+        figures: Figures::default(),
     };
     if let Some(Command::Open(opening)) = dialect.opening() {
         let (app, visit) = (app.clone(), session.visit.clone());
@@ -114,6 +116,7 @@ struct ConnectionSession<D: Dialect> {
     follows: Arc<Follows<D>>,
     dialect: Arc<D>,
     outbox: Arc<Outbox>,
+    figures: Figures,
 }
 
 impl<D: Dialect> ConnectionSession<D> {
@@ -181,25 +184,12 @@ impl<D: Dialect> ConnectionSession<D> {
                     }
                 }
                 self.say(&Reply::Subscribed { id, names });
-                match scope {
-                    Scope::All(start) => self.follows.all(channels, &start)?,
-                    Scope::Agents(agents) => {
-                        for (agent, start) in agents {
-                            if !self.outbox.wait_calm().await {
-                                break;
-                            }
-                            let epoch = self.app.epoch().to_owned();
-                            let hello = |bounds: &Bounds| Reply::HelloAgent {
-                                agent,
-                                epoch,
-                                oldest: bounds.oldest,
-                                latest: bounds.latest,
-                            };
-                            let follows = &self.follows;
-                            follows.agent(agent, channels, &start, hello).await?;
-                        }
-                    }
+                if channels.meets(Channels::FIGURES) {
+                    let (dialect, outbox) = (&self.dialect, &self.outbox);
+                    self.figures.begin(&self.app, dialect, outbox);
                 }
+                self.follow(channels.without(Channels::FIGURES), scope)
+                    .await?;
             }
             Command::Unsubscribe {
                 id,
@@ -207,7 +197,13 @@ impl<D: Dialect> ConnectionSession<D> {
                 channels,
                 agents,
             } => {
-                self.follows.leave(channels, &agents);
+                if channels.meets(Channels::FIGURES) {
+                    self.figures.end();
+                }
+                let events = channels.without(Channels::FIGURES);
+                if !events.is_empty() {
+                    self.follows.leave(events, &agents);
+                }
                 self.say(&Reply::Unsubscribed { id, names });
             }
             Command::Message {
@@ -252,6 +248,30 @@ impl<D: Dialect> ConnectionSession<D> {
                 let at = self.app.now().rfc3339();
                 self.say(&Reply::Pong { id, at });
             }
+        }
+        Ok(())
+    }
+
+    /// Follows events; of no channel there are none.
+    async fn follow(&self, channels: Channels, scope: Scope) -> Result<()> {
+        let agents = match scope {
+            _ if channels.is_empty() => return Ok(()),
+            Scope::All(start) => return self.follows.all(channels, &start),
+            Scope::Agents(agents) => agents,
+        };
+        for (agent, start) in agents {
+            if !self.outbox.wait_calm().await {
+                break;
+            }
+            let epoch = self.app.epoch().to_owned();
+            let hello = |bounds: &Bounds| Reply::HelloAgent {
+                agent,
+                epoch,
+                oldest: bounds.oldest,
+                latest: bounds.latest,
+            };
+            let follows = &self.follows;
+            follows.agent(agent, channels, &start, hello).await?;
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ pub mod doc;
 pub mod error;
 pub mod guard;
 pub mod idempotency;
+pub mod machine;
 pub mod needs;
 pub mod origin;
 pub mod prepared;

@@ -2,7 +2,8 @@
 //!
 //! Never a word that facts contradict: what a person says becomes a fact, the rest follows.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 
 use futures_util::future::join_all;
 
@@ -10,8 +11,8 @@ use super::super::{App, Force, MessageRequest, Overview, Verdicts, WhenBusy};
 use super::as_mission;
 use crate::domain::prompt::IdempotencyKey;
 use crate::domain::{
-    Completion, Error, Mission, ParentReason, Placement, Principal, Process, Result, Session,
-    SessionId, Status,
+    Completion, Error, Incarnation, Mission, ParentReason, Placement, Principal, Process, Result,
+    Session, SessionId, Status,
 };
 use crate::store::idempotency;
 use crate::store::sessions::missions;
@@ -23,6 +24,9 @@ const MOST: (usize, usize) = (10_000, 1_000);
 /// How often a tree is looked at for what was started meanwhile.
 const PASSES: usize = 20;
 
+/// Missions that were taken up of which that is remembered.
+const MOST_TAKEN_UP: usize = 10_000;
+
 /// What was cancelled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cancelled {
@@ -30,6 +34,28 @@ pub struct Cancelled {
     pub mission: SessionId,
     /// It and those below it of which something ran or was about to.
     pub ended: Vec<SessionId>,
+}
+
+/// Missions that were taken up, by the turns and processes that they had had: until one more is there,
+/// the facts do not tell yet.
+#[derive(Default)]
+pub(in crate::app) struct TakenUp(Mutex<HashMap<SessionId, (u64, Incarnation)>>);
+
+impl TakenUp {
+    fn is(&self, session: &Session) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = (session.facts.turns, session.facts.incarnation);
+        known.get(&session.id) == Some(&now)
+    }
+
+    fn put(&self, session: &Session) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST_TAKEN_UP {
+            known.clear();
+        }
+        let now = (session.facts.turns, session.facts.incarnation);
+        known.insert(session.id, now);
+    }
 }
 
 /// How a mission goes on.
@@ -181,6 +207,12 @@ impl App {
         let told = self.was_told(who, asked.key.as_ref()).await?;
         if !told {
             may_resume(&session, asked.words.is_some())?;
+            let row = self.mission(who, id).await?;
+            let busy = row.queue_depth > 0 || row.turn_task.is_some();
+            if busy && self.inner.resumed.is(&session) {
+                let text = "the mission was taken up just now";
+                return Err(Error::conflict("invalid_state", text));
+            }
         }
         if session.facts.paused {
             self.resume(who, id).await?;
@@ -207,6 +239,7 @@ impl App {
                 None
             }
         };
+        self.inner.resumed.put(&session);
         self.done(who, "mission.resumed", id).await;
         let mission = self.mission(who, id).await?;
         Ok(Resumed { mission, placement })
@@ -278,7 +311,8 @@ fn may_resume(session: &Session, words: bool) -> Result<()> {
         return Ok(());
     }
     let text = format!(
-        "the mission is {}: there is nothing to take up",
+        "the mission is {}, and there is nothing to take up: a message, or words to resume with, go \
+         on with it",
         stands.name()
     );
     Err(Error::conflict("invalid_state", text))

@@ -11,6 +11,7 @@ use crate::domain::{Error, Event, EventKind, Kind, Mission, Principal, Result, S
 use crate::store::sessions::{Filter, Order};
 use crate::store::{events, loaded};
 
+pub(super) use driving::TakenUp;
 pub use driving::{Cancelled, Quiet, ResumeRequest, Resumed};
 pub use queue::Waiting;
 pub use tree::{Branch, Tree};

@@ -60,7 +60,7 @@ impl App {
     ) -> Result<Vec<(usize, SessionId, TaskId)>> {
         if let Some(id) = mission {
             self.readable(who, id).await.map_err(as_mission)?;
-            let read = move |conn: &mut Connection| tasks::waiting_order(conn, id);
+            let read = move |conn: &mut Connection| waiting::order(conn, id);
             let order = self.store().read(read).await?;
             let placed = (1..).zip(order);
             return Ok(placed.map(|(place, task)| (place, id, task)).collect());

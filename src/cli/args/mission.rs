@@ -3,12 +3,10 @@
 //! Never a default that depends on the server: what is absent is left to it.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::span;
-use super::work::dollars;
+use super::work::MakingArgs;
 
 /// `mission`.
 #[derive(Debug, Clone, Args)]
@@ -91,12 +89,6 @@ pub struct CreateMissionArgs {
     /// Model, for programs that have one
     #[arg(long, value_name = "MODEL")]
     pub model: Option<String>,
-    /// How hard the model thinks: low, medium, high, xhigh, max
-    #[arg(long, value_name = "LEVEL")]
-    pub effort: Option<String>,
-    /// default (asks), acceptEdits, bypassPermissions (never asks), plan, dontAsk
-    #[arg(long, value_name = "MODE")]
-    pub permission_mode: Option<String>,
     /// Workspace that it runs in
     #[arg(long, value_name = "WORKSPACE")]
     pub workspace: Option<String>,
@@ -109,18 +101,9 @@ pub struct CreateMissionArgs {
     /// Scenario of the program `script`
     #[arg(long, value_name = "NAME|FILE")]
     pub scenario: Option<String>,
-    /// A variable for its processes; without a value it is taken from here
-    #[arg(long, value_name = "NAME[=VALUE]")]
-    pub env: Vec<String>,
-    /// Stop it for good when its turns have cost so much
-    #[arg(long, value_name = "USD", value_parser = dollars)]
-    pub max_usd: Option<f64>,
-    /// Take no more turns than this
-    #[arg(long, value_name = "COUNT")]
-    pub max_turns: Option<u64>,
-    /// Longest time of each turn: 90, 90s, 5m, 1h
-    #[arg(long, value_name = "TIME", value_parser = span)]
-    pub deadline: Option<Duration>,
+    /// How far it may go, and with what
+    #[command(flatten)]
+    pub making: MakingArgs,
     /// Watch it from here on
     #[arg(long)]
     pub follow: bool,

@@ -35,7 +35,7 @@ pub use mission::{
 };
 pub use operate::{
     AgentId, ApproveArgs, EventsArgs, ListArgs, LogsArgs, PauseArgs, QueueAction, QueueArgs,
-    WhyArgs,
+    StatsArgs, WhyArgs,
 };
 pub use people::{CreateUserArgs, InviteArgs, PasswordArgs, UnlockArgs, UserAction, UserArgs};
 pub use provider::{ProviderAction, ProviderArgs, ProviderLoginArgs};
@@ -43,7 +43,7 @@ pub use secrets::{GiveUpArgs, RekeyArgs, SecretsAction, SecretsArgs, SecretsStat
 pub use server::{
     DataDirArgs, DemoArgs, DoctorArgs, LoginArgs, MigrateArgs, ModelArgs, ScriptArgs, ServeArgs,
 };
-pub use work::{RunArgs, SendArgs};
+pub use work::{MakingArgs, RunArgs, SendArgs};
 pub use workspace::{
     WorkspaceAction, WorkspaceArgs, WorkspaceCreateArgs, WorkspaceExecArgs, WorkspaceShowArgs,
 };
@@ -161,11 +161,8 @@ pub enum Command {
     Key(KeyArgs),
     /// Print who did what, and check that nobody changed it
     Audit(AuditArgs),
-    /// Show what the server keeps, and its room on the disk
-    #[command(
-        after_help = "Examples:\n  callboard stats\n  callboard stats --json | jq .disk.freeBytes\n\nAdmins see the figures of the server, everybody else their own."
-    )]
-    Stats(JsonArgs),
+    /// Show what runs, what it costs, what is kept, and what the machine does
+    Stats(StatsArgs),
     /// Write what the server keeps into a directory, also while it runs
     Backup(BackupArgs),
     /// Make a data directory of a backup

@@ -35,6 +35,24 @@ pub struct ListArgs {
     pub json: bool,
 }
 
+/// `stats`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  callboard stats
+  callboard stats --watch
+  callboard stats --json | jq .disk.freeBytes
+
+Admins see the figures of the server, everybody else their own; the machine's are for all.")]
+pub struct StatsArgs {
+    /// Print again every two seconds
+    #[arg(long)]
+    pub watch: bool,
+    /// Print one JSON document (with --watch: one a line)
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `events`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\

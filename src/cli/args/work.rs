@@ -9,6 +9,29 @@ use clap::Args;
 
 use super::span;
 
+/// What an agent is made with, whatever it is made for.
+#[derive(Debug, Clone, Args)]
+pub struct MakingArgs {
+    /// How hard the model thinks: low, medium, high, xhigh, max
+    #[arg(long, value_name = "LEVEL")]
+    pub effort: Option<String>,
+    /// default (asks), acceptEdits, bypassPermissions (never asks), plan, dontAsk
+    #[arg(long, value_name = "MODE")]
+    pub permission_mode: Option<String>,
+    /// Stop it for good when its turns have cost so much
+    #[arg(long, value_name = "USD", value_parser = dollars)]
+    pub max_usd: Option<f64>,
+    /// Take no more turns than this
+    #[arg(long, value_name = "COUNT")]
+    pub max_turns: Option<u64>,
+    /// Longest time of each turn, which the server watches: 90, 90s, 5m, 1h
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub deadline: Option<Duration>,
+    /// A variable for its processes; without a value it is taken from here
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    pub env: Vec<String>,
+}
+
 /// `run`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
@@ -39,27 +62,12 @@ pub struct RunArgs {
     /// Model, for kinds that have one
     #[arg(long, value_name = "MODEL")]
     pub model: Option<String>,
-    /// How hard the model thinks: low, medium, high, xhigh, max
-    #[arg(long, value_name = "LEVEL")]
-    pub effort: Option<String>,
     /// Branch off from the conversation of this agent
     #[arg(long, value_name = "ID")]
     pub fork: Option<String>,
-    /// Stop the agent for good when its turns have cost so much
-    #[arg(long, value_name = "USD", value_parser = dollars)]
-    pub max_usd: Option<f64>,
-    /// Take no more turns than this
-    #[arg(long, value_name = "COUNT")]
-    pub max_turns: Option<u64>,
-    /// Longest time of each turn, which the server watches: 90, 90s, 5m, 1h
-    #[arg(long, value_name = "TIME", value_parser = span)]
-    pub deadline: Option<Duration>,
-    /// A variable for the agent's processes; without a value it is taken from here
-    #[arg(long, value_name = "NAME[=VALUE]")]
-    pub env: Vec<String>,
-    /// default (asks), acceptEdits, bypassPermissions (never asks), plan, dontAsk
-    #[arg(long, value_name = "MODE")]
-    pub permission_mode: Option<String>,
+    /// How far it may go, and with what
+    #[command(flatten)]
+    pub making: MakingArgs,
     /// Scenario of a script agent: a ready one (hello, demo, tools, ask ...) or a file
     #[arg(long, value_name = "NAME|FILE")]
     pub scenario: Option<String>,

@@ -1,23 +1,50 @@
-//! `stats`: what the server keeps, and its room on the disk.
+//! `stats`: what runs, what it costs, what is kept, and what the machine does.
 //!
 //! Never computes a figure of its own.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
-use super::super::args::JsonArgs;
+use super::super::args::StatsArgs;
 use super::super::client::{Client, Request};
 use super::super::failure::{Exit, Failure};
-use super::super::{clock, out};
+use super::super::{clock, out, terminal};
+
+/// Pause between two looks of `--watch`.
+const EVERY: Duration = Duration::from_secs(2);
 
 /// Shows the figures.
-pub fn stats(client: &Client, args: JsonArgs) -> Result<Exit, Failure> {
-    let stats: Value = client.json(&Request::get("/api/stats"))?;
-    if args.json {
-        out::json(&stats)?;
-    } else {
-        out::line(&out::table(&["what", "figure"], rows(&stats)))?;
+pub fn stats(client: &Client, args: &StatsArgs) -> Result<Exit, Failure> {
+    let mut shown = false;
+    loop {
+        match client.json(&Request::get("/api/stats")) {
+            Ok(stats) => show(&stats, args)?,
+            // Watching goes on over a restart of the server.
+            Err(failure) if args.watch && shown && failure.transient() => failure.print(),
+            Err(failure) => return Err(failure),
+        }
+        shown = true;
+        if !args.watch {
+            return Ok(Exit::Completed);
+        }
+        clock::pause(EVERY);
     }
-    Ok(Exit::Completed)
+}
+
+fn show(stats: &Value, args: &StatsArgs) -> Result<(), Failure> {
+    if args.json {
+        return if args.watch {
+            out::json_line(&stats.to_string())
+        } else {
+            out::json(stats)
+        };
+    }
+    if args.watch && terminal::on_stdout() {
+        // Home, and clear to the end of the screen (ECMA-48 CUP, ED).
+        out::bytes(b"\x1b[H\x1b[2J")?;
+    }
+    out::line(&out::table(&["what", "figure"], rows(stats)))
 }
 
 fn rows(stats: &Value) -> Vec<Vec<String>> {
@@ -27,6 +54,21 @@ fn rows(stats: &Value) -> Vec<Vec<String>> {
             rows.push(vec![what.to_owned(), figure]);
         }
     };
+    row("processors", processors(stats));
+    let used = bytes(stats, "/memory/usedBytes").zip(bytes(stats, "/memory/totalBytes"));
+    row(
+        "memory",
+        used.map(|(used, total)| format!("{used} of {total}")),
+    );
+    row("  the server", bytes(stats, "/memory/serverBytes"));
+    let rates = bytes(stats, "/network/rxBytesPerSecond");
+    let rates = rates.zip(bytes(stats, "/network/txBytesPerSecond"));
+    row(
+        "network",
+        rates.map(|(rx, tx)| format!("{rx}/s in, {tx}/s out")),
+    );
+    row("missions", missions(stats));
+    row("cost", cost(stats));
     row("sessions", counts(stats, "sessions", "byStatus"));
     row("  deleted, rows kept", number(stats, "/sessions/deleted"));
     row("tasks", counts(stats, "tasks", "byState"));
@@ -58,6 +100,33 @@ fn rows(stats: &Value) -> Vec<Vec<String>> {
     );
     row("  removed", removed(stats));
     rows
+}
+
+/// `12.5 % of 2`.
+fn processors(stats: &Value) -> Option<String> {
+    let percent = stats.pointer("/cpu/percent")?.as_f64()?;
+    let cores = stats.pointer("/cpu/cores")?.as_array()?.len();
+    Some(format!("{percent:.1} % of {cores}"))
+}
+
+/// `3 (active 1, completed 2)`.
+fn missions(stats: &Value) -> Option<String> {
+    let all = stats.get("missions")?.as_object()?;
+    let some = all
+        .iter()
+        .filter(|(word, count)| *word != "total" && count.as_u64() != Some(0));
+    let each: Vec<String> = some.map(|(word, n)| format!("{word} {n}")).collect();
+    let total = all.get("total")?;
+    Some(match each.is_empty() {
+        true => total.to_string(),
+        false => format!("{total} ({})", each.join(", ")),
+    })
+}
+
+fn cost(stats: &Value) -> Option<String> {
+    let usd = stats.pointer("/cost/usd")?.as_f64()?;
+    let tokens = stats.pointer("/cost/tokens")?.as_u64()?;
+    Some(format!("{usd:.2} USD, {tokens} tokens"))
 }
 
 /// `12 (idle 3, stopped 9)`.
@@ -120,9 +189,15 @@ mod tests {
     fn a_reply_without_the_server_s_figures_is_shown_too() {
         let own = json!({"sessions": {"total": 2, "byStatus": {"idle": 2}, "deleted": 0},
             "tasks": {"total": 0, "byState": {}}, "incarnations": {"total": 3},
-            "approvals": {"total": 2, "byState": {"denied": 2}}, "events": {"total": 7, "oldest": null}});
+            "approvals": {"total": 2, "byState": {"denied": 2}}, "events": {"total": 7, "oldest": null},
+            "cpu": {"percent": 12.54, "cores": [25.0, 0.0]}, "memory": null,
+            "missions": {"total": 3, "active": 1, "failed": 0, "completed": 2},
+            "cost": {"usd": 1.5, "tokens": 70}});
         let shown: Vec<String> = rows(&own).into_iter().map(|row| row.join("=")).collect();
         let expected = [
+            "processors=12.5 % of 2",
+            "missions=3 (active 1, completed 2)",
+            "cost=1.50 USD, 70 tokens",
             "sessions=2 (idle 2)",
             "  deleted, rows kept=0",
             "tasks=0",

@@ -87,7 +87,7 @@ impl Queue {
                 Ok::<_, StoreError>(Written {
                     accepted: store::tasks::accept(conn, &new, limit, key.as_ref())?,
                     new: store::tasks::by_id(conn, task)?,
-                    order: store::tasks::waiting_order(conn, id)?,
+                    order: store::waiting::order(conn, id)?,
                 })
             };
             let written = shared.store.write(write).await?;

@@ -64,7 +64,7 @@ impl Handler<Edit> for Queue {
                     Edit::Cancel(task) => store::tasks::cancel(conn, task, at).map(|_| ()),
                     Edit::Order(order) => store::tasks::reorder(conn, id, &order),
                     Edit::Clear => {
-                        for task in store::tasks::waiting_order(conn, id)? {
+                        for task in store::waiting::order(conn, id)? {
                             if Some(task) != offered {
                                 store::tasks::cancel(conn, task, at)?;
                             }

@@ -15,6 +15,7 @@ mod people;
 mod providers;
 mod queue;
 mod sealed;
+mod spent;
 mod tally;
 mod texts;
 mod work;
@@ -124,4 +125,6 @@ conform! {
     missions::what_was_chosen_stays_loaded,
     missions::what_comes_from_a_session_is_found_by_generations,
     missions::events_are_read_by_their_place_and_from_the_end,
+    spent::costs_are_summed_by_owner_and_follow_the_facts,
+    spent::costs_of_earlier_versions_are_reckoned,
 }

@@ -6,6 +6,7 @@ use diesel::prelude::*;
 
 use super::super::convert::{plain, signed, to_json, word};
 use super::super::schema::{approvals, incarnations, sessions, tasks};
+use super::super::sessions::spent;
 use super::super::version::members_change;
 use super::super::{Connection, StoreError, approvals as questions, overrides};
 use crate::domain::change::TaskMove;
@@ -62,6 +63,7 @@ fn set_facts(
         sessions::facts.eq(&text),
         sessions::status.eq(word),
         sessions::mission.eq(Mission::of(facts).name()),
+        spent::of(facts),
     );
     let mut changed = 0;
     if let Some(at) = at {

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use super::super::convert::{bound, from_json};
 use super::super::schema::sessions;
 use super::super::{Connection, StoreError};
-use super::{COLUMNS, Row, session};
+use super::{COLUMNS, Row, session, spent};
 use crate::domain::{Facts, Mission, Options, ParentReason, Session, SessionId};
 
 /// Rows of one transaction.
@@ -29,7 +29,10 @@ pub fn reckon(conn: &mut Connection) -> Result<usize, StoreError> {
         let options: Options = from_json("options", options)?;
         let row = sessions::table.find(id);
         diesel::update(row)
-            .set(sessions::mission.eq(Mission::of(&facts).name()))
+            .set((
+                sessions::mission.eq(Mission::of(&facts).name()),
+                spent::of(&facts),
+            ))
             .execute(conn)?;
         if let Some(origin) = options.forked_from {
             diesel::update(row.filter(sessions::parent_id.is_null()))

@@ -17,6 +17,7 @@ use crate::domain::{
 mod figures;
 pub mod missions;
 mod query;
+pub mod spent;
 pub use query::{ALIVE, Filter, Order};
 
 /// A session to store.
@@ -76,6 +77,7 @@ pub fn insert(conn: &mut Connection, new: &NewSessionRow<'_>) -> Result<(), Stor
             sessions::mission.eq(Mission::of(&session.facts).name()),
             sessions::parent_id.eq(session.parent.map(|parent| parent.session.to_string())),
             sessions::parent_reason.eq(session.parent.map(|parent| parent.reason.name())),
+            spent::of(&session.facts),
         ))
         .execute(conn)?;
     Ok(())

@@ -35,7 +35,7 @@ async fn an_admin_sees_everything_and_a_member_their_own() {
     assert_eq!(own["events"]["oldest"], history[0]["timestamp"]);
     assert_eq!(own["approvals"], json!({"total": 0, "byState": {}}));
     assert_eq!(own["incarnations"], json!({"total": 1}));
-    for part in ["database", "logs", "disk", "audit", "supervisorLog"] {
+    for part in ["database", "logs", "audit", "supervisorLog"] {
         assert_eq!(own.get(part), None, "{part}");
     }
     assert_eq!(own["retention"]["settings"]["eventsPerAgent"], 100_000);

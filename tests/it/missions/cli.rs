@@ -18,6 +18,11 @@ async fn run(app: &TestApp, who: &Caller, args: &[&str]) -> Output {
     running.await.unwrap()
 }
 
+/// The beginning of an id, as people type it.
+fn short(id: &str) -> &str {
+    id.split('-').next().unwrap()
+}
+
 async fn good(app: &TestApp, who: &Caller, args: &[&str]) -> (String, String) {
     let done = run(app, who, args).await;
     let told = String::from_utf8(done.stderr).unwrap();
@@ -51,7 +56,7 @@ async fn a_mission_is_driven_from_the_command_line() {
     let (out, told) = good(&app, &ada, &["send", "echo sum-$((40+2))", "--follow"]).await;
     assert!(out.contains("sum-42"), "{out} {told}");
     assert!(told.contains("completed"), "{told}");
-    let (out, _) = good(&app, &ada, &["follow", &mission[..8]]).await;
+    let (out, _) = good(&app, &ada, &["follow", short(&mission)]).await;
     assert!(out.contains("sum-42"), "the last turn is shown: {out}");
     let failing = run(&app, &ada, &["send", "exit 7", "--follow"]).await;
     assert_ne!(failing.status.code(), Some(0));
@@ -67,7 +72,7 @@ async fn a_mission_is_driven_from_the_command_line() {
     let (out, _) = good(&app, &ada, &["list"]).await;
     assert!(
         out.lines()
-            .any(|line| line.contains("Tidy") && line.contains(&mission[..8]))
+            .any(|line| line.contains("Tidy") && line.contains(short(&mission)))
     );
     let (out, _) = good(&app, &ada, &["list", "--status", "completed", "--json"]).await;
     let listed: Value = serde_json::from_str(&out).unwrap();
@@ -83,7 +88,10 @@ async fn a_mission_is_driven_from_the_command_line() {
     good(&app, &ada, &["send", "sleep 600"]).await;
     does(&ada, &mission, "busy").await;
     let (out, _) = good(&app, &ada, &["tree"]).await;
-    assert!(out.contains(&mission[..8]) && out.contains("busy"), "{out}");
+    assert!(
+        out.contains(short(&mission)) && out.contains("busy"),
+        "{out}"
+    );
     good(&app, &ada, &["cancel"]).await;
     let again = run(&app, &ada, &["cancel"]).await;
     assert_eq!(again.status.code(), Some(9));

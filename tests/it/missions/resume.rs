@@ -72,7 +72,7 @@ async fn of_several_resumes_one_takes_it_up() {
     let app = TestApp::start().await;
     let ada = app.sign_in("ada").await;
     let mission = shell(&ada, &app).await;
-    turn(&ada, &mission, "exit 3").await;
+    turn(&ada, &mission, "false").await;
     stands(&ada, &mission, "failed").await;
     let path = format!("{MISSIONS}/{mission}/resume");
     let words = json!({"content": "sleep 1000"});

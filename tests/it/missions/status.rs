@@ -79,11 +79,15 @@ async fn a_turn_that_a_person_ends_is_interrupted_and_can_go_on() {
     assert!(ended["interrupted_at"].is_string());
     assert_eq!(
         (&ended["terminal_reason"], &ended["resumable"]),
-        (&json!("stopped"), &json!(true))
+        (&json!("stopped"), &json!(false))
     );
-    let resumed = order(&ada, &mission, "resume").await.ok(200);
+    // Nothing waits, and a shell cannot be told to go on but by words of its own.
+    order(&ada, &mission, "resume")
+        .await
+        .fails(409, "invalid_state");
+    let path = format!("{MISSIONS}/{mission}/resume");
+    let resumed = ada.post(&path, &json!({"content": "true"})).await.ok(200);
     assert_eq!(resumed["id"], mission.as_str());
-    turn(&ada, &mission, "true").await;
     stands(&ada, &mission, "completed").await;
     order(&ada, &mission, "resume")
         .await

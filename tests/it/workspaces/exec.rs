@@ -7,7 +7,7 @@ use crate::app::Sse;
 async fn a_command_has_its_input_its_place_and_nothing_of_the_server() {
     let dir = tempfile::tempdir().unwrap();
     let mut app = TestApp::prepared(dir, "").await;
-    app.env.push(("CANARY".into(), "sings".into()));
+    app.env.push(("CANARY", "sings".into()));
     app.boot().await;
     let ada = app.sign_in("ada").await;
     let id = made(&ada, &app, "w").await;

@@ -17,7 +17,7 @@ async fn a_workspace_stays_below_the_roots() {
     let dir = tempfile::tempdir().unwrap();
     let mut app = TestApp::prepared(dir, "").await;
     app.env
-        .push(("CALLBOARD_AGENTS__ROOTS".into(), format!("[{root:?}]")));
+        .push(("CALLBOARD_AGENTS__ROOTS", format!("[{root:?}]")));
     app.boot().await;
     let ada = app.sign_in("ada").await;
     let make = async |path: &str| {
@@ -84,7 +84,7 @@ async fn what_was_being_made_at_a_crash_is_settled_at_the_start() {
     );
     app.kill9();
     std::fs::remove_dir(app.dir().join("lost")).unwrap();
-    let store = callboard::store::Store::open(&app.database()).unwrap();
+    let store = callboard::store::Store::open(app.database()).unwrap();
     let building = |conn: &mut callboard::store::Connection| {
         use diesel::prelude::*;
         let all = "UPDATE workspaces SET status = 'building'";

@@ -153,6 +153,7 @@ fn channel(name: &str) -> Result<Channels, Refusal> {
         "agent.tool_call" => Ok(TOOL),
         "approval.required" => Ok(ASKED),
         "approval.resolved" => Ok(ANSWERED),
+        "system.stats" => Ok(Channels::FIGURES),
         "approval.*" => Ok(ASKED.with(ANSWERED)),
         _ => {
             let shown: String = name.chars().take(64).collect();
@@ -161,7 +162,7 @@ fn channel(name: &str) -> Result<Channels, Refusal> {
                 format!(
                     "there is no channel `{shown}`; known: *, agent.*, agent.event, agent.status, \
                      agent.message, agent.delta, agent.tool_call, session.status, approval.required, \
-                     approval.resolved, approval.*, agent:ID"
+                     approval.resolved, approval.*, system.stats, agent:ID"
                 ),
             ))
         }

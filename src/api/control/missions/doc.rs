@@ -4,6 +4,8 @@
 
 #![expect(dead_code, reason = "shapes are described, not built")]
 
+mod queue;
+
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
@@ -12,6 +14,8 @@ use crate::api::shared::doc::{Landed, LimitsBody};
 use crate::api::shared::schema::{self, joined};
 use crate::api::shared::work::wire::{Accepted, Task};
 use crate::domain::{SessionId, TaskId, WorkspaceId};
+
+pub use queue::{ClearQuery, Cleared, QueueQuery, Waiting, Withdrawn};
 
 /// Which missions.
 #[derive(IntoParams)]
@@ -30,28 +34,6 @@ pub struct MissionsQuery {
     /// How many to leave out before it.
     #[param(minimum = 0, default = 0)]
     offset: Option<u64>,
-}
-
-/// Whose queue.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct QueueQuery {
-    /// Only that of this mission.
-    mission_id: Option<SessionId>,
-    /// The size of the page; more counts as the most.
-    #[param(minimum = 1, maximum = 1000, default = 200)]
-    limit: Option<u64>,
-    /// How many to leave out before it.
-    #[param(minimum = 0, default = 0)]
-    offset: Option<u64>,
-}
-
-/// Whose queue to empty.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct ClearQuery {
-    /// Only that of this mission.
-    mission_id: Option<SessionId>,
 }
 
 /// Which events.
@@ -217,38 +199,6 @@ pub enum Sent {
     Now(SentNow),
     /// It was waited for.
     Done(SentAndDone),
-}
-
-/// A prompt that waits.
-#[derive(ToSchema)]
-pub struct Waiting {
-    id: TaskId,
-    content: String,
-    #[schema(required)]
-    agent: Option<String>,
-    agent_missing: bool,
-    mission_id: SessionId,
-    /// Its place in the mission's queue, from 1.
-    position: u64,
-    /// Whether `content` is only the beginning.
-    truncated: bool,
-    created_at: String,
-}
-
-/// Prompts are withdrawn.
-#[derive(ToSchema)]
-pub struct Cleared {
-    ok: bool,
-    /// How many.
-    cleared: u64,
-}
-
-/// A prompt is withdrawn.
-#[derive(ToSchema)]
-#[schema(as = PromptWithdrawn)]
-pub struct Withdrawn {
-    ok: bool,
-    removed: bool,
 }
 
 /// A mission is gone.

@@ -4,7 +4,7 @@
 //! numbers.
 
 mod blocks;
-mod types;
+mod wanted;
 mod words;
 
 use actix_web::http::header::HeaderMap;
@@ -19,7 +19,7 @@ use crate::api::shared::socket::SocketQuery;
 use crate::api::shared::{Fault, Query, Reply, WsVisit};
 use crate::app::App;
 use crate::domain::{After, Error, Principal, SessionId, StreamCursor};
-use types::Types;
+use wanted::Types;
 use words::{Opening, Seen, Words};
 
 /// The routes of this file in the document.
@@ -182,7 +182,7 @@ fn other_stream() -> Fault {
 
 /// A name of `types` that is none.
 fn unknown_type() -> Fault {
-    let all = types::NAMES.join(", ");
+    let all = wanted::NAMES.join(", ");
     Fault(bad_field("types", &format!("a list of: {all}")))
 }
 

@@ -8,7 +8,7 @@ use bytestring::ByteString;
 use serde_json::{Map, Value, json};
 
 use super::blocks::{self, Block};
-use super::types::Types;
+use super::wanted::Types;
 use crate::api::live::close::Close;
 use crate::api::live::dialect::{Channels, Command, Dialect, Refusal, Reply};
 use crate::api::live::gaps::Gap;

@@ -2,14 +2,14 @@
 //!
 //! Never prints a variable's value.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::super::super::args::CreateMissionArgs;
 use super::super::super::client::{Client, Request};
 use super::super::super::failure::{Exit, Failure};
 use super::super::super::render::{self, at};
 use super::super::super::{find, out, terminal};
-use super::super::run::{absolute, place, variables};
+use super::super::run::{absolute, made_with, place};
 use super::super::workspace;
 use super::follow::{self, From};
 use super::{MISSIONS, named};
@@ -58,14 +58,12 @@ fn body(
     args: &CreateMissionArgs,
     message: Option<String>,
 ) -> Result<Map<String, Value>, Failure> {
-    let mut body = Map::new();
+    let mut body = made_with(&args.making)?;
     for (key, value) in [
         ("title", &args.title),
         ("backend", &args.backend),
         ("agent", &args.agent),
         ("model_override", &args.model),
-        ("model_effort", &args.effort),
-        ("permission_mode", &args.permission_mode),
         ("message", &message),
     ] {
         if let Some(value) = value {
@@ -89,25 +87,5 @@ fn body(
     if let Some(cwd) = args.cwd.clone().or(here) {
         body.insert("cwd".into(), absolute(&cwd)?.into());
     }
-    let limits = limits(args);
-    if !limits.is_empty() {
-        body.insert("limits".into(), limits.into());
-    }
-    let env = variables(&args.env, |name| std::env::var(name).ok())?;
-    if !env.is_empty() {
-        body.insert("env".into(), env.into());
-    }
     Ok(body)
-}
-
-fn limits(args: &CreateMissionArgs) -> Map<String, Value> {
-    let deadline = args.deadline.map(|deadline| deadline.as_secs());
-    let parts = [
-        ("spendUsd", args.max_usd.map(|usd| json!(usd))),
-        ("turns", args.max_turns.map(Value::from)),
-        ("turnSeconds", deadline.map(Value::from)),
-    ];
-    let set = parts.into_iter();
-    set.filter_map(|(name, value)| Some((name.to_owned(), value?)))
-        .collect()
 }

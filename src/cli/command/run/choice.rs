@@ -20,8 +20,8 @@ pub fn kind(client: &Client, args: &RunArgs) -> Result<Option<String>, Failure> 
         return Ok(None);
     }
     let mut request = Request::get("/api/models/cli/status");
-    if !args.env.is_empty() {
-        let names = args.env.iter().map(|word| name(word));
+    if !args.making.env.is_empty() {
+        let names = args.making.env.iter().map(|word| name(word));
         request = request.with("env", names.collect::<Vec<_>>().join(","));
     }
     let choice = match client.json::<Programs>(&request) {

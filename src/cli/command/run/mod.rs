@@ -23,7 +23,7 @@ use super::super::{credentials, find, glance, interrupt, out, terminal};
 use super::steer;
 use turn::Turn;
 
-pub use options::variables;
+pub use options::{made_with, variables};
 
 /// What Ctrl-C needs to know.
 #[derive(Debug, Default)]
@@ -94,11 +94,7 @@ fn create(client: &Client, args: &RunArgs, prompt: String) -> Result<Agent, Fail
         body.insert("agentType".into(), Value::from(kind));
     }
     body.insert("message".into(), Value::from(prompt));
-    for (key, value) in [
-        ("model", &args.model),
-        ("permissionMode", &args.permission_mode),
-        ("name", &args.name),
-    ] {
+    for (key, value) in [("model", &args.model), ("name", &args.name)] {
         if let Some(value) = value {
             body.insert(key.into(), Value::from(value.clone()));
         }

@@ -4,19 +4,33 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::super::args::RunArgs;
+use super::super::super::args::{MakingArgs, RunArgs};
 use super::super::super::client::Client;
 use super::super::super::failure::{Exit, Failure};
 use super::super::super::find;
 
 /// The members of a creation's body that these flags stand for.
 pub fn body(client: &Client, args: &RunArgs) -> Result<Map<String, Value>, Failure> {
-    let mut body = Map::new();
-    if let Some(effort) = &args.effort {
-        body.insert("effort".into(), effort.clone().into());
-    }
+    let mut body = made_with(&args.making)?;
     if let Some(typed) = &args.fork {
         body.insert("forkOf".into(), find::agent(client, typed)?.into());
+    }
+    Ok(body)
+}
+
+/// The same of what every creation has.
+///
+/// # Errors
+/// For a variable that is not there.
+pub fn made_with(args: &MakingArgs) -> Result<Map<String, Value>, Failure> {
+    let mut body = Map::new();
+    for (name, value) in [
+        ("effort", &args.effort),
+        ("permissionMode", &args.permission_mode),
+    ] {
+        if let Some(value) = value {
+            body.insert(name.into(), value.clone().into());
+        }
     }
     let limits = limits(args);
     if !limits.is_empty() {
@@ -29,7 +43,7 @@ pub fn body(client: &Client, args: &RunArgs) -> Result<Map<String, Value>, Failu
     Ok(body)
 }
 
-fn limits(args: &RunArgs) -> Map<String, Value> {
+fn limits(args: &MakingArgs) -> Map<String, Value> {
     let deadline = args.deadline.map(|deadline| deadline.as_secs());
     let parts = [
         ("spendUsd", args.max_usd.map(|usd| json!(usd))),

@@ -1,0 +1,3 @@
+DROP INDEX sessions_spent;
+ALTER TABLE sessions DROP COLUMN used_tokens;
+ALTER TABLE sessions DROP COLUMN spent_micro_usd;
