@@ -16,7 +16,8 @@ use crate::domain::{Task, TaskId};
 /// Bytes of prompts and answers that one list shows whole.
 const WHOLE: i64 = 8 * 1024 * 1024;
 /// What else there is of a task's words, in both databases; they know it without a look at the words.
-const SIZE: &str = "octet_length(tasks.prompt) + coalesce(octet_length(tasks.text), 0)";
+const SIZE: &str =
+    "CAST(octet_length(tasks.prompt) + coalesce(octet_length(tasks.text), 0) AS BIGINT)";
 /// Rows of one statement: a database takes so many values and more.
 const ROWS: usize = 500;
 

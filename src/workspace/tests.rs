@@ -29,7 +29,9 @@ fn command(words: &str) -> Command {
 
 async fn run(command: Command) -> Outcome {
     let (_drain, draining) = watch::channel(false);
-    let run = yard().start(command, draining).await.unwrap();
+    // Its thread is what commands hang on.
+    let yard = yard();
+    let run = yard.start(command, draining).await.unwrap();
     run.collect(1024).await.unwrap()
 }
 
@@ -76,7 +78,8 @@ async fn one_that_runs_out_of_time_keeps_what_it_printed() {
 async fn a_drain_asks_it_to_end() {
     let (drain, draining) = watch::channel(false);
     let words = "trap 'echo bye; exit 4' TERM; echo up; while :; do sleep 0.05; done";
-    let mut run = yard().start(command(words), draining).await.unwrap();
+    let yard = yard();
+    let mut run = yard.start(command(words), draining).await.unwrap();
     let Ok(Step::Out(Channel::Stdout, said)) = run.next().await else {
         panic!("nothing said");
     };
@@ -94,7 +97,8 @@ async fn what_cannot_begin_says_why() {
         cwd: "/nonexistent".into(),
         ..command("true")
     };
-    let run = yard().start(lost, draining).await.unwrap();
+    let yard = yard();
+    let run = yard.start(lost, draining).await.unwrap();
     let error = run.collect(1).await.unwrap_err();
     assert!(matches!(error, ExecError::CwdMissing), "{error:?}");
 }
