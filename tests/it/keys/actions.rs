@@ -117,6 +117,60 @@ async fn what_becomes_of_invitations_is_written() {
 }
 
 #[tokio::test]
+async fn what_is_done_at_the_control_door_is_written() {
+    let app = TestApp::start().await;
+    let (admin, ada) = (app.sign_in("admin").await, app.sign_in("ada").await);
+    let hers = id_of(&admin, "ada").await;
+    let missions = "/api/control/missions";
+    let body = json!({
+        "backend": "shell", "permission_mode": "bypassPermissions", "cwd": app.dir(),
+    });
+    let made = ada.post(missions, &body).await.ok(200);
+    let mission = made["id"].as_str().unwrap();
+    let fails = json!({"content": "false", "mission_id": mission});
+    ada.post("/api/control/message?wait=50", &fails)
+        .await
+        .ok(200);
+    let resume = format!("{missions}/{mission}/resume");
+    until(async || {
+        let words = json!({"content": "true"});
+        ada.post(&resume, &words).await.status == 200
+    })
+    .await;
+    let status = format!("{missions}/{mission}/status");
+    ada.post(&status, &json!({"status": "completed"}))
+        .await
+        .ok(200);
+
+    let body = json!({"name": "w", "path": app.dir().join("w")});
+    let made = ada.post("/api/workspaces", &body).await.ok(200);
+    let workspace = made["id"].as_str().unwrap();
+    let path = format!("/api/workspaces/{workspace}");
+    let put = ada.request(reqwest::Method::PUT, &path);
+    ada.ask(put.json(&json!({"skills": ["a"]}))).await.ok(200);
+    let exec = format!("{path}/exec");
+    ada.post(&exec, &json!({"command": "true"})).await.ok(200);
+    ada.delete(&path).await.ok(200);
+
+    let auth = "/api/providers/anthropic/auth";
+    let key = json!({"api_key": "sk-noted-0123456789"});
+    ada.post(auth, &key).await.ok(200);
+    ada.delete(auth).await.ok(200);
+    for (action, object) in [
+        ("mission.resumed", mission),
+        ("mission.status", mission),
+        ("workspace.created", workspace),
+        ("workspace.changed", workspace),
+        ("workspace.exec", workspace),
+        ("workspace.deleted", workspace),
+        ("provider.signed_in", "anthropic"),
+        ("provider.signed_out", "anthropic"),
+    ] {
+        noted(&admin, [&hers, action, object, "done"]).await;
+    }
+}
+
+#[tokio::test]
 async fn answers_resets_and_the_servers_own_end_are_written() {
     let mut app = TestApp::start().await;
     let (admin, ada) = (app.sign_in("admin").await, app.sign_in("ada").await);

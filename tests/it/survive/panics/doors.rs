@@ -251,3 +251,50 @@ async fn ended_event(ws: &mut crate::app::Ws, task: &str) {
         }
     }
 }
+
+/// The line of an event stream ends; who comes back has everything.
+#[tokio::test]
+async fn a_stream_whose_body_panics_ends_and_harms_nobody() {
+    let house = House::new().await;
+    let id = house.sibling.as_str();
+    let pid = house.pid(id).await;
+    house.arm(&["stream.pull=1*panic".to_owned()]).await;
+    let query = format!("?mission_id={id}&after=0");
+    let path = format!("/api/control/stream{query}");
+    let request = house.ada.request(reqwest::Method::GET, &path);
+    if let Ok(mut reply) = request.send().await {
+        while let Ok(Some(_)) = reply.chunk().await {}
+    }
+    house.says("stream.pull").await;
+    let mut stream = crate::app::Sse::open(&house.ada, &query, None).await;
+    let first = stream.until_like(crate::app::Part::stored).await;
+    assert_eq!(first.data["seq"], 1);
+    assert_eq!(house.pid(id).await, pid);
+}
+
+/// A workspace whose making was cut off is there as what it is, and can be made after all.
+#[tokio::test]
+async fn a_workspace_whose_making_panics_is_pending_and_can_be_mended() {
+    let house = House::new().await;
+    let point = "app.workspace_pending";
+    house.arm(&[format!("{point}=1*panic")]).await;
+    let path = house.app.dir().join("place");
+    let body = json!({"name": "place", "path": path});
+    house
+        .ada
+        .post_once("/api/workspaces", &body)
+        .await
+        .fails(500, "internal");
+    house.says(point).await;
+    let all = house.get("/api/workspaces").await;
+    let found = all.as_array().unwrap().iter();
+    let found = found
+        .filter(|one| one["name"] == "place")
+        .collect::<Vec<_>>();
+    assert_eq!((found.len(), &found[0]["status"]), (1, &json!("pending")));
+    let one = format!("/api/workspaces/{}", found[0]["id"].as_str().unwrap());
+    let put = house.ada.request(reqwest::Method::PUT, &one);
+    let mended = house.ada.ask(put.json(&json!({"path": path}))).await;
+    assert_eq!(mended.ok(200)["status"], "ready");
+    assert!(path.is_dir());
+}

@@ -212,6 +212,7 @@ pub const OF_TASKS: &[(&str, Deed)] = &[
 pub const ELSEWHERE: &[&str] = &[
     "app.created",
     "app.kept",
+    "app.workspace_pending",
     "app.worked",
     "boot.tidy",
     "feed.Follow",
@@ -229,6 +230,7 @@ pub const ELSEWHERE: &[&str] = &[
     "socket.Result",
     "socket.started",
     "socket.watch",
+    "stream.pull",
 ];
 
 /// Messages of a supervisor that the server sends at no level, or not at this one.
