@@ -30,7 +30,7 @@ const _: () = assert!(ASKING + 2 * GUESSING <= 120);
 const LONGEST: Duration = Duration::from_secs(600);
 /// What ends the token, the rights or the objects that the other requests are about: asked last,
 /// and briefly.
-const ENDS: [&str; 8] = [
+const ENDS: [&str; 9] = [
     "post_api_auth_logout",
     "patch_api_auth_me",
     "delete_api_agents_id",
@@ -39,7 +39,10 @@ const ENDS: [&str; 8] = [
     "delete_api_users_id",
     "delete_api_v1_invites_id",
     "delete_api_v1_user_api_keys_id",
+    "delete_api_workspaces_id",
 ];
+/// Its objects are asked for themselves alone: what is below would run commands that were guessed.
+const WORKSPACES: &str = "/api/workspaces";
 
 /// Builds the programs, starts a server and asks it.
 pub fn run(args: &[String]) -> Result<(), Failed> {
@@ -129,6 +132,7 @@ fn objects(server: &Server) -> Result<Vec<(&'static str, String)>, Failed> {
         ("/api/users", account),
         ("/api/v1/invites", "{}"),
         ("/api/control/missions", mission),
+        (WORKSPACES, "{\"name\":\"board\"}"),
         ("/api/v1/user/api-keys", key),
     ] {
         made.push((path, server.post(path, body, "id")?));
@@ -140,10 +144,11 @@ fn objects(server: &Server) -> Result<Vec<(&'static str, String)>, Failed> {
 fn words(server: &Server, agent: &str, objects: &[(&str, String)]) -> String {
     let token = server.token();
     let object = |(path, id): &(&str, String)| {
+        let end = if *path == WORKSPACES { "$" } else { "" };
         format!(
             "\n\
              [[operations]]\n\
-             include-path-regex = \"^{path}/[{{]id[}}]\"\n\
+             include-path-regex = \"^{path}/[{{]id[}}]{end}\"\n\
              parameters = {{ \"path.id\" = \"{id}\" }}\n"
         )
     };
@@ -163,6 +168,10 @@ fn words(server: &Server, agent: &str, objects: &[(&str, String)]) -> String {
          [[operations]]\n\
          include-path = \"/api/control/stream\"\n\
          request-timeout = 3\n\
+         \n\
+         [[operations]]\n\
+         include-path-regex = \"^{WORKSPACES}\"\n\
+         checks.not_a_server_error.expected-statuses = [\"2xx\", \"4xx\", \"501\"]\n\
          \n\
          [[operations]]\n\
          include-path-regex = \"^/api/agents/[{{]id[}}]\"\n\
