@@ -2,8 +2,11 @@
 //!
 //! Never names a sibling door.
 
+mod call;
 mod doc;
+mod fault;
 mod keys;
+mod services;
 
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
