@@ -16,6 +16,7 @@ pub mod cursor;
 pub mod error;
 pub mod event;
 pub mod exit;
+pub mod find;
 pub mod id;
 pub mod invite;
 pub mod limit;

@@ -15,6 +15,7 @@ mod convert;
 mod error;
 pub mod events;
 mod figures;
+pub mod finds;
 pub mod idempotency;
 pub mod identity;
 pub mod incarnations;

@@ -181,6 +181,18 @@ fn rows(
     rows.into_iter().map(session).collect()
 }
 
+/// The sessions of a query that is made elsewhere.
+///
+/// # Errors
+/// When the database fails.
+pub(super) fn loaded(
+    conn: &mut Connection,
+    query: sessions::BoxedQuery<'static, super::backend::MultiBackend>,
+) -> Result<Vec<Session>, StoreError> {
+    let rows: Vec<Row> = query.select(COLUMNS).load(conn)?;
+    rows.into_iter().map(session).collect()
+}
+
 /// One page with what a list shows of each session, without a count of all.
 ///
 /// # Errors
