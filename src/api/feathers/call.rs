@@ -5,6 +5,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::domain::prompt::IdempotencyKey;
+
 /// What is done to a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Method {
@@ -85,6 +87,8 @@ pub struct Call {
     pub data: Value,
     /// The query, as objects and lists: over REST its values are texts.
     pub query: Map<String, Value>,
+    /// The client's key for a request that makes something.
+    pub key: Option<IdempotencyKey>,
 }
 
 #[cfg(test)]

@@ -47,6 +47,23 @@ impl Fields {
         }
     }
 
+    /// A value that was read already; null is an empty object.
+    ///
+    /// # Errors
+    /// `bad_json`.
+    pub fn of(value: &Value) -> Result<Self, Error> {
+        match value {
+            Value::Null => Ok(Self::default()),
+            Value::Object(map) => Ok(Self {
+                map: map.clone(),
+                raw: Bytes::from(value.to_string()),
+            }),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                Err(bad_json("the data are no object".into()))
+            }
+        }
+    }
+
     /// The bytes as they came.
     #[must_use]
     pub fn raw(&self) -> &Bytes {

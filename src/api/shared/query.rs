@@ -21,8 +21,7 @@ impl Query {
     /// Reads a query string.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        let pairs = web::Query::<Vec<(String, String)>>::from_query(text);
-        Self(pairs.map(web::Query::into_inner).unwrap_or_default())
+        Self(pairs(text))
     }
 
     /// A value that is not empty.
@@ -108,6 +107,13 @@ impl Query {
         let parse = |text: &str| text.parse().map_err(|_no| bad_field(name, "a UUID"));
         self.text(name).map(parse).transpose()
     }
+}
+
+/// Names and values of a query string in order; none of one that cannot be read.
+#[must_use]
+pub fn pairs(text: &str) -> Vec<(String, String)> {
+    let pairs = web::Query::<Vec<(String, String)>>::from_query(text);
+    pairs.map(web::Query::into_inner).unwrap_or_default()
 }
 
 impl FromRequest for Query {
