@@ -48,6 +48,7 @@ pub fn server(
     app.wrap(from_fn(shared::guard::token))
         .wrap(from_fn(shared::origin::check))
         .wrap(from_fn(shared::request::envelop))
+        .wrap(from_fn(feathers::translate))
 }
 
 fn routes(config: &mut web::ServiceConfig) {

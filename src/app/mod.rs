@@ -58,7 +58,7 @@ pub use agents::{AgentFilter, Overview, Page};
 pub use approvals::{AnswerRequest, Answered};
 pub use audit::{AuditFigures, AuditFilter};
 pub use auth::forgive;
-pub use auth::{Credentials, RegisterRequest, SignIn, Ticket};
+pub use auth::{Credentials, RegisterRequest, Renewed, SignIn, Ticket};
 pub use caller::Caller;
 pub use clock::Clock;
 pub use connections::{Connection, Ending, PollPermit, Registration, Visit};

@@ -123,6 +123,9 @@ pub struct Auth {
     /// Life of a token.
     #[serde(deserialize_with = "read_duration")]
     pub token_ttl: Duration,
+    /// Life of a refresh token, from its making.
+    #[serde(deserialize_with = "read_duration")]
+    pub refresh_ttl: Duration,
     /// Life of a ticket for a WebSocket's address.
     #[serde(deserialize_with = "read_duration")]
     pub ticket_ttl: Duration,

@@ -146,6 +146,7 @@ fn durations(config: &Config) -> Result<(), ConfigError> {
     let agents = &config.agents;
     for (key, value) in [
         ("auth.token_ttl", config.auth.token_ttl),
+        ("auth.refresh_ttl", config.auth.refresh_ttl),
         ("auth.ticket_ttl", config.auth.ticket_ttl),
         ("agents.orphan_ttl", agents.orphan_ttl),
         ("agents.start_timeout", agents.start_timeout),

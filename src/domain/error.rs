@@ -61,6 +61,12 @@ pub enum Error {
         /// Why not, with the state that it is in.
         message: String,
     },
+    /// The route or the service does not do this.
+    #[error("{message}")]
+    MethodNotAllowed {
+        /// What it does not take.
+        message: String,
+    },
     /// The same key was used for another request.
     #[error("this Idempotency-Key was used for a different request")]
     KeyReused,
@@ -224,6 +230,7 @@ impl Error {
             | Self::Unsupported { code, .. }
             | Self::Unavailable { code, .. } => code,
             Self::MissingScope { .. } => "missing_scope",
+            Self::MethodNotAllowed { .. } => "method_not_allowed",
             Self::KeyReused => "idempotency_key_reused",
             Self::TooLarge { .. } => "too_large",
             Self::EpochChanged { .. } => "epoch_changed",

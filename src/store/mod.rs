@@ -29,6 +29,7 @@ pub mod overrides;
 mod pinned;
 mod postgres;
 pub mod providers;
+pub mod refresh;
 pub mod retention;
 mod schema;
 pub mod sealed;

@@ -96,6 +96,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    refresh_tokens (hash) {
+        hash -> Text,
+        sid -> Text,
+        user_id -> Text,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+        used_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     idempotency (owner_id, key) {
         owner_id -> Text,
         key -> Text,
@@ -310,6 +321,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     events,
     incarnations,
     loaded,
+    refresh_tokens,
     sessions,
     tasks,
     tickets,

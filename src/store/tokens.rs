@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use super::convert::parse;
 use super::schema::{tokens, users};
-use super::{Connection, StoreError, users as people};
+use super::{Connection, StoreError, refresh, users as people};
 use crate::domain::{Timestamp, User, UserId};
 
 /// One token that was given out.
@@ -75,11 +75,12 @@ pub fn live(
     Ok(Some((token, people::user(person)?)))
 }
 
-/// Ends a token. `false` when it was not live in the first place.
+/// Ends a token, and what would renew it. `false` when it was not live in the first place.
 ///
 /// # Errors
 /// When the database fails.
 pub fn revoke(conn: &mut Connection, sid: &str, at: Timestamp) -> Result<bool, StoreError> {
+    refresh::drop_sid(conn, sid)?;
     let open = tokens::table.find(sid).filter(tokens::revoked_at.is_null());
     let changed = diesel::update(open)
         .set(tokens::revoked_at.eq(at.0))
@@ -97,6 +98,7 @@ pub fn revoke_user(
     kept: Option<&str>,
     at: Timestamp,
 ) -> Result<usize, StoreError> {
+    refresh::drop_user(conn, user, kept)?;
     // No sid is empty.
     let open = tokens::table
         .filter(tokens::user_id.eq(user.to_string()))

@@ -129,7 +129,16 @@ pub const CODES: &[Code] = &[
     code("unknown_agent_kind", 400, "there is no such kind of agents"),
     code("unknown_machine", 400, "there is no other machine"),
     code("unknown_scenario", 400, "there is no such scenario"),
+    code("ambiguous_id", 400, "several ids begin so"),
+    code("bad_query", 400, "the query cannot be understood"),
+    code("id_required", 400, "one object has to be named"),
     code("username_required", 400, "the name is missing"),
+    code(
+        "bad_refresh_token",
+        401,
+        "the refresh token was used, is over or never was",
+    ),
+    code("bad_strategy", 401, "the strategy is missing or not known"),
     code("bad_credentials", 401, "the name or the password is wrong"),
     code("bad_key", 401, "the API key is not ours"),
     code(

@@ -57,6 +57,19 @@ pub const GROUPS: &[(&str, &[&str])] = &[
             "email_taken",
         ],
     ),
+    (
+        "@signs",
+        &[
+            "@stored",
+            "bad_token",
+            "token_expired",
+            "token_revoked",
+            "bad_key",
+            "key_expired",
+            "key_revoked",
+            "not_found",
+        ],
+    ),
     ("@hashes", &["bad_password", "sign_in_busy"]),
     (
         "@starts",

@@ -10,6 +10,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::codes::CODES;
 use super::groups::{ANY, SIGNED_IN, WITH_BODY, expanded};
+use crate::api::feathers;
 use crate::api::shared::doc::Error;
 use crate::api::shared::needs::needs;
 use crate::app::Needs;
@@ -53,7 +54,12 @@ pub fn add(operation: &mut Map<String, Value>, (path, method): (&str, &str), pla
             return;
         };
         let said = responses.get(&status.to_string()).cloned();
-        responses.insert(status.to_string(), response(status, &codes, said));
+        let shape = match feathers::is_service(path) {
+            true => feathers::refusal().0,
+            false => Error::name(),
+        };
+        let told = response((status, &shape), &codes, said);
+        responses.insert(status.to_string(), told);
     }
 }
 
@@ -72,11 +78,15 @@ fn of_keys(path: &str, method: &str) -> (&'static str, Value) {
 }
 
 /// One status; `said` is what the annotation answers under it besides.
-fn response(status: u16, codes: &[(&str, &str)], said: Option<Value>) -> Value {
+fn response(
+    (status, shape): (u16, &str),
+    codes: &[(&str, &str)],
+    said: Option<Value>,
+) -> Value {
     let line = |(name, says): &(&str, &str)| format!("- `{name}`: {says}");
     let mut lines: Vec<String> = codes.iter().map(line).collect();
     let names: Vec<&str> = codes.iter().map(|(name, _)| *name).collect();
-    let mut shape = json!({"$ref": format!("#/components/schemas/{}", Error::name())});
+    let mut shape = json!({"$ref": format!("#/components/schemas/{shape}")});
     if let Some(said) = &said {
         let text = said.get("description").and_then(Value::as_str);
         lines.insert(0, format!("{}; or:", text.unwrap_or_default()));
@@ -102,8 +112,12 @@ fn response(status: u16, codes: &[(&str, &str)], said: Option<Value>) -> Value {
     response
 }
 
-/// Adds the one shape of refusals.
+/// Adds the shapes of refusals.
 pub fn add_shape(shapes: &mut Map<String, Value>) {
-    let shape = serde_json::to_value(Error::schema()).unwrap_or_default();
-    shapes.insert(Error::name().into_owned(), shape);
+    let mut all = vec![(Error::name().into_owned(), Error::schema())];
+    all.extend(feathers::refusal().1);
+    for (name, shape) in all {
+        let shape = serde_json::to_value(shape).unwrap_or_default();
+        shapes.insert(name, shape);
+    }
 }

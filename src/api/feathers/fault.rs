@@ -2,7 +2,11 @@
 //!
 //! Never the text of an internal error.
 
-use actix_web::ResponseError;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header;
+use actix_web::middleware::Next;
+use actix_web::{HttpResponse, ResponseError};
 use serde_json::{Map, Value, json};
 
 use crate::api::shared::Fault;
@@ -63,6 +67,7 @@ pub fn wire(error: &Error) -> Value {
         | Error::Unauthenticated { .. }
         | Error::Forbidden { .. }
         | Error::Conflict { .. }
+        | Error::MethodNotAllowed { .. }
         | Error::KeyReused
         | Error::Timeout { .. }
         | Error::Unsupported { .. }
@@ -89,6 +94,66 @@ pub fn worded(status: u16, message: &str, data: Map<String, Value>) -> Value {
     // What somebody sent comes back in the words of a refusal.
     cover(&mut all);
     all
+}
+
+/// Where the paths of the services begin.
+const SERVICES: [&str; 9] = [
+    "authentication",
+    "boards",
+    "mcp-servers",
+    "messages",
+    "repos",
+    "sessions",
+    "tasks",
+    "users",
+    "worktrees",
+];
+
+/// Whether a path is that of a service, or below it.
+#[must_use]
+pub fn is_service(path: &str) -> bool {
+    let first = path.split('/').nth(1).unwrap_or_default();
+    SERVICES.contains(&first)
+}
+
+/// Tells what was refused below a service's path in the words of its clients: whoever refused it,
+/// the guard before it included.
+///
+/// # Errors
+/// Those of the layers below, elsewhere.
+pub async fn translate(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    if !is_service(request.path()) {
+        return Ok(next.call(request).await?.map_into_boxed_body());
+    }
+    let asked = request.request().clone();
+    let response = match next.call(request).await {
+        Ok(response) => response.map_into_boxed_body(),
+        Err(error) => ServiceResponse::new(asked, error.error_response()),
+    };
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return Ok(response);
+    }
+    let (asked, response) = response.into_parts();
+    let (mut head, body) = response.into_parts();
+    let told = body.try_into_bytes().ok();
+    let told = told.and_then(|bytes| serde_json::from_slice::<Map<String, Value>>(&bytes).ok());
+    let body = renamed(status.as_u16(), told.unwrap_or_default()).to_string();
+    let json = header::HeaderValue::from_static("application/json");
+    head.headers_mut().insert(header::CONTENT_TYPE, json);
+    head.headers_mut().remove(header::CONTENT_LENGTH);
+    let response: HttpResponse = head.set_body(BoxBody::new(body));
+    Ok(ServiceResponse::new(asked, response))
+}
+
+/// A refusal of the house in the words of the clients.
+fn renamed(status: u16, mut told: Map<String, Value>) -> Value {
+    let message = told.remove("error");
+    let message = message.as_ref().and_then(Value::as_str);
+    worded(status, message.unwrap_or("the request failed"), told)
 }
 
 #[cfg(test)]

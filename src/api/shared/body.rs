@@ -213,20 +213,58 @@ impl FromRequest for Fields {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Fault>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let limit = request
-            .app_data::<web::Data<App>>()
-            .map_or(0, |app| app.config().limits.body_bytes);
-        let announced = request
-            .headers()
-            .get(header::CONTENT_LENGTH)
-            .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-        let payload = payload.take();
+        let bytes = bounded(request, payload);
+        Box::pin(async move { Ok(Self::parse(bytes.await?)?) })
+    }
+}
+
+/// Any JSON as it came; nothing at all is null.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// What the bytes say.
+    pub value: Value,
+    /// The bytes.
+    pub raw: Bytes,
+}
+
+impl FromRequest for Document {
+    type Error = Fault;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Fault>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let bytes = bounded(request, payload);
         Box::pin(async move {
-            if announced.is_some_and(|length| length > limit) {
-                return Err(too_large(limit).into());
-            }
-            Ok(Self::parse(collect(payload, limit).await?)?)
+            let raw = bytes.await?;
+            let empty = raw.iter().all(u8::is_ascii_whitespace);
+            let value = match empty {
+                true => Ok(Value::Null),
+                false => serde_json::from_slice(&raw),
+            };
+            let bad = |error| bad_json(format!("the body is no JSON: {error}"));
+            let value = value.map_err(bad)?;
+            Ok(Self { value, raw })
         })
+    }
+}
+
+/// The bytes of a body, no more than the bound.
+fn bounded(
+    request: &HttpRequest,
+    payload: &mut Payload,
+) -> impl Future<Output = Result<Bytes, Error>> + 'static {
+    let limit = request
+        .app_data::<web::Data<App>>()
+        .map_or(0, |app| app.config().limits.body_bytes);
+    let announced = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let payload = payload.take();
+    async move {
+        if announced.is_some_and(|length| length > limit) {
+            return Err(too_large(limit));
+        }
+        collect(payload, limit).await
     }
 }
 

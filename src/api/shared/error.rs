@@ -25,6 +25,7 @@ impl ResponseError for Fault {
             Error::Invalid { .. } => StatusCode::BAD_REQUEST,
             Error::Unauthenticated { .. } => StatusCode::UNAUTHORIZED,
             Error::Forbidden { .. } | Error::MissingScope { .. } => StatusCode::FORBIDDEN,
+            Error::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Error::Conflict { .. } => StatusCode::CONFLICT,
             Error::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Error::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -74,6 +75,7 @@ impl ResponseError for Fault {
             Error::NotFound { .. }
             | Error::Forbidden { .. }
             | Error::Conflict { .. }
+            | Error::MethodNotAllowed { .. }
             | Error::KeyReused
             | Error::Unsupported { .. }
             | Error::Timeout { .. } => {}

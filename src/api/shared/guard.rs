@@ -32,7 +32,12 @@ const OPEN: [&str; 10] = [
 /// Where the paths of the files of pages begin that anyone may GET.
 const PAGES: &str = "/docs/";
 /// Paths that anyone may POST to.
-const OPEN_POST: [&str; 2] = ["/api/auth/login", "/api/auth/register"];
+const OPEN_POST: [&str; 4] = [
+    "/api/auth/login",
+    "/api/auth/register",
+    "/authentication",
+    "/authentication/refresh",
+];
 /// Where providers send browsers back to: below the first, at the end of the second.
 const REDIRECTED: (&str, &str) = ("/api/providers/", "/oauth/callback");
 /// The path of the agents' WebSocket.

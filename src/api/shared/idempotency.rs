@@ -14,6 +14,14 @@ use crate::domain::prompt::IdempotencyKey;
 /// # Errors
 /// `bad_idempotency_key`.
 pub fn key(request: &HttpRequest, body: &Fields) -> Result<Option<IdempotencyKey>, Error> {
+    key_over(request, body.raw())
+}
+
+/// The same with the bytes of the body.
+///
+/// # Errors
+/// `bad_idempotency_key`.
+pub fn key_over(request: &HttpRequest, body: &[u8]) -> Result<Option<IdempotencyKey>, Error> {
     let Some(value) = request.headers().get("idempotency-key") else {
         return Ok(None);
     };
@@ -23,7 +31,7 @@ pub fn key(request: &HttpRequest, body: &Fields) -> Result<Option<IdempotencyKey
     match text.filter(|_| visible && (1..=255).contains(&bytes.len())) {
         Some(text) => Ok(Some(IdempotencyKey {
             key: text.to_owned(),
-            digest: digest(request.method().as_str(), request.path(), body.raw()),
+            digest: digest(request.method().as_str(), request.path(), body),
         })),
         None => Err(Error::invalid(
             "bad_idempotency_key",

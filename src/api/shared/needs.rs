@@ -24,7 +24,7 @@ enum Takes {
 }
 
 /// Paths that differ from the rule, with all that is below them; the first that fits counts.
-const TABLE: [(&str, Takes); 13] = [
+const TABLE: [(&str, Takes); 14] = [
     ("/metrics", Takes::Metrics),
     ("/api/auth/ws-ticket", Takes::Read),
     ("/api/auth/verify", Takes::Read),
@@ -35,6 +35,7 @@ const TABLE: [(&str, Takes); 13] = [
     ("/api/users", Takes::SignInToChange),
     ("/api/v1/invites", Takes::SignInToChange),
     ("/users", Takes::SignInToChange),
+    ("/authentication", Takes::SignIn),
     ("/api/providers", Takes::SignInToChange),
     ("/api/supervisor", Takes::Admin),
     ("/api/audit", Takes::Admin),

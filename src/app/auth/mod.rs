@@ -5,11 +5,13 @@
 mod login;
 mod presented;
 mod register;
+mod renewal;
 mod throttle;
 
 pub use login::{Credentials, SignIn, Ticket};
 pub(super) use presented::Keys;
 pub use register::RegisterRequest;
+pub use renewal::Renewed;
 pub(super) use register::{add, free};
 pub use throttle::forgive;
 pub(super) use throttle::{Key, Tries};

@@ -44,19 +44,32 @@ impl Answer {
         self.json()
     }
 
+    /// The stable code of a failure, in the words of either kind of door.
+    pub fn code(&self) -> Value {
+        let body = self.json();
+        match body["code"].is_number() {
+            true => body["data"]["code"].clone(),
+            false => body["code"].clone(),
+        }
+    }
+
     /// Checks status and code of a failure.
     pub fn fails(&self, status: u16, code: &str) -> Value {
         let body = self.json();
         assert_eq!(
-            (self.status.as_u16(), body["code"].as_str()),
+            (self.status.as_u16(), self.code().as_str()),
             (status, Some(code)),
             "{body}"
         );
-        assert!(
-            body["error"].as_str().is_some_and(|e| !e.is_empty()),
-            "{body}"
-        );
-        assert_eq!(body["requestId"].as_str().map(str::len), Some(32), "{body}");
+        let (words, id) = match body["code"].as_u64() {
+            Some(told) => {
+                assert_eq!(told, u64::from(status), "{body}");
+                (&body["message"], &body["data"]["requestId"])
+            }
+            None => (&body["error"], &body["requestId"]),
+        };
+        assert!(words.as_str().is_some_and(|e| !e.is_empty()), "{body}");
+        assert_eq!(id.as_str().map(str::len), Some(32), "{body}");
         body
     }
 }

@@ -123,10 +123,14 @@ impl Document {
             };
         }
         let body: Value = serde_json::from_str(&reply.text).map_err(|fault| fault.to_string())?;
-        if body["requestId"].is_string() && body["code"].is_string() {
+        let told = match body["code"].is_number() {
+            true => &body["data"],
+            false => &body,
+        };
+        if told["requestId"].is_string() && told["code"].is_string() {
             let codes = response["x-error-codes"].as_array();
-            if !codes.is_some_and(|codes| codes.contains(&body["code"])) {
-                return Err(format!("the code {} is not documented", body["code"]));
+            if !codes.is_some_and(|codes| codes.contains(&told["code"])) {
+                return Err(format!("the code {} is not documented", told["code"]));
             }
         }
         let json = contents
@@ -149,7 +153,11 @@ impl Document {
             };
         }
         let body: Value = serde_json::from_str(&reply.text).unwrap_or_default();
-        let code = body["code"].as_str().unwrap_or_default();
+        let (code, shape) = match body["code"].is_number() {
+            true => (&body["data"]["code"], "FeathersError"),
+            false => (&body["code"], "Error"),
+        };
+        let code = code.as_str().unwrap_or_default();
         let fits = match reply.status.as_u16() {
             400 => code == "bad_request",
             401 => true,
@@ -164,7 +172,8 @@ impl Document {
         if !fits {
             return Err("the route is not documented".to_owned());
         }
-        let error = self.0.pointer("/components/schemas/Error").unwrap();
+        let error = self.0.pointer(&format!("/components/schemas/{shape}"));
+        let error = error.unwrap();
         Shapes(&self.0).fit(error, &body, "$")
     }
 }

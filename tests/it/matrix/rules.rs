@@ -83,6 +83,70 @@ const fn takes(takes: Takes, rule: Rule) -> Rule {
 
 /// The whole.
 pub const RULES: &[Rule] = &[
+    // Nor a whole sign-in: `services` signs in.
+    rule(
+        "POST /authentication",
+        Right::Open,
+        r#"{"strategy":"local"}"#,
+        &[400],
+    ),
+    rule("POST /authentication/refresh", Right::Open, "{}", &[400]),
+    takes(
+        Takes::SignIn,
+        rule("DELETE /authentication", Right::SignedIn, "", &[200]),
+    ),
+    rule("GET /sessions", Right::SignedIn, "", &[200]),
+    rule(
+        "POST /sessions",
+        Right::Makes,
+        r#"{"agentic_tool":"script"}"#,
+        &[201],
+    ),
+    rule("GET /sessions/{id}", Right::Looks, "", &[200]),
+    rule("PATCH /sessions/{id}", Right::Drives, "{}", &[200]),
+    rule("DELETE /sessions/{id}", Right::Drives, "", &[200]),
+    rule("GET /sessions/{id}/genealogy", Right::Looks, "", &[200]),
+    rule("GET /sessions/{id}/tasks/queue", Right::Looks, "", &[200]),
+    rule(
+        "POST /sessions/{id}/prompt",
+        Right::Drives,
+        r#"{"prompt":"hi"}"#,
+        &[201],
+    ),
+    rule("POST /sessions/{id}/stop", Right::Drives, "{}", &[201]),
+    rule("GET /tasks", Right::SignedIn, "", &[200]),
+    rule("GET /tasks/{id}", Right::Looks, "", &[200]),
+    rule(
+        "PATCH /tasks/{id}",
+        Right::Drives,
+        r#"{"full_prompt":"NEW"}"#,
+        &[200],
+    ),
+    rule("DELETE /tasks/{id}", Right::Drives, "", &[200]),
+    rule("GET /users", Right::SignedIn, "", &[200]),
+    takes(
+        Takes::SignIn,
+        rule(
+            "POST /users",
+            Right::Admin,
+            r#"{"email":"NEW@example.org","password":"PASSWORD"}"#,
+            &[201],
+        ),
+    ),
+    rule("GET /users/{id}", Right::Looks, "", &[200]),
+    takes(
+        Takes::SignIn,
+        rule(
+            "PATCH /users/{id}",
+            Right::Looks,
+            r#"{"email":"NEW@example.org"}"#,
+            &[200],
+        ),
+    ),
+    takes(
+        Takes::SignIn,
+        rule("DELETE /users/{id}", Right::Governs, "", &[200]),
+    ),
     rule("GET /openapi.json", Right::Open, "", &[200]),
     rule("GET /docs", Right::Open, "", &[308]),
     rule("GET /docs/", Right::Open, "", &[200]),

@@ -128,7 +128,7 @@ impl Stage {
             let (_, id) = with_key(self.caller(whose), &["read"]).await;
             return Object::of(&id.into());
         }
-        if path.starts_with("/api/users/") {
+        if path.starts_with("/api/users/") || path.starts_with("/users/") {
             return self.account(rule, person, whose).await;
         }
         let (owner, app) = (self.caller(Person::Owner), &self.app);
@@ -138,6 +138,16 @@ impl Stage {
             return match fresh {
                 true => workspace(owner, app).await,
                 false => things.workspace.clone(),
+            };
+        }
+        if path.starts_with("/tasks/") {
+            let agent = match fresh {
+                true => agent(owner).await,
+                false => things.agent.clone(),
+            };
+            return Object {
+                id: agent.task.clone(),
+                task: agent.task,
             };
         }
         match (path, fresh) {

@@ -4,10 +4,14 @@
 
 #![expect(dead_code, reason = "shapes are described, not built")]
 
+mod records;
+
 use utoipa::ToSchema;
 
 use crate::api::shared::schema::{self, joined};
 use crate::domain::{KeyId, UserId};
+
+pub use records::*;
 
 /// An API key, in both spellings; never its text.
 #[derive(ToSchema)]
