@@ -45,6 +45,7 @@ mod postgres;
 mod providers;
 mod script_player;
 mod shell_rc;
+mod services;
 mod survive;
 mod system;
 mod words;

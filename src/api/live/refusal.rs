@@ -73,6 +73,7 @@ impl Refusal {
             | Error::Unauthenticated { .. }
             | Error::Forbidden { .. }
             | Error::Conflict { .. }
+            | Error::MethodNotAllowed { .. }
             | Error::KeyReused
             | Error::TooLarge { .. }
             | Error::Unsupported { .. }

@@ -179,7 +179,7 @@ fn requested(call: &Call) -> Result<AgentRequest> {
         scenario: body.text(&["scenario"])?,
         options: OptionsRequest {
             effort: model.text(&["effort"])?,
-            ..options::requested(&body).map_err(|fault| fault.0)?
+            ..options::requested(&body)?
         },
         metadata: body.object("custom_context")?,
         lazy: Lazy::Yes,
