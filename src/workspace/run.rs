@@ -2,9 +2,11 @@
 //!
 //! Never reads ahead of who asks for the steps: a slow reader slows the command.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::future::BoxFuture;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::sync::{oneshot, watch};
@@ -13,6 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::capture::{Captured, Gather};
 use super::seats::Seat;
 use super::yard::ExecError;
+use crate::domain::Error;
 use crate::keeper::{End, ExecLine, Execution};
 
 /// Bytes of one read.
@@ -62,6 +65,15 @@ pub struct Finish {
     pub duration: Duration,
 }
 
+/// How a command is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// It ended.
+    Ended,
+    /// Its person may not run it any more.
+    Refused,
+}
+
 /// What happens next.
 #[derive(Debug)]
 pub enum Step {
@@ -89,7 +101,8 @@ pub struct Run {
     stderr: Option<pipe::Receiver>,
     ending: oneshot::Receiver<Result<Finish, ExecError>>,
     ended: Option<(Finish, Instant)>,
-    _held: oneshot::Sender<()>,
+    over: watch::Receiver<Over>,
+    _held: (oneshot::Sender<()>, Arc<Seat>),
 }
 
 impl Run {
@@ -98,28 +111,46 @@ impl Run {
         execution: Execution,
         times: (Instant, Instant, Duration),
         drain: watch::Receiver<bool>,
-        seat: Seat,
+        (seat, refused): (Seat, BoxFuture<'static, Error>),
     ) -> Self {
         let (held, left) = oneshot::channel();
         let (told, ending) = oneshot::channel();
-        let line = execution.line;
+        let (running, over) = watch::channel(Over::Ended);
+        // Free when the command has ended and nobody reads it any more.
+        let seat = Arc::new(seat);
+        let (line, its_seat) = (execution.line, Arc::clone(&seat));
         tokio::spawn(async move {
             let watched = watch_over(line, times, drain);
             tokio::select! {
                 ending = watched => {
-                    drop(seat);
                     let _nobody = told.send(ending);
                 }
+                error = refused => {
+                    running.send_replace(Over::Refused);
+                    let _nobody = told.send(Err(ExecError::Refused(error)));
+                }
                 // With the line, which is dropped here, the command ends.
-                _gone = left => drop(seat),
+                _gone = left => {}
             }
+            drop((running, its_seat));
         });
         Self {
             stdout: Some(execution.stdout),
             stderr: Some(execution.stderr),
             ending,
             ended: None,
-            _held: held,
+            over,
+            _held: (held, seat),
+        }
+    }
+
+    /// How it is over, as soon as it is; also where nobody asks for the next step.
+    pub fn over(&self) -> impl Future<Output = Over> + Send + 'static {
+        let mut over = self.over.clone();
+        async move {
+            // What is told stays told when the teller has gone.
+            while over.changed().await.is_ok() {}
+            *over.borrow()
         }
     }
 
