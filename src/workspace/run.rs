@@ -92,6 +92,8 @@ pub struct Outcome {
     pub stdout: Captured,
     /// What it printed on its standard error.
     pub stderr: Captured,
+    /// Its place among the others; to be kept as long as what it printed.
+    pub seat: Arc<Seat>,
 }
 
 /// See the module. Dropping it ends the command and all that it has started.
@@ -102,7 +104,8 @@ pub struct Run {
     ending: oneshot::Receiver<Result<Finish, ExecError>>,
     ended: Option<(Finish, Instant)>,
     over: watch::Receiver<Over>,
-    _held: (oneshot::Sender<()>, Arc<Seat>),
+    seat: Arc<Seat>,
+    _held: oneshot::Sender<()>,
 }
 
 impl Run {
@@ -140,7 +143,8 @@ impl Run {
             ending,
             ended: None,
             over,
-            _held: (held, seat),
+            seat,
+            _held: held,
         }
     }
 
@@ -219,6 +223,7 @@ impl Run {
                         ending,
                         stdout: stdout.finish(),
                         stderr: stderr.finish(),
+                        seat: Arc::clone(&self.seat),
                     });
                 }
             }

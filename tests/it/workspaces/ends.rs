@@ -114,10 +114,20 @@ async fn who_is_shut_out_runs_no_command_any_more() {
 
 /// Follows a command without ever reading.
 async fn unread(app: &TestApp, who: &Caller, id: &str, words: &str) -> TcpStream {
+    let body = json!({"command": words});
+    asked_without_reading(app, who, (id, "?stream=true"), &body).await
+}
+
+async fn asked_without_reading(
+    app: &TestApp,
+    who: &Caller,
+    (id, query): (&str, &str),
+    body: &Value,
+) -> TcpStream {
+    let body = body.to_string();
     let mut line = TcpStream::connect(&app.address).await.unwrap();
-    let body = json!({"command": words}).to_string();
     let request = format!(
-        "POST {WORKSPACES}/{id}/exec?stream=true HTTP/1.1\r\nhost: localhost\r\n\
+        "POST {WORKSPACES}/{id}/exec{query} HTTP/1.1\r\nhost: localhost\r\n\
          authorization: Bearer {}\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n{body}",
         who.token,
@@ -147,4 +157,27 @@ async fn a_follower_that_does_not_read_does_not_hold_up_the_end() {
     );
     drop(unread);
     assert_eq!(standing_in(&dir), Vec::<u32>::new());
+}
+
+/// Answers that nobody reads hold their places: what they take of the memory is bounded.
+#[tokio::test]
+async fn who_does_not_read_the_answers_gets_no_more_of_them() {
+    let app = TestApp::with("[exec]\nper_user = 2\n").await;
+    let ada = app.sign_in("ada").await;
+    let id = made(&ada, &app, "w").await;
+    let dir = app.dir().join("w");
+    let many = |name: &str| {
+        let words = format!("head -c 4194304 /dev/zero; touch {name}");
+        json!({"command": words, "max_output_bytes": 4_194_304})
+    };
+    let mut held = Vec::new();
+    for name in ["one", "two"] {
+        held.push(asked_without_reading(&app, &ada, (&id, ""), &many(name)).await);
+        until(async || dir.join(name).exists()).await;
+    }
+    asked(&ada, &id, &json!({"command": "true"}))
+        .await
+        .fails(429, "too_many_execs");
+    drop(held);
+    until(async || asked(&ada, &id, &json!({"command": "true"})).await.status == 200).await;
 }

@@ -58,7 +58,8 @@ pub async fn run(app: web::Data<App>, Who(who): Who, request: HttpRequest, body:
     if follows {
         return Ok(HttpResponse::Ok()
             .content_type("text/event-stream; charset=utf-8")
-            .insert_header((header::CACHE_CONTROL, "no-store"))
+            .insert_header((header::CACHE_CONTROL, "no-store, no-transform"))
+            .insert_header(("X-Accel-Buffering", "no"))
             .streaming(followed::events(&app, run, &request)));
     }
     let line = request.conn_data::<Arc<Line>>();
@@ -67,7 +68,11 @@ pub async fn run(app: web::Data<App>, Who(who): Who, request: HttpRequest, body:
         done = run.collect(kept) => done.map_err(Error::from)?,
         () = gone(line.as_ref()) => return Err(left().into()),
     };
-    Ok(HttpResponse::Ok().json(wire::answer(done)))
+    let seat = Arc::clone(&done.seat);
+    let body = serde_json::to_vec(&wire::answer(done)).map_err(Error::internal)?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/json")
+        .body(followed::handed(&app, seat, body.into(), &request)))
 }
 
 fn wants_events(request: &HttpRequest) -> bool {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use actix_web::HttpRequest;
+use actix_web::body::SizedStream;
 use bytes::Bytes;
 use futures_util::stream;
 use serde_json::{Value, json};
@@ -17,11 +18,13 @@ use super::exec::gone;
 use super::wire;
 use crate::api::live::cutter::{Line, Watched};
 use crate::api::shared::error::body as refusal;
-use crate::app::{App, Channel, Finish, Over, Run, Step};
+use crate::app::{App, Channel, Finish, Over, Run, Seat, Step};
 use crate::domain::Error;
 
 /// How long a follower hears nothing at most.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Bytes of an answer that are handed out at once.
+const PIECE: usize = 64 * 1024;
 /// How long the last words of a command wait for a reader that has stopped to read.
 const LAST_WORDS: Duration = Duration::from_secs(60);
 /// The same where the server stops, or where the reader was shut out.
@@ -64,6 +67,28 @@ pub fn events(
         let event = followed.next().await?;
         Some((Ok(event), followed))
     })
+}
+
+/// An answer that is handed out as it is read. Its command's place is taken as long as it is here.
+pub fn handed(
+    app: &App,
+    seat: Arc<Seat>,
+    whole: Bytes,
+    request: &HttpRequest,
+) -> SizedStream<impl futures_util::Stream<Item = Result<Bytes, std::io::Error>> + use<>> {
+    let asked = Arc::new(AtomicU64::new(0));
+    if let Some(line) = request.conn_data::<Arc<Line>>() {
+        let (line, reads) = (Arc::downgrade(line), Arc::downgrade(&asked));
+        let over = (std::future::ready(Over::Ended), app.drain_signal());
+        tokio::spawn(cut_if_unread(over, reads, line));
+    }
+    let size = u64::try_from(whole.len()).unwrap_or(u64::MAX);
+    let pieces = stream::unfold((whole, asked, seat), |(mut rest, asked, seat)| async move {
+        asked.fetch_add(1, Ordering::Relaxed);
+        let piece = rest.split_to(rest.len().min(PIECE));
+        (!piece.is_empty()).then_some((Ok(piece), (rest, asked, seat)))
+    });
+    SizedStream::new(size, pieces)
 }
 
 /// Cuts the line of somebody who does not read on when the command is over: its last words are not
