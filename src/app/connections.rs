@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::App;
-use crate::domain::{Error, Principal, Result, SessionId, Timestamp, UserId, api_key};
+use crate::domain::{Error, Principal, Result, SessionId, Timestamp, UserId, WorkspaceId, api_key};
 
 /// Longer than anybody waits.
 const LONG: Duration = Duration::from_secs(3_600);
@@ -22,6 +22,15 @@ pub struct Visit {
     pub who: Principal,
     /// When the token ends by itself.
     pub expires_at: Timestamp,
+}
+
+/// What somebody holds open, and needs a right for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    /// They read this session.
+    Session(SessionId),
+    /// They run a command in this workspace.
+    Workspace(WorkspaceId),
 }
 
 /// Why a connection is ended.
@@ -228,17 +237,31 @@ impl App {
     /// Waits until a person may no longer read a session, and says why: their token was ended, or
     /// their rights are other ones.
     pub(super) async fn shut_out(&self, who: &Principal, id: SessionId) -> Error {
+        self.shut_out_of(who, Of::Session(id)).await
+    }
+
+    /// The same for what else is held open.
+    pub(super) async fn shut_out_of(&self, who: &Principal, of: Of) -> Error {
         let mut turns = self.inner.turns.subscribe();
         // What happened before this moment is seen by the first look, the rest by the turns.
         let mut now = self.visit(&who.sid, self.now()).await;
         loop {
             let seen = match &now {
                 Ok(visit) if visit.who.role == who.role => Ok(()),
-                Ok(visit) => self.readable(&visit.who, id).await.map(drop),
+                Ok(visit) => match of {
+                    Of::Session(id) => self.readable(&visit.who, id).await.map(drop),
+                    Of::Workspace(id) => self.drivable_workspace(&visit.who, id).await.map(drop),
+                },
                 Err(error) => Err(error.clone()),
             };
             // Where the database is away, what is not known ends nothing.
-            if let Err(error @ (Error::Unauthenticated { .. } | Error::NotFound { .. })) = seen {
+            if let Err(
+                error @ (Error::Unauthenticated { .. }
+                | Error::NotFound { .. }
+                | Error::Forbidden { .. }
+                | Error::MissingScope { .. }),
+            ) = seen
+            {
                 return error;
             }
             let left = now.as_ref().ok().and_then(|visit| self.remaining(visit));
@@ -323,7 +346,9 @@ impl App {
         *self.inner.draining.borrow() || self.runtime().draining()
     }
 
-    pub(super) fn drain_signal(&self) -> watch::Receiver<bool> {
+    /// Turns true when the server begins to stop.
+    #[must_use]
+    pub fn drain_signal(&self) -> watch::Receiver<bool> {
         self.inner.draining.subscribe()
     }
 }

@@ -19,7 +19,7 @@ use crate::domain::{
 };
 use crate::store::idempotency::{self, KeptReply};
 use crate::store::sessions::{self, NewSessionRow};
-use crate::store::{Connection, StoreError};
+use crate::store::{Connection, StoreError, workspaces};
 use rules::{label, parent, reply_key, settled, taken_name, task_key};
 
 pub(super) use rules::metadata;
@@ -234,6 +234,11 @@ impl App {
             }
             // Who was deleted or shut out meanwhile gets no agent that nobody would stop.
             stands(conn, session.owner)?;
+            if let Some(id) = session.workspace.filter(|id| *id != WorkspaceId::HOST)
+                && workspaces::by_id(conn, id)?.is_none()
+            {
+                return Err(Error::not_found("workspace", id).into());
+            }
             let row = NewSessionRow {
                 session: &session,
                 env_blob,

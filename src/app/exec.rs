@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+
+use super::connections::Of;
 use super::{App, place};
 use crate::domain::{Error, Principal, Result, WorkspaceId};
 use crate::workspace::{Command, Full, Run, Seat};
@@ -66,11 +69,19 @@ impl App {
             input: request.input.map(String::into_bytes),
             timeout,
             seat: self.seat(who)?,
+            refused: self.refusal_of(who, id),
         };
         let drain = self.inner.draining.subscribe();
         let run = self.inner.base.yard.start(command, drain).await?;
         self.done(who, "workspace.exec", id).await;
         Ok((run, kept))
+    }
+
+    /// Waits until a person may no longer run commands in a workspace, and says why: their token was
+    /// ended, or their rights are other ones.
+    fn refusal_of(&self, who: &Principal, id: WorkspaceId) -> BoxFuture<'static, Error> {
+        let (app, who) = (self.clone(), who.clone());
+        Box::pin(async move { app.shut_out_of(&who, Of::Workspace(id)).await })
     }
 
     fn seat(&self, who: &Principal) -> Result<Seat> {

@@ -97,7 +97,7 @@ pub use crate::store::sessions::SessionOverview;
 pub use crate::store::supervisor_log::Row as SupervisorRow;
 pub use crate::store::tally::Tally;
 pub use crate::store::{Figures as DatabaseFigures, Spread};
-pub use crate::workspace::{Captured, Channel, Finish, Outcome, Run, Step, unfinished};
+pub use crate::workspace::{Captured, Channel, Finish, Outcome, Over, Run, Seat, Step, unfinished};
 
 /// The operations of the server. Clones share everything.
 #[derive(Clone)]

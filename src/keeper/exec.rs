@@ -2,7 +2,7 @@
 //! Never leaves a tree behind: a dropped line ends it at once.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Child;
 use std::sync::mpsc;
 
@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 
+use super::leaf::{Leaf, name_of_exec};
 use super::spawner::SpawnError;
 use super::wire::MAX_KEEPER_BODY;
 use super::wire::caps::Caps;
@@ -60,13 +61,42 @@ pub struct ExecLine {
 #[derive(Debug)]
 pub(super) struct Collected {
     pub child: Option<Child>,
-    pub collector: mpsc::Sender<Child>,
+    /// Its command's cgroup; it removes it itself, unless it is killed.
+    pub leaf: Option<Leaf>,
+    pub collector: mpsc::Sender<Left>,
+}
+
+/// A process that nobody waits for any more, and what it may leave behind.
+#[derive(Debug)]
+pub(super) struct Left {
+    child: Child,
+    leaf: Option<Leaf>,
+}
+
+impl Left {
+    /// One that leaves nothing of ours.
+    pub fn alone(child: Child) -> Self {
+        Self { child, leaf: None }
+    }
+
+    /// Whether it has ended and left nothing. What it did leave is ended here.
+    pub fn is_gone(&mut self) -> bool {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            return false;
+        }
+        let Some(leaf) = self.leaf.as_ref().filter(|leaf| leaf.path().exists()) else {
+            return true;
+        };
+        let _old_kernel = leaf.kill();
+        leaf.remove().is_ok()
+    }
 }
 
 impl Drop for Collected {
     fn drop(&mut self) {
         if let Some(child) = self.child.take() {
-            let _nobody_collects = self.collector.send(child);
+            let leaf = self.leaf.take();
+            let _nobody_collects = self.collector.send(Left { child, leaf });
         }
     }
 }
@@ -78,11 +108,13 @@ impl Execution {
         spec: ExecSpec,
     ) -> Result<Self, SpawnError> {
         let failed = SpawnError::Keeper;
+        let mut process = streams.process;
+        process.leaf = spec.leaf().map(|path| Leaf::at(&path));
         streams.line.set_nonblocking(true).map_err(failed)?;
         let mut line = ExecLine {
             stream: UnixStream::from_std(streams.line).map_err(failed)?,
             decoder: Decoder::new(MAX_KEEPER_BODY),
-            _process: streams.process,
+            _process: process,
         };
         let stdout = pipe::Receiver::from_owned_fd(streams.stdout).map_err(failed)?;
         let stderr = pipe::Receiver::from_owned_fd(streams.stderr).map_err(failed)?;
@@ -131,11 +163,16 @@ impl ExecLine {
 }
 
 impl ExecSpec {
+    /// Where its cgroup is made.
+    fn leaf(&self) -> Option<PathBuf> {
+        let base = self.cgroup.as_deref()?;
+        Some(base.join(name_of_exec(&self.id)))
+    }
+
     /// The start frame, and the input where there is one.
     fn frames(self) -> Vec<u8> {
-        let leaf = |base: &Path| base.join(super::leaf::name_of_exec(&self.id));
         let spec = Spec {
-            cgroup: self.cgroup.as_deref().map(leaf),
+            cgroup: self.leaf(),
             session: self.id,
             incarnation: 0,
             dir: PathBuf::new(),

@@ -14,7 +14,7 @@ use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, oneshot};
 
 use super::binary::KeeperBinary;
-use super::exec::{Collected, ExecSpec, Execution};
+use super::exec::{Collected, ExecSpec, Execution, Left};
 use super::wire::MAX_KEEPER_BODY;
 use super::wire::spec::{Spec, StartFailure, StartReply, decode_reply};
 use super::wire::stream::Decoder;
@@ -185,16 +185,12 @@ async fn converse(pipes: Pipes, spec: &Spec) -> Result<StartReply, SpawnError> {
     }
 }
 
-fn serve(
-    binary: &KeeperBinary,
-    mut queue: mpsc::Receiver<Job>,
-    children: &std_mpsc::Sender<Child>,
-) {
+fn serve(binary: &KeeperBinary, mut queue: mpsc::Receiver<Job>, children: &std_mpsc::Sender<Left>) {
     while let Some(job) = queue.blocking_recv() {
         match job {
             Job::Keep(caller) => {
                 let spawned = spawn(binary).map(|(child, pipes)| {
-                    let _collector = children.send(child);
+                    let _collector = children.send(Left::alone(child));
                     pipes
                 });
                 let _caller = caller.send(spawned);
@@ -207,7 +203,7 @@ fn serve(
     }
 }
 
-fn spawn_exec(binary: &KeeperBinary, children: &std_mpsc::Sender<Child>) -> io::Result<Streams> {
+fn spawn_exec(binary: &KeeperBinary, children: &std_mpsc::Sender<Left>) -> io::Result<Streams> {
     let (line, theirs) = UnixStream::pair()?;
     let mut child = Command::new(binary.path())
         .arg("exec")
@@ -221,6 +217,7 @@ fn spawn_exec(binary: &KeeperBinary, children: &std_mpsc::Sender<Child>) -> io::
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let process = Collected {
         child: Some(child),
+        leaf: None,
         collector: children.clone(),
     };
     let (Some(stdout), Some(stderr)) = (stdout, stderr) else {
@@ -255,8 +252,8 @@ fn spawn(binary: &KeeperBinary) -> io::Result<(Child, Pipes)> {
 }
 
 /// Waits for the processes that split off their keepers. One that hangs delays nobody's start.
-fn collect(spawned: &std_mpsc::Receiver<Child>) {
-    let mut waiting: Vec<Child> = Vec::new();
+fn collect(spawned: &std_mpsc::Receiver<Left>) {
+    let mut waiting: Vec<Left> = Vec::new();
     loop {
         let next = if waiting.is_empty() {
             spawned
@@ -266,11 +263,11 @@ fn collect(spawned: &std_mpsc::Receiver<Child>) {
             spawned.recv_timeout(COLLECT)
         };
         match next {
-            Ok(child) => waiting.push(child),
+            Ok(left) => waiting.push(left),
             Err(std_mpsc::RecvTimeoutError::Timeout) => {}
             Err(std_mpsc::RecvTimeoutError::Disconnected) if waiting.is_empty() => return,
             Err(std_mpsc::RecvTimeoutError::Disconnected) => std::thread::sleep(COLLECT),
         }
-        waiting.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+        waiting.retain_mut(|left| !left.is_gone());
     }
 }

@@ -171,14 +171,14 @@ pub fn used_by(conn: &mut Connection, id: WorkspaceId) -> Result<Option<SessionI
     Ok(None)
 }
 
-/// Removes one; its sessions keep their directories and belong to none.
+/// Removes one; its sessions keep their directories, and are still said to be in it: their variables
+/// are gone, so no process of theirs is started.
 ///
 /// # Errors
 /// [`StoreError::NotFound`].
 pub fn remove(conn: &mut Connection, id: WorkspaceId) -> Result<(), StoreError> {
     let gone = diesel::delete(workspaces::table.find(id.to_string())).execute(conn)?;
-    found(gone)?;
-    leave(conn, &[id.to_string()])
+    found(gone)
 }
 
 /// Removes those of a person who is being deleted.

@@ -11,6 +11,6 @@ mod tests;
 mod yard;
 
 pub use capture::{Captured, unfinished};
-pub use run::{Channel, Finish, Outcome, Run, Step};
+pub use run::{Channel, Finish, Outcome, Over, Run, Step};
 pub use seats::{Full, Seat, Seats};
 pub use yard::{Command, ExecError, Yard};

@@ -75,12 +75,20 @@ pub fn stand(path: &Path) -> Result<(), Trouble> {
     let failed = |error: &io::Error| Trouble::new("path_failed", error.to_string());
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|error| failed(&error))?;
-    let real = fs::canonicalize(path).map_err(|error| failed(&error))?;
-    // Somebody has put a link there meanwhile.
-    if real != path {
-        return Err(Trouble::new("path_denied", "a link leads to another place"));
+    look(path)?;
+    plain(path)
+}
+
+/// Whether no link is in a path: somebody may have put one there meanwhile.
+///
+/// # Errors
+/// `path_denied`, `path_missing`.
+pub fn plain(path: &Path) -> Result<(), Trouble> {
+    match fs::canonicalize(path) {
+        Ok(real) if real == path => Ok(()),
+        Ok(_) => Err(Trouble::new("path_denied", "a link leads to another place")),
+        Err(error) => Err(Trouble::new("path_missing", error.to_string())),
     }
-    look(path)
 }
 
 /// Whether a workspace's directory is there.

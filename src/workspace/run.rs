@@ -2,9 +2,11 @@
 //!
 //! Never reads ahead of who asks for the steps: a slow reader slows the command.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::future::BoxFuture;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::sync::{oneshot, watch};
@@ -13,6 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::capture::{Captured, Gather};
 use super::seats::Seat;
 use super::yard::ExecError;
+use crate::domain::Error;
 use crate::keeper::{End, ExecLine, Execution};
 
 /// Bytes of one read.
@@ -62,6 +65,15 @@ pub struct Finish {
     pub duration: Duration,
 }
 
+/// How a command is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// It ended.
+    Ended,
+    /// Its person may not run it any more.
+    Refused,
+}
+
 /// What happens next.
 #[derive(Debug)]
 pub enum Step {
@@ -80,6 +92,8 @@ pub struct Outcome {
     pub stdout: Captured,
     /// What it printed on its standard error.
     pub stderr: Captured,
+    /// Its place among the others; to be kept as long as what it printed.
+    pub seat: Arc<Seat>,
 }
 
 /// See the module. Dropping it ends the command and all that it has started.
@@ -89,6 +103,8 @@ pub struct Run {
     stderr: Option<pipe::Receiver>,
     ending: oneshot::Receiver<Result<Finish, ExecError>>,
     ended: Option<(Finish, Instant)>,
+    over: watch::Receiver<Over>,
+    seat: Arc<Seat>,
     _held: oneshot::Sender<()>,
 }
 
@@ -98,28 +114,47 @@ impl Run {
         execution: Execution,
         times: (Instant, Instant, Duration),
         drain: watch::Receiver<bool>,
-        seat: Seat,
+        (seat, refused): (Seat, BoxFuture<'static, Error>),
     ) -> Self {
         let (held, left) = oneshot::channel();
         let (told, ending) = oneshot::channel();
-        let line = execution.line;
+        let (running, over) = watch::channel(Over::Ended);
+        // Free when the command has ended and nobody reads it any more.
+        let seat = Arc::new(seat);
+        let (line, its_seat) = (execution.line, Arc::clone(&seat));
         tokio::spawn(async move {
             let watched = watch_over(line, times, drain);
             tokio::select! {
                 ending = watched => {
-                    drop(seat);
                     let _nobody = told.send(ending);
                 }
+                error = refused => {
+                    running.send_replace(Over::Refused);
+                    let _nobody = told.send(Err(ExecError::Refused(error)));
+                }
                 // With the line, which is dropped here, the command ends.
-                _gone = left => drop(seat),
+                _gone = left => {}
             }
+            drop((running, its_seat));
         });
         Self {
             stdout: Some(execution.stdout),
             stderr: Some(execution.stderr),
             ending,
             ended: None,
+            over,
+            seat,
             _held: held,
+        }
+    }
+
+    /// How it is over, as soon as it is; also where nobody asks for the next step.
+    pub fn over(&self) -> impl Future<Output = Over> + Send + 'static {
+        let mut over = self.over.clone();
+        async move {
+            // What is told stays told when the teller has gone.
+            while over.changed().await.is_ok() {}
+            *over.borrow()
         }
     }
 
@@ -188,6 +223,7 @@ impl Run {
                         ending,
                         stdout: stdout.finish(),
                         stderr: stderr.finish(),
+                        seat: Arc::clone(&self.seat),
                     });
                 }
             }

@@ -24,6 +24,7 @@ fn command(words: &str) -> Command {
         input: None,
         timeout: Duration::from_secs(30),
         seat: Seats::new(1, 1).take(UserId::generate()).unwrap(),
+        refused: Box::pin(std::future::pending()),
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -35,6 +36,8 @@ pub struct Command {
     pub timeout: Duration,
     /// Its place among the others.
     pub seat: Seat,
+    /// Ends when its person may not run it any more, with the reason.
+    pub refused: BoxFuture<'static, Error>,
 }
 
 /// Why a command did not run to its end.
@@ -52,6 +55,9 @@ pub enum ExecError {
     /// What held it was lost, and it with it.
     #[error("what held the command was lost, and the command with it")]
     Lost,
+    /// Its person may not run it any more.
+    #[error(transparent)]
+    Refused(Error),
 }
 
 /// See the module.
@@ -108,7 +114,7 @@ impl Yard {
             execution,
             (begun, deadline, self.grace),
             drain,
-            command.seat,
+            (command.seat, command.refused),
         ))
     }
 }
@@ -168,6 +174,7 @@ impl From<ExecError> for Error {
             ExecError::CwdDenied => refused("cwd_denied"),
             ExecError::Spawn(text) => Self::unavailable("spawn_failed", text),
             ExecError::Lost => Self::unavailable("exec_lost", ExecError::Lost.to_string()),
+            ExecError::Refused(error) => error,
         }
     }
 }

@@ -5,6 +5,7 @@
 mod body;
 mod doc;
 mod exec;
+mod followed;
 mod wire;
 
 use actix_web::{HttpRequest, HttpResponse, web};

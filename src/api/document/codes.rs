@@ -277,6 +277,11 @@ pub const CODES: &[Code] = &[
     code("too_many_workspaces", 409, "you have too many workspaces"),
     code("unsupported", 409, "agents of this kind have no such thing"),
     code("username_taken", 409, "another account has this name"),
+    code(
+        "workspace_gone",
+        409,
+        "the workspace of the agent was deleted, and its variables with it",
+    ),
     code("workspace_in_use", 409, "an agent runs in the workspace"),
     code(
         "workspace_not_ready",

@@ -79,6 +79,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
             "cwd_missing",
             "cwd_denied",
             "owner_deleted",
+            "workspace_gone",
             "spawn_failed",
             "process_ended",
             "limit_reached",

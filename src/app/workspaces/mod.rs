@@ -128,7 +128,10 @@ impl App {
             crate::domain::workspace::name(&after.name)?;
         }
         if let Some(path) = patch.path {
-            after.path = self.settled(id, path).await?;
+            // What was shown stays what it is, whatever links lead there by now.
+            if path.as_ref() != Some(&before.path) {
+                after.path = self.settled(id, path).await?;
+            }
             let seen = looked_at(vec![before.clone()]).await?;
             let ready = seen.iter().all(|one| one.state == WorkspaceState::Ready);
             if !ready || before.path != after.path {
@@ -149,7 +152,8 @@ impl App {
         shown.ok_or_else(|| Error::not_found("workspace", id))
     }
 
-    /// Forgets one. Its directory stays, and so do the directories of its sessions.
+    /// Forgets one. Its directory stays, and so do the directories of its sessions; no process of
+    /// theirs is started any more.
     ///
     /// # Errors
     /// `not_found`, `forbidden`, `default_workspace`, `workspace_in_use`.
@@ -175,7 +179,8 @@ impl App {
     pub async fn settle_workspaces(&self) -> Result<()> {
         for row in self.store().read(workspaces::unsettled).await? {
             let path = PathBuf::from(&row.path);
-            let found = blocking(move || yard::look(&path)).await?;
+            let found = blocking(move || yard::look(&path).and_then(|()| yard::plain(&path)));
+            let found = found.await?;
             let text = "the server ended before it stood; change its path, or make it again";
             let settled = found.map_err(|_missing| Trouble::new("interrupted", text));
             let row = Workspace {
@@ -267,9 +272,17 @@ impl App {
 
     /// Where a workspace's directory is or will be.
     async fn settled(&self, id: WorkspaceId, asked: Option<String>) -> Result<String> {
-        let roots = self.config().agents.roots.clone();
+        let (roots, home) = (
+            self.config().agents.roots.clone(),
+            place::home(self.config()),
+        );
         let settle = move || match &asked {
-            Some(asked) => yard::settle(&roots, Path::new(asked)),
+            // As in the working directories of agents.
+            Some(asked) if asked == "~" => yard::settle(&roots, &home),
+            Some(asked) => match asked.strip_prefix("~/") {
+                Some(rest) => yard::settle(&roots, &home.join(rest)),
+                None => yard::settle(&roots, Path::new(asked)),
+            },
             None => yard::own(&roots, &id.to_string()),
         };
         let path = blocking(settle).await?.map_err(|refusal| {
@@ -328,7 +341,12 @@ impl App {
 async fn looked_at(found: Vec<Workspace>) -> Result<Vec<Workspace>> {
     let look = |one: Workspace| match one.state {
         WorkspaceState::Ready => {
-            let outcome = yard::look(Path::new(&one.path));
+            let place = Path::new(&one.path);
+            // The home of the one that everybody has may be a link.
+            let outcome = match one.id == WorkspaceId::HOST {
+                true => yard::look(place),
+                false => yard::look(place).and_then(|()| yard::plain(place)),
+            };
             one.settled(outcome)
         }
         WorkspaceState::Pending | WorkspaceState::Building | WorkspaceState::Error => one,

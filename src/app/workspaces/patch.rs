@@ -10,7 +10,9 @@ use crate::domain::workspace::{DISTROS, STARS, WorkspaceOptions};
 use crate::domain::{Error, Result, Workspace};
 
 /// Most bytes of a script.
-const MAX_SCRIPT: usize = 256 * 1024;
+const MAX_SCRIPT: usize = 64 * 1024;
+/// Most bytes of all its lists together: lists of workspaces show them.
+const MAX_LISTS: usize = 32 * 1024;
 /// Most bytes of another text.
 const MAX_TEXT: usize = 1_024;
 /// Longest path that the kernel takes (PATH_MAX).
@@ -100,6 +102,7 @@ impl WorkspacePatch {
             None => held.clone(),
         };
         one.options.variables = env.keys().cloned().collect();
+        fits(&one.options)?;
         Ok((one, env))
     }
 
@@ -160,6 +163,24 @@ impl WorkspacePatch {
         }
         Ok(())
     }
+}
+
+/// Whether the lists are not too long together.
+fn fits(options: &WorkspaceOptions) -> Result<()> {
+    let lists = [
+        &options.skills,
+        &options.tools,
+        &options.plugins,
+        &options.mcps,
+        &options.init_scripts,
+    ];
+    let bytes: usize = lists.into_iter().flatten().map(String::len).sum();
+    if bytes <= MAX_LISTS {
+        return Ok(());
+    }
+    let message = "the lists of names are too long together";
+    let expected = format!("at most {MAX_LISTS} bytes in all");
+    Err(Error::invalid("bad_field", "skills", message, expected))
 }
 
 /// All variables as they are said, with those that stay.

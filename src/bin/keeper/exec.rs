@@ -115,6 +115,8 @@ fn begin(asked: &mut Option<Spec>) -> Result<Exec, StartFailure> {
 
 impl Exec {
     fn run(&mut self) {
+        // What came with the start stands in the decoder: nothing more may ever come to tell of it.
+        self.obey();
         loop {
             self.wait();
             self.hear();
@@ -170,7 +172,16 @@ impl Exec {
             Err(_) => 0,
         };
         line.feed(buffer.get(..count).unwrap_or_default());
-        let mut lost = count == 0;
+        self.obey();
+        if count == 0 {
+            self.hang_up();
+        }
+    }
+
+    /// Does what the frames say that have come.
+    fn obey(&mut self) {
+        let Some(line) = &mut self.line else { return };
+        let mut lost = false;
         let mut stops = Vec::new();
         loop {
             match line
@@ -187,9 +198,14 @@ impl Exec {
         }
         stops.into_iter().for_each(|grace_ms| self.stop(grace_ms));
         if lost {
-            self.line = None;
-            self.kill_at = Some(0);
+            self.hang_up();
         }
+    }
+
+    /// The server has gone, or says what has no meaning: the tree ends.
+    fn hang_up(&mut self) {
+        self.line = None;
+        self.kill_at = Some(0);
     }
 
     /// Politely, and the whole tree after the grace. A second request can only shorten the grace.

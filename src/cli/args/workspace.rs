@@ -76,7 +76,7 @@ pub struct WorkspaceShowArgs {
 /// `workspace exec ...`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  callboard workspace exec site \"make test\"\n  callboard workspace exec site --cwd docs --timeout 5m -- make html\n  git diff | callboard workspace exec site \"git apply\"\n\nWhat it prints goes to stdout and stderr as it comes, and its exit code becomes this command's: 128\nand the number of the signal that ended it, 8 when its time was over. Ctrl-C ends it with all that it\nstarted. Standard input that is no terminal is read to its end, up to 1 MiB, before it begins."
+    after_help = "Examples:\n  callboard workspace exec site \"make test\"\n  callboard workspace exec site --cwd docs --timeout 5m -- make html\n  git diff | callboard workspace exec -i site \"git apply\"\n\nWhat it prints goes to stdout and stderr as it comes, and its exit code becomes this command's: 128\nand the number of the signal that ended it, 8 when its time was over. Ctrl-C ends it with all that it\nstarted. With -i standard input is read to its end, up to 1 MiB, before it begins."
 )]
 pub struct WorkspaceExecArgs {
     /// Which one
@@ -88,6 +88,9 @@ pub struct WorkspaceExecArgs {
     /// Directory in the workspace [default: the workspace's own]
     #[arg(long, value_name = "DIR")]
     pub cwd: Option<String>,
+    /// Gives it standard input
+    #[arg(short = 'i', long = "stdin")]
+    pub input: bool,
     /// Time until it is asked to end: seconds, or a number with s, m or h
     #[arg(long, value_name = "TIME", value_parser = span)]
     pub timeout: Option<Duration>,

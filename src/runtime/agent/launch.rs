@@ -14,7 +14,7 @@ use std::time::Duration;
 use actix::Addr;
 
 use crate::domain::program::not_installed;
-use crate::domain::{Confidential, Incarnation, Kind, Progress, Session};
+use crate::domain::{Confidential, Incarnation, Kind, Progress, Session, WorkspaceId};
 use crate::drivers::{Launch, LaunchContext, Stdio, driver};
 use crate::keeper::{self, Dir, Limits, Mode, OnServerLoss, SpawnError, Spec};
 
@@ -23,13 +23,15 @@ use super::super::context::Shared;
 use super::super::environment;
 use super::super::feed::Feed;
 use super::super::redaction;
-use super::super::session::{OWNER_DELETED, START_CANCELLED, START_TIMEOUT, SessionActor};
+use super::super::session::{
+    OWNER_DELETED, START_CANCELLED, START_TIMEOUT, SessionActor, WORKSPACE_GONE,
+};
 use super::AgentActor;
 use super::life::Life;
 use super::outbox::Outbox;
 use super::snapshot;
 use crate::crash;
-use crate::store::users;
+use crate::store::{users, workspaces};
 
 /// Why there are no variables to start with.
 const UNREADABLE: &str = "env_unreadable";
@@ -112,6 +114,8 @@ pub(super) async fn start(
     renewing.await.map_err(failed)?;
     let _gate = Arc::clone(&shared.gate).acquire_owned().await;
     owned(shared, &session).await?;
+    placed(shared, &session).await?;
+    confined(shared, &session).await?;
     let mut context = context(shared, &session, (incarnation, nonce.clone()));
     context.resume = resume
         .and_then(|stored| snapshot::open(&shared.secrets, session.id, &stored))
@@ -245,6 +249,44 @@ async fn owned(shared: &Shared, session: &Session) -> Result<(), (String, String
             Err((OWNER_DELETED.to_owned(), text))
         }
         Err(error) => Err((String::from("owner_unknown"), error.to_string())),
+    }
+}
+
+/// Refuses a start in a workspace that was deleted: its variables went with it, and without them a
+/// program may act for somebody else.
+async fn placed(shared: &Shared, session: &Session) -> Result<(), (String, String)> {
+    let Some(id) = session.workspace.filter(|id| *id != WorkspaceId::HOST) else {
+        return Ok(());
+    };
+    let found = shared.store.read(move |conn| workspaces::by_id(conn, id));
+    match found.await {
+        Ok(Some(_stands)) => Ok(()),
+        Ok(None) => {
+            let text = String::from("its workspace was deleted, and its variables with it");
+            Err((WORKSPACE_GONE.to_owned(), text))
+        }
+        Err(error) => Err((UNREADABLE.to_owned(), error.to_string())),
+    }
+}
+
+/// Refuses a directory that leads out of the roots by now: somebody has put a link in its place. What
+/// is missing is told by the start.
+async fn confined(shared: &Shared, session: &Session) -> Result<(), (String, String)> {
+    let roots = shared.config.agents.roots.clone();
+    let cwd = PathBuf::from(&session.cwd);
+    let look = move || {
+        let real = std::fs::canonicalize(cwd).ok()?;
+        let holds =
+            |root: &PathBuf| std::fs::canonicalize(root).is_ok_and(|root| real.starts_with(root));
+        Some(roots.iter().any(holds))
+    };
+    match tokio::task::spawn_blocking(look).await {
+        Ok(Some(false)) => {
+            let text = "the working directory is outside of the allowed roots";
+            Err((String::from("cwd_denied"), text.to_owned()))
+        }
+        Ok(Some(true) | None) => Ok(()),
+        Err(error) => Err((String::from("spawn_failed"), error.to_string())),
     }
 }
 

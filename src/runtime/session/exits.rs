@@ -18,6 +18,8 @@ pub(in crate::runtime) const START_TIMEOUT: &str = "start_timeout";
 pub(in crate::runtime) const START_CANCELLED: &str = "start_cancelled";
 /// Code of a start of an agent whose owner was deleted.
 pub(in crate::runtime) const OWNER_DELETED: &str = "owner_deleted";
+/// Code of a start that is refused because its workspace was deleted.
+pub(in crate::runtime) const WORKSPACE_GONE: &str = "workspace_gone";
 /// `by` of an end when the server ends its agents.
 pub(in crate::runtime) const SERVER: &str = "server_shutdown";
 /// `by` of an end of a program that did not listen to a person's interrupt.

@@ -46,7 +46,9 @@ use self::core::Core;
 use self::questions::Resolution;
 use self::step::{Alarm, Effect, Step};
 use self::tuning::Adjustments;
-pub(super) use exits::{Ending, OWNER_DELETED, SERVER, START_CANCELLED, START_TIMEOUT};
+pub(super) use exits::{
+    Ending, OWNER_DELETED, SERVER, START_CANCELLED, START_TIMEOUT, WORKSPACE_GONE,
+};
 pub(super) use messages::{
     AgentIs, Archive, CaughtUp, Complete, Decode, Exited, Halt, Halting, InterruptTurn,
     LaunchFailed, Launched, Offer, Pause, PromptLost, QueueIs, Reopen, Reset, Respond, Resume,

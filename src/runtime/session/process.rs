@@ -12,7 +12,7 @@ use crate::domain::{
 use super::super::facade::Force;
 use super::super::ledger::Line;
 use super::core::Core;
-use super::exits::{Ending, OWNER_DELETED, START_CANCELLED};
+use super::exits::{Ending, OWNER_DELETED, START_CANCELLED, WORKSPACE_GONE};
 use super::step::{Alarm, Effect, Step};
 
 impl Core {
@@ -140,7 +140,12 @@ impl Core {
     pub(super) fn launch_failed(&mut self, code: &str, text: &str, now: Timestamp) -> Step {
         let lasting = matches!(
             code,
-            "program_not_found" | "not_executable" | "cwd_missing" | "cwd_denied" | OWNER_DELETED
+            "program_not_found"
+                | "not_executable"
+                | "cwd_missing"
+                | "cwd_denied"
+                | OWNER_DELETED
+                | WORKSPACE_GONE
         );
         self.run(now, |core, step| {
             let ending = Ending {

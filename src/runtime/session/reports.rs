@@ -14,7 +14,7 @@ use crate::store::{self, Store};
 use super::super::clock::now;
 use super::super::redaction;
 use super::answering::Answering;
-use super::exits::OWNER_DELETED;
+use super::exits::{OWNER_DELETED, WORKSPACE_GONE};
 use super::messages::{CaughtUp, Decode, Exited, LaunchFailed, Launched, PromptLost};
 use super::step::Cause;
 use super::turn::Decoded;
@@ -202,6 +202,7 @@ fn refusal(code: &str, text: String) -> Error {
         "cwd_missing" => ("cwd_missing", "cwd"),
         "cwd_denied" => ("cwd_denied", "cwd"),
         OWNER_DELETED => return Error::conflict(OWNER_DELETED, text),
+        WORKSPACE_GONE => return Error::conflict(WORKSPACE_GONE, text),
         _ => return Error::unavailable("spawn_failed", text),
     };
     Error::invalid(

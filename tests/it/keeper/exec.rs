@@ -112,6 +112,31 @@ async fn every_victim_of_an_ordinary_user_ends() {
     as_nobody("exec::every_victim_ends_by_its_cgroup").await;
 }
 
+/// A stop that comes with the start, in one read of what holds the command, is not passed over.
+#[tokio::test]
+async fn a_stop_right_behind_the_start_is_heard() {
+    let (rig, yard) = (Rig::new(), tempfile::tempdir().unwrap());
+    for _ in 0..20 {
+        let spec = ExecSpec {
+            id: uuid::Uuid::new_v4().to_string(),
+            argv: ["/bin/sleep", "1000"].map(String::from).to_vec(),
+            env: Vec::new(),
+            cwd: yard.path().to_path_buf(),
+            input: Some(b"in".to_vec()),
+            isolation: Isolation::Group,
+            cgroup: None,
+            caps: Caps::default(),
+        };
+        let begun = Instant::now();
+        let mut execution = rig.spawner.exec(spec).await.unwrap();
+        execution.line.stop(0).await.unwrap();
+        let ended = tokio::time::timeout(BOUND, execution.line.end()).await;
+        let end = ended.expect("it runs on").unwrap();
+        assert_eq!(end.signal, Some(9), "{end:?}");
+        assert!(begun.elapsed() < BOUND);
+    }
+}
+
 /// What holds a command is killed by itself: where namespaces are, the tree goes with it.
 #[tokio::test]
 async fn the_loss_of_what_holds_it_ends_a_command() {
@@ -127,6 +152,25 @@ async fn the_loss_of_what_holds_it_ends_a_command() {
         standing_in(yard.path()).is_empty()
     })
     .await;
+}
+
+/// The same where a cgroup holds the tree: nobody is left in it, and it is removed.
+#[tokio::test]
+async fn the_loss_of_what_holds_it_leaves_no_cgroup() {
+    let Some(base) = groups() else { return };
+    let (rig, yard) = (Rig::new(), tempfile::tempdir().unwrap());
+    let tree = ("lost-one", TREES[0].1);
+    let held = (Isolation::Group, Some(base.as_path()));
+    let mut execution = begin(&rig, held, tree, yard.path()).await;
+    let group = base.join(leaf::name_of_exec("lost-one"));
+    assert!(group.exists());
+    let holder = i32::try_from(holder(standing_in(yard.path())[0])).unwrap();
+    let pid = nix::unistd::Pid::from_raw(holder);
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+    assert!(execution.line.end().await.is_err(), "an end was told");
+    drop(execution);
+    until("the end of the cgroup", || !group.exists()).await;
+    assert_eq!(standing_in(yard.path()), Vec::<u32>::new());
 }
 
 /// The child of ours that a process comes from.

@@ -45,15 +45,23 @@ async fn a_mission_works_in_its_workspace_and_keeps_its_secrets() {
     assert!(!events.contains("key-of-the-site-77"), "{events}");
     assert!(!app.log().contains("key-of-the-site-77"));
 
-    // While its process lives the workspace stays; then the mission belongs to none.
+    // While its process lives the workspace stays; without it nothing of the mission is started, since
+    // its variables are gone.
     let path = format!("{WORKSPACES}/{}", made["id"].as_str().unwrap());
     ada.delete(&path).await.fails(409, "workspace_in_use");
     let stop = format!("/api/agents/{id}/stop");
     ada.post(&stop, &json!({})).await.ok(200);
     ada.delete(&path).await.ok(200);
     let left = ada.get(&format!("{MISSIONS}/{id}")).await.ok(200);
-    assert_eq!(left["workspace_name"], "host");
+    assert_eq!(
+        (&left["workspace_name"], &left["workspace_id"]),
+        (&json!(null), &made["id"])
+    );
     assert_eq!(left["cwd"].as_str(), dir.to_str());
+    let start = format!("/api/agents/{id}/start");
+    ada.post(&start, &json!({}))
+        .await
+        .fails(409, "workspace_gone");
 }
 
 #[tokio::test]
@@ -125,4 +133,28 @@ async fn a_place_that_does_not_fit_is_refused() {
     assert_eq!(host["workspace_name"], "host");
     std::fs::rename(app.dir().join("site"), app.dir().join("moved")).unwrap();
     make(json!({})).await.fails(409, "workspace_not_ready");
+}
+
+/// What stood below the roots when an agent was made may be a link out of them when it is started.
+#[tokio::test]
+async fn a_directory_that_became_a_link_out_of_the_roots_is_no_place_to_start_in() {
+    let outside = tempfile::tempdir().unwrap();
+    let mut app = TestApp::prepared(tempfile::tempdir().unwrap(), "").await;
+    let roots = app.dir().join("roots");
+    let place = roots.join("m");
+    std::fs::create_dir_all(&place).unwrap();
+    app.env
+        .push(("CALLBOARD_AGENTS__ROOTS", format!("[{roots:?}]")));
+    app.boot().await;
+    let ada = app.sign_in("ada").await;
+    let id = ada
+        .agent(&json!({"agentType": "shell", "cwd": place, "start": false}))
+        .await;
+    std::fs::remove_dir(&place).unwrap();
+    std::os::unix::fs::symlink(outside.path(), &place).unwrap();
+    let start = format!("/api/agents/{id}/start");
+    ada.post(&start, &json!({})).await.fails(400, "cwd_denied");
+    std::fs::remove_file(&place).unwrap();
+    std::fs::create_dir(&place).unwrap();
+    ada.post(&start, &json!({})).await.ok(200);
 }

@@ -53,7 +53,22 @@ async fn a_workspace_is_driven_from_the_command_line() {
     assert!(table.contains("site") && table.contains("host"), "{table}");
     assert!(!table.contains("seen-by-none"), "{table}");
 
-    let words = ["exec", "site", "--", "cat; echo $A; echo err >&2; exit 7"];
+    // Without `-i` nobody reads the input: it may never end.
+    let held = cli(
+        &app,
+        &ada,
+        &["exec", "site", "--", "cat; echo on"],
+        Some("kept\n"),
+    )
+    .await;
+    assert_eq!(text(&held.stdout), "on\n");
+    let words = [
+        "exec",
+        "-i",
+        "site",
+        "--",
+        "cat; echo $A; echo err >&2; exit 7",
+    ];
     let done = cli(&app, &ada, &words, Some("given\n")).await;
     assert_eq!(text(&done.stdout), "given\nseen-by-none\n");
     assert_eq!(text(&done.stderr), "err\n");

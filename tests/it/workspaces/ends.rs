@@ -1,6 +1,10 @@
 //! The ends that nobody asked for: the client goes, the server stops or is killed.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use super::*;
 
@@ -83,4 +87,97 @@ async fn a_killed_server_leaves_no_command_behind() {
         run(&ada, &id, &json!({"command": "true"})).await["exit_code"],
         0
     );
+}
+
+/// Who was shut out neither runs on nor hears more, in both forms, also where nobody reads.
+#[tokio::test]
+async fn who_is_shut_out_runs_no_command_any_more() {
+    let app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    for query in ["", "?stream=true"] {
+        let again = app.sign_in("ada").await;
+        let (dir, told) = begun(&again, &app, DEAF, query).await;
+        again.post("/api/auth/logout", &json!({})).await.ok(200);
+        let told = told.await.unwrap().unwrap();
+        empty(&dir).await;
+        match query {
+            "" => drop(told.fails(401, "token_revoked")),
+            _ => assert!(told.text.contains("token_revoked"), "{}", told.text),
+        }
+    }
+    let id = made(&ada, &app, "left").await;
+    assert_eq!(
+        run(&ada, &id, &json!({"command": "true"})).await["exit_code"],
+        0
+    );
+}
+
+/// Follows a command without ever reading.
+async fn unread(app: &TestApp, who: &Caller, id: &str, words: &str) -> TcpStream {
+    let body = json!({"command": words});
+    asked_without_reading(app, who, (id, "?stream=true"), &body).await
+}
+
+async fn asked_without_reading(
+    app: &TestApp,
+    who: &Caller,
+    (id, query): (&str, &str),
+    body: &Value,
+) -> TcpStream {
+    let body = body.to_string();
+    let mut line = TcpStream::connect(&app.address).await.unwrap();
+    let request = format!(
+        "POST {WORKSPACES}/{id}/exec{query} HTTP/1.1\r\nhost: localhost\r\n\
+         authorization: Bearer {}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        who.token,
+        body.len()
+    );
+    line.write_all(request.as_bytes()).await.unwrap();
+    line
+}
+
+/// A follower that never reads keeps its place, and does not hold up a server that stops.
+#[tokio::test]
+async fn a_follower_that_does_not_read_does_not_hold_up_the_end() {
+    let mut app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    let id = made(&ada, &app, "w").await;
+    let dir = app.dir().join("w");
+    let words = "touch up; yes | head -c 20000000";
+    let unread = unread(&app, &ada, &id, words).await;
+    until(async || dir.join("up").exists()).await;
+    let begun = Instant::now();
+    app.signal(nix::sys::signal::Signal::SIGTERM);
+    assert_eq!(app.ended().await, Some(0));
+    assert!(
+        begun.elapsed() < Duration::from_secs(15),
+        "{:?}",
+        begun.elapsed()
+    );
+    drop(unread);
+    assert_eq!(standing_in(&dir), Vec::<u32>::new());
+}
+
+/// Answers that nobody reads hold their places: what they take of the memory is bounded.
+#[tokio::test]
+async fn who_does_not_read_the_answers_gets_no_more_of_them() {
+    let app = TestApp::with("[exec]\nper_user = 2\n").await;
+    let ada = app.sign_in("ada").await;
+    let id = made(&ada, &app, "w").await;
+    let dir = app.dir().join("w");
+    let many = |name: &str| {
+        let words = format!("head -c 4194304 /dev/zero; touch {name}");
+        json!({"command": words, "max_output_bytes": 4_194_304})
+    };
+    let mut held = Vec::new();
+    for name in ["one", "two"] {
+        held.push(asked_without_reading(&app, &ada, (&id, ""), &many(name)).await);
+        until(async || dir.join(name).exists()).await;
+    }
+    asked(&ada, &id, &json!({"command": "true"}))
+        .await
+        .fails(429, "too_many_execs");
+    drop(held);
+    until(async || asked(&ada, &id, &json!({"command": "true"})).await.status == 200).await;
 }

@@ -4,6 +4,33 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 
+/// What stands no longer where it stood is told, and what was shown changes nothing.
+#[tokio::test]
+async fn a_link_in_the_place_of_a_directory_is_told() {
+    let app = TestApp::start().await;
+    let ada = app.sign_in("ada").await;
+    let id = made(&ada, &app, "w").await;
+    let (place, other) = (app.dir().join("w"), app.dir().join("other"));
+    std::fs::create_dir(&other).unwrap();
+    std::fs::remove_dir(&place).unwrap();
+    symlink(&other, &place).unwrap();
+    let seen = show(&ada, &id).await;
+    assert_eq!(
+        (&seen["status"], &seen["error_code"]),
+        (&json!("error"), &json!("path_denied")),
+        "{seen}"
+    );
+    let path = format!("{WORKSPACES}/{id}");
+    let body = json!({"path": place});
+    let put = ada.request(reqwest::Method::PUT, &path).json(&body);
+    let put = crate::app::answer(put).await.ok(200);
+    assert_eq!(put["path"].as_str(), place.to_str());
+    std::fs::remove_file(&place).unwrap();
+    std::fs::create_dir(&place).unwrap();
+    let put = ada.request(reqwest::Method::PUT, &path).json(&body);
+    assert_eq!(crate::app::answer(put).await.ok(200)["status"], "ready");
+}
+
 /// Only below the roots, whatever dots and links say.
 #[tokio::test]
 async fn a_workspace_stays_below_the_roots() {

@@ -45,7 +45,9 @@ pub struct Mission<'a> {
     permission_mode: &'static str,
     /// The workspace that it works in; everybody has the one of zeros.
     workspace_id: WorkspaceId,
-    workspace_name: &'a str,
+    /// Null where the workspace was deleted: then nothing of the mission is started any more.
+    #[schema(required)]
+    workspace_name: Option<&'a str>,
     /// Its working directory.
     cwd: &'a str,
     /// What it may use up; absent without limits.
@@ -129,7 +131,10 @@ pub fn mission(row: &Overview) -> Mission<'_> {
         model_effort: session.options.effort.as_deref(),
         permission_mode: session.permission_mode.name(),
         workspace_id: session.workspace.unwrap_or(WorkspaceId::HOST),
-        workspace_name: row.workspace_name.as_deref().unwrap_or(HOST),
+        workspace_name: match session.workspace.filter(|id| *id != WorkspaceId::HOST) {
+            Some(_) => row.workspace_name.as_deref(),
+            None => Some(HOST),
+        },
         cwd: &session.cwd,
         limits,
         created_at: session.created_at.rfc3339(),

@@ -2,7 +2,7 @@
 //!
 //! Never changes what the command prints: it goes where the command would have written it.
 
-use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -21,7 +21,12 @@ const MAX_INPUT: u64 = 1024 * 1024;
 pub fn exec(client: &Client, args: &WorkspaceExecArgs) -> Result<ExitCode, Failure> {
     let id = super::named(client, &args.id)?;
     let env = variables(&args.env, |name| std::env::var(name).ok())?;
-    let mut body = json!({"command": args.command.join(" "), "env": env, "stdin": input()?});
+    let mut body = json!({"command": args.command.join(" "), "env": env});
+    if args.input
+        && let Some(fields) = body.as_object_mut()
+    {
+        fields.insert("stdin".into(), input()?.into());
+    }
     if let Some(fields) = body.as_object_mut() {
         if let Some(cwd) = &args.cwd {
             fields.insert("cwd".into(), cwd.clone().into());
@@ -36,12 +41,9 @@ pub fn exec(client: &Client, args: &WorkspaceExecArgs) -> Result<ExitCode, Failu
     follow(BufReader::new(client.open(&request, None)?))
 }
 
-/// What is piped in, to its end; null on a terminal.
-fn input() -> Result<Value, Failure> {
+/// What is handed in, to its end.
+fn input() -> Result<String, Failure> {
     let stdin = io::stdin();
-    if stdin.is_terminal() {
-        return Ok(Value::Null);
-    }
     let mut bytes = Vec::new();
     let bound = MAX_INPUT.saturating_add(1);
     stdin.lock().take(bound).read_to_end(&mut bytes)?;
@@ -50,11 +52,10 @@ fn input() -> Result<Value, Failure> {
             .because("a command is given at most 1 MiB")
             .mend("put it into a file of the workspace"));
     }
-    let text = String::from_utf8(bytes).map_err(|_binary| {
+    String::from_utf8(bytes).map_err(|_binary| {
         Failure::new(Exit::Usage, "standard input is no UTF-8")
             .mend("encode it (`base64`), and decode it in the command")
-    })?;
-    Ok(text.into())
+    })
 }
 
 /// Reads events to the last one.
