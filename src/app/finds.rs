@@ -6,7 +6,9 @@ use std::collections::HashMap;
 
 use super::{App, Overview, Page, TaskView};
 use crate::domain::find::{Find, SessionField, TaskField};
-use crate::domain::{Error, Principal, Result, Session, SessionId, Task, TaskId, TaskState, UserId};
+use crate::domain::{
+    Error, Principal, Result, Session, SessionId, Task, TaskId, TaskState, UserId,
+};
 use crate::store::{finds, sessions, tasks, waiting};
 
 /// Most children that a session tells of.
@@ -103,7 +105,12 @@ impl App {
             several => {
                 let ids: Vec<String> = several.iter().map(ToString::to_string).collect();
                 let message = "the ids of several sessions begin so";
-                Err(Error::invalid("ambiguous_id", "id", message, ids.join(", ")))
+                Err(Error::invalid(
+                    "ambiguous_id",
+                    "id",
+                    message,
+                    ids.join(", "),
+                ))
             }
         }
     }

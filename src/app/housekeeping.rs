@@ -15,8 +15,8 @@ use crate::domain::{Result, SessionId, Timestamp};
 use crate::runtime::LogFigures;
 use crate::store::retention::{self, History, Keep};
 use crate::store::{
-    Connection, StoreError, api_keys, attempts, audit, idempotency, invites, refresh, stats, tickets,
-    tokens,
+    Connection, StoreError, api_keys, attempts, audit, idempotency, invites, refresh, stats,
+    tickets, tokens,
 };
 
 /// How long keys that are over are remembered: 30 days in milliseconds.

@@ -79,11 +79,7 @@ pub fn known(conn: &mut Connection, hash: &[u8; 32]) -> Result<bool, StoreError>
 ///
 /// # Errors
 /// When the database fails.
-pub fn take(
-    conn: &mut Connection,
-    hash: &[u8; 32],
-    now: Timestamp,
-) -> Result<Taken, StoreError> {
+pub fn take(conn: &mut Connection, hash: &[u8; 32], now: Timestamp) -> Result<Taken, StoreError> {
     type Row = (String, String, i64, Option<i64>);
     let key = hex(hash);
     let row: Option<Row> = refresh_tokens::table

@@ -17,7 +17,8 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
                       response_schema_conformance";
 /// What guesses a password or registers: after a few tries the address has to wait, and every
 /// answer is 429. Asked behind the rest, while the token holds, and not for long.
-const GUESSES: [&str; 3] = [
+const GUESSES: [&str; 4] = [
+    "post_authentication",
     "post_api_auth_login",
     "post_api_auth_password",
     "post_api_auth_register",
@@ -30,7 +31,10 @@ const _: () = assert!(ASKING + 2 * GUESSING <= 120);
 const LONGEST: Duration = Duration::from_secs(600);
 /// What ends the token, the rights or the objects that the other requests are about: asked last,
 /// and briefly.
-const ENDS: [&str; 9] = [
+const ENDS: [&str; 12] = [
+    "delete_authentication",
+    "delete_sessions_id",
+    "delete_users_id",
     "post_api_auth_logout",
     "patch_api_auth_me",
     "delete_api_agents_id",

@@ -78,11 +78,7 @@ fn of_keys(path: &str, method: &str) -> (&'static str, Value) {
 }
 
 /// One status; `said` is what the annotation answers under it besides.
-fn response(
-    (status, shape): (u16, &str),
-    codes: &[(&str, &str)],
-    said: Option<Value>,
-) -> Value {
+fn response((status, shape): (u16, &str), codes: &[(&str, &str)], said: Option<Value>) -> Value {
     let line = |(name, says): &(&str, &str)| format!("- `{name}`: {says}");
     let mut lines: Vec<String> = codes.iter().map(line).collect();
     let names: Vec<&str> = codes.iter().map(|(name, _)| *name).collect();

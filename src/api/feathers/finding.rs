@@ -146,19 +146,31 @@ impl<F: Copy> Reader<'_, F> {
         match (field.reads, field.field) {
             (Reads::Text, Some(of)) => {
                 let read = |value: &Value| text(field.name, value).map(|text| vec![text]);
-                Ok(Condition::Text(of, test(field.name, operator, value, read)?))
+                Ok(Condition::Text(
+                    of,
+                    test(field.name, operator, value, read)?,
+                ))
             }
             (Reads::Words(words), Some(of)) => {
                 let read = |value: &Value| worded(field.name, words, value);
-                Ok(Condition::Text(of, test(field.name, operator, value, read)?))
+                Ok(Condition::Text(
+                    of,
+                    test(field.name, operator, value, read)?,
+                ))
             }
             (Reads::Number, Some(of)) => {
                 let read = |value: &Value| whole(field.name, value).map(|number| vec![number]);
-                Ok(Condition::Number(of, test(field.name, operator, value, read)?))
+                Ok(Condition::Number(
+                    of,
+                    test(field.name, operator, value, read)?,
+                ))
             }
             (Reads::Time, Some(of)) => {
                 let read = |value: &Value| time(field.name, value).map(|number| vec![number]);
-                Ok(Condition::Number(of, test(field.name, operator, value, read)?))
+                Ok(Condition::Number(
+                    of,
+                    test(field.name, operator, value, read)?,
+                ))
             }
             (Reads::Always(is), _) => always(field.name, operator, value, is),
             (_, None) => Ok(Condition::default()),
@@ -372,10 +384,26 @@ mod tests {
     }
 
     const FIELDS: [Field<Of>; 4] = [
-        Field { name: "id", field: Some(Of::Id), reads: Reads::Text },
-        Field { name: "status", field: Some(Of::Status), reads: Reads::Words(words) },
-        Field { name: "at", field: Some(Of::At), reads: Reads::Time },
-        Field { name: "archived", field: None, reads: Reads::Always(false) },
+        Field {
+            name: "id",
+            field: Some(Of::Id),
+            reads: Reads::Text,
+        },
+        Field {
+            name: "status",
+            field: Some(Of::Status),
+            reads: Reads::Words(words),
+        },
+        Field {
+            name: "at",
+            field: Some(Of::At),
+            reads: Reads::Time,
+        },
+        Field {
+            name: "archived",
+            field: None,
+            reads: Reads::Always(false),
+        },
     ];
 
     fn asked(query: Value) -> Result<Asked<Of>, Error> {
@@ -398,7 +426,10 @@ mod tests {
         );
         assert_eq!(
             conditions(json!({"status": {"$ne": "idle"}})),
-            [Condition::All(vec![Condition::Text(Of::Status, Test::NotIn(both()))])]
+            [Condition::All(vec![Condition::Text(
+                Of::Status,
+                Test::NotIn(both())
+            )])]
         );
         assert_eq!(
             conditions(json!({"status": "failed"})),
@@ -410,10 +441,19 @@ mod tests {
     fn values_are_coerced_by_their_field() {
         let at = |ms| Condition::Number(Of::At, Test::AtLeast(ms));
         for value in [json!("1000"), json!(1000), json!("1970-01-01T00:00:01Z")] {
-            assert_eq!(conditions(json!({"at": {"$gte": value}})), [Condition::All(vec![at(1000)])]);
+            assert_eq!(
+                conditions(json!({"at": {"$gte": value}})),
+                [Condition::All(vec![at(1000)])]
+            );
         }
-        assert_eq!(conditions(json!({"archived": "false"})), [Condition::default()]);
-        assert_eq!(conditions(json!({"archived": true})), [Condition::Any(Vec::new())]);
+        assert_eq!(
+            conditions(json!({"archived": "false"})),
+            [Condition::default()]
+        );
+        assert_eq!(
+            conditions(json!({"archived": true})),
+            [Condition::Any(Vec::new())]
+        );
     }
 
     #[test]
@@ -421,7 +461,10 @@ mod tests {
         let read = asked(json!({"$limit": "500", "$skip": 3, "$sort": {"at": "-1", "id": 1}}));
         let find = read.unwrap().find;
         assert_eq!((find.limit, find.skip), (100, 3));
-        assert_eq!(find.sort, [(Of::At, Direction::Down), (Of::Id, Direction::Up)]);
+        assert_eq!(
+            find.sort,
+            [(Of::At, Direction::Down), (Of::Id, Direction::Up)]
+        );
         assert_eq!(asked(json!({})).unwrap().find.limit, 50);
         assert_eq!(asked(json!({"$limit": 0})).unwrap().find.limit, 0);
     }
@@ -445,7 +488,10 @@ mod tests {
             (json!({"$or": [{"$or": [{"$or": [{"$or": []}]}]}]}), "$or"),
             (json!({"archived": "maybe"}), "archived"),
         ] {
-            let Error::Invalid { field: at, code, .. } = asked(query.clone()).unwrap_err() else {
+            let Error::Invalid {
+                field: at, code, ..
+            } = asked(query.clone()).unwrap_err()
+            else {
                 panic!("{query}");
             };
             assert_eq!((code, at.as_str()), ("bad_query", field), "{query}");
@@ -454,7 +500,8 @@ mod tests {
 
     #[test]
     fn an_or_holds_one_of_its_queries() {
-        let text = |value: &str| Condition::All(vec![Condition::Text(Of::Id, Test::Is(value.into()))]);
+        let text =
+            |value: &str| Condition::All(vec![Condition::Text(Of::Id, Test::Is(value.into()))]);
         assert_eq!(
             conditions(json!({"$or": [{"id": "a"}, {"id": "b"}]})),
             [Condition::Any(vec![text("a"), text("b")])]

@@ -66,9 +66,7 @@ fn put(at: &mut Value, path: &[&str], value: String) -> Option<()> {
     if rest.is_empty() {
         return again(map, key, value);
     }
-    let next = map
-        .entry(key)
-        .or_insert_with(|| Value::Object(Map::new()));
+    let next = map.entry(key).or_insert_with(|| Value::Object(Map::new()));
     put(next, rest, value)
 }
 
@@ -136,7 +134,14 @@ mod tests {
 
     #[test]
     fn what_has_no_meaning_is_refused() {
-        for text in ["a[b=1", "a]b[=1", "[a]=1", "a=1&a[b]=2", "a[b]=1&a=2", "a[b][c][d][e][f][g]=1"] {
+        for text in [
+            "a[b=1",
+            "a]b[=1",
+            "[a]=1",
+            "a=1&a[b]=2",
+            "a[b]=1&a=2",
+            "a[b][c][d][e][f][g]=1",
+        ] {
             assert_eq!(parse(text).unwrap_err().code(), "bad_query", "{text}");
         }
         let many = "a=1&".repeat(1_001);

@@ -11,7 +11,7 @@ mod throttle;
 pub use login::{Credentials, SignIn, Ticket};
 pub(super) use presented::Keys;
 pub use register::RegisterRequest;
-pub use renewal::Renewed;
 pub(super) use register::{add, free};
+pub use renewal::Renewed;
 pub use throttle::forgive;
 pub(super) use throttle::{Key, Tries};

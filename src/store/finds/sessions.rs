@@ -35,7 +35,10 @@ pub fn page(
         return Ok((Vec::new(), unsigned(total)?));
     }
     let query = ordered(matching(owner, find), find);
-    let found = rows::loaded(conn, query.offset(bound(find.skip)).limit(bound(find.limit)))?;
+    let found = rows::loaded(
+        conn,
+        query.offset(bound(find.skip)).limit(bound(find.limit)),
+    )?;
     Ok((rows::with_figures(conn, found)?, unsigned(total)?))
 }
 

@@ -13,8 +13,8 @@ use crate::domain::{TaskId, UserId};
 use crate::store::backend::MultiBackend;
 use crate::store::convert::{bound, parse, unsigned};
 use crate::store::listed::{self, Listed};
-use crate::store::schema::tasks::{self, dsl};
 use crate::store::schema::sessions;
+use crate::store::schema::tasks::{self, dsl};
 use crate::store::{Connection, StoreError};
 
 type Leaf = Box<dyn BoxableExpression<tasks::table, MultiBackend, SqlType = Nullable<Bool>>>;
@@ -37,8 +37,7 @@ pub fn page(
         .offset(bound(find.skip))
         .limit(bound(find.limit))
         .load(conn)?;
-    let ids: Result<Vec<TaskId>, StoreError> =
-        ids.iter().map(|id| parse("task id", id)).collect();
+    let ids: Result<Vec<TaskId>, StoreError> = ids.iter().map(|id| parse("task id", id)).collect();
     Ok((listed::read(conn, &ids?)?, unsigned(total)?))
 }
 

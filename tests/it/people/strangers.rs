@@ -232,11 +232,7 @@ async fn lists_and_filters_show_ones_own_and_the_operators_door_is_shut() {
             body[field] = json!(hers);
             let reply = who.post("/api/agents", &body).await;
             let viewer = reply.status == 403;
-            assert!(
-                viewer || reply.code() == code,
-                "{field}: {}",
-                reply.text
-            );
+            assert!(viewer || reply.code() == code, "{field}: {}", reply.text);
         }
     }
     let all = admin

@@ -102,7 +102,9 @@ async fn what_cannot_be_asked_is_refused_by_its_name() {
     }
     let wrong = ada.request(reqwest::Method::PUT, "/sessions");
     answer(wrong).await.fails(405, "method_not_allowed");
-    let lost = ada.get("/sessions/0199c0de-0000-4000-8000-000000000000").await;
+    let lost = ada
+        .get("/sessions/0199c0de-0000-4000-8000-000000000000")
+        .await;
     let lost = lost.fails(404, "not_found");
     assert_eq!(lost["name"], "NotFound");
 }
@@ -113,7 +115,11 @@ async fn finds_end_at_the_owner() {
     let app = TestApp::start().await;
     let (ada, bob) = (app.sign_in("ada").await, app.sign_in("bob").await);
     let ids = five(&app, &ada).await;
-    for query in ["", "$or[0][title]=a&$or[1][status]=idle", "created_by[$ne]=x"] {
+    for query in [
+        "",
+        "$or[0][title]=a&$or[1][status]=idle",
+        "created_by[$ne]=x",
+    ] {
         assert_eq!(titles(&bob, query).await, (0, Vec::new()), "{query}");
     }
     let prompt = json!({"prompt": "hi"});
@@ -136,7 +142,10 @@ async fn one_is_found_by_the_beginning_of_its_id() {
     let one = session(&ada, &json!({"title": "one"})).await;
     for length in [8, 13, 36] {
         let path = format!("/sessions/{}", &id(&one)[..length]);
-        assert_eq!(ada.get(&path).await.ok(200)["session_id"], one["session_id"]);
+        assert_eq!(
+            ada.get(&path).await.ok(200)["session_id"],
+            one["session_id"]
+        );
     }
     let mut known = std::collections::HashMap::new();
     let twins = loop {
@@ -148,5 +157,10 @@ async fn one_is_found_by_the_beginning_of_its_id() {
     };
     let refused = ada.get(&format!("/sessions/{twins}")).await;
     let refused = refused.fails(400, "ambiguous_id");
-    assert!(refused["data"]["expected"].as_str().unwrap().contains(&twins));
+    assert!(
+        refused["data"]["expected"]
+            .as_str()
+            .unwrap()
+            .contains(&twins)
+    );
 }

@@ -31,7 +31,10 @@ async fn a_prompt_runs_and_its_task_is_told() {
     assert_eq!(one["custom_context"], json!({"own": 1}));
     assert_eq!(one["ready_for_prompt"], false);
     let sent = prompt(&ada, id(&one), "hello").await;
-    assert_eq!((&sent["success"], &sent["streaming"]), (&json!(true), &json!(true)));
+    assert_eq!(
+        (&sent["success"], &sent["streaming"]),
+        (&json!(true), &json!(true))
+    );
     assert_eq!(sent["taskId"], sent["task_id"]);
     assert_eq!(sent["full_prompt"], "hello");
     until(async || task(&ada, &sent["task_id"]).await["status"] == "completed").await;
@@ -42,7 +45,10 @@ async fn a_prompt_runs_and_its_task_is_told() {
     until(async || ada.get(&path).await.ok(200)["ready_for_prompt"] == true).await;
     // The same session over another door.
     let agent = ada.get(&format!("/api/agents/{}", id(&one))).await.ok(200);
-    assert_eq!((&agent["topic"], &agent["name"]), (&json!("t"), &json!("board")));
+    assert_eq!(
+        (&agent["topic"], &agent["name"]),
+        (&json!("t"), &json!("board"))
+    );
     let found = format!("/tasks?session_id={}&status=completed", id(&one));
     let found = ada.get(&found).await.ok(200);
     assert_eq!(found["total"], 1);
@@ -59,26 +65,39 @@ async fn prompts_behind_a_busy_session_wait_in_order_and_a_stop_skips_the_runnin
     let mut waiting = Vec::new();
     for (place, words) in (1_u64..).zip(["second", "third", "fourth"]) {
         let sent = prompt(&ada, id(&one), words).await;
-        assert_eq!((&sent["queued"], &sent["queue_position"]), (&json!(true), &json!(place)));
+        assert_eq!(
+            (&sent["queued"], &sent["queue_position"]),
+            (&json!(true), &json!(place))
+        );
         assert_eq!(sent["message"]["status"], "queued");
         assert_eq!(sent["status"], "queued");
         waiting.push(sent["task_id"].clone());
     }
     let queue = format!("/sessions/{}/tasks/queue", id(&one));
     let told = ada.get(&queue).await.ok(200);
-    let ids: Vec<&Value> = told["data"].as_array().unwrap().iter().map(|one| &one["task_id"]).collect();
+    let ids: Vec<&Value> = told["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["task_id"])
+        .collect();
     assert_eq!(ids, waiting.iter().collect::<Vec<_>>());
     // One is withdrawn, one gets other words.
     let third = format!("/tasks/{}", waiting[1].as_str().unwrap());
     assert_eq!(ada.delete(&third).await.ok(200)["task_id"], waiting[1]);
     let fourth = format!("/tasks/{}", waiting[2].as_str().unwrap());
-    let edited = patch(&ada, &fourth, &json!({"full_prompt": "last"})).await.ok(200);
+    let edited = patch(&ada, &fourth, &json!({"full_prompt": "last"}))
+        .await
+        .ok(200);
     assert_eq!(edited["full_prompt"], "last");
     let running = format!("/tasks/{}", first["task_id"].as_str().unwrap());
     ada.delete(&running).await.fails(409, "invalid_state");
     let stop = format!("/sessions/{}/stop", id(&one));
     let stopped = ada.post(&stop, &json!({})).await.ok(201);
-    assert_eq!((&stopped["success"], &stopped["taskId"]), (&json!(true), &first["task_id"]));
+    assert_eq!(
+        (&stopped["success"], &stopped["taskId"]),
+        (&json!(true), &first["task_id"])
+    );
     until(async || task(&ada, &waiting[0]).await["status"] == "running").await;
     assert_eq!(task(&ada, &first["task_id"]).await["status"], "stopped");
     assert_eq!(task(&ada, &waiting[1]).await["status"], "stopped");
@@ -87,7 +106,9 @@ async fn prompts_behind_a_busy_session_wait_in_order_and_a_stop_skips_the_runnin
     assert_eq!(told["data"][0]["task_id"], waiting[2]);
     let removed = ada.delete(&format!("/sessions/{}", id(&one))).await.ok(200);
     assert_eq!(removed["session_id"], one["session_id"]);
-    ada.get(&format!("/sessions/{}", id(&one))).await.fails(404, "not_found");
+    ada.get(&format!("/sessions/{}", id(&one)))
+        .await
+        .fails(404, "not_found");
 }
 
 /// Three at once run one by one (contract/agor.md 0).
@@ -127,11 +148,17 @@ async fn a_key_makes_one_session_and_one_task() {
     let path = format!("/sessions/{}/prompt", id(&made));
     let other = |key: &str, words: &str| {
         let request = ada.request(reqwest::Method::POST, &path);
-        answer(request.header("Idempotency-Key", key).json(&json!({"prompt": words})))
+        answer(
+            request
+                .header("Idempotency-Key", key)
+                .json(&json!({"prompt": words})),
+        )
     };
     let first = other("k2", "hi").await.ok(201);
     assert_eq!(other("k2", "hi").await.ok(201)["task_id"], first["task_id"]);
-    other("k2", "else").await.fails(422, "idempotency_key_reused");
+    other("k2", "else")
+        .await
+        .fails(422, "idempotency_key_reused");
 }
 
 #[tokio::test]
@@ -139,18 +166,39 @@ async fn what_cannot_be_made_is_refused_by_its_field() {
     let app = TestApp::start().await;
     let ada = app.sign_in("ada").await;
     for (body, status, code, field) in [
-        (json!({"agentic_tool": "hal"}), 400, "unknown_agent_kind", "agentic_tool"),
+        (
+            json!({"agentic_tool": "hal"}),
+            400,
+            "unknown_agent_kind",
+            "agentic_tool",
+        ),
         (json!({"title": 5}), 400, "bad_field", "title"),
-        (json!({"permission_config": {"mode": "never"}}), 400, "bad_permission_mode",
-            "permission_config.mode"),
-        (json!({"permission_config": "x"}), 400, "bad_field", "permission_config"),
-        (json!({"custom_context": []}), 400, "bad_field", "custom_context"),
+        (
+            json!({"permission_config": {"mode": "never"}}),
+            400,
+            "bad_permission_mode",
+            "permission_config.mode",
+        ),
+        (
+            json!({"permission_config": "x"}),
+            400,
+            "bad_field",
+            "permission_config",
+        ),
+        (
+            json!({"custom_context": []}),
+            400,
+            "bad_field",
+            "custom_context",
+        ),
     ] {
         let refused = ada.post("/sessions", &body).await.fails(status, code);
         assert_eq!(refused["data"]["field"], field, "{body}");
     }
     let worktree = json!({"worktree_id": "0199c0de-0000-4000-8000-000000000000"});
-    ada.post("/sessions", &worktree).await.fails(404, "not_found");
+    ada.post("/sessions", &worktree)
+        .await
+        .fails(404, "not_found");
     let one = session(&ada, &json!({"cwd": app.dir()})).await;
     let path = format!("/sessions/{}/prompt", id(&one));
     let empty = ada.post(&path, &json!({})).await.fails(400, "bad_field");
@@ -170,14 +218,24 @@ async fn where_a_session_comes_from_is_told() {
     let app = TestApp::start().await;
     let ada = app.sign_in("ada").await;
     let top = session(&ada, &json!({"title": "top"})).await;
-    let below = session(&ada, &json!({"title": "below", "parent_session_id": id(&top)})).await;
+    let below = session(
+        &ada,
+        &json!({"title": "below", "parent_session_id": id(&top)}),
+    )
+    .await;
     assert_eq!(below["genealogy"]["parent_session_id"], top["session_id"]);
     let path = format!("/sessions/{}/genealogy", id(&below));
     let told = ada.get(&path).await.ok(200);
     assert_eq!(told["session"]["title"], "below");
     assert_eq!(told["ancestors"][0]["title"], "top");
     assert_eq!(told["children"], json!([]));
-    let top = ada.get(&format!("/sessions/{}/genealogy", id(&top))).await.ok(200);
+    let top = ada
+        .get(&format!("/sessions/{}/genealogy", id(&top)))
+        .await
+        .ok(200);
     assert_eq!(top["children"][0]["session_id"], below["session_id"]);
-    assert_eq!(top["session"]["genealogy"]["children"], json!([below["session_id"]]));
+    assert_eq!(
+        top["session"]["genealogy"]["children"],
+        json!([below["session_id"]])
+    );
 }

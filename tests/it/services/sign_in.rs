@@ -60,15 +60,26 @@ async fn what_does_not_sign_in_is_refused_in_the_clients_words() {
         (json!({"strategy": "anonymous"}), 401, "bad_strategy"),
         (json!({"strategy": 5}), 400, "bad_field"),
         (json!({"strategy": "local"}), 400, "bad_field"),
-        (json!({"strategy": "jwt", "accessToken": "x"}), 401, "bad_token"),
-        (json!({"strategy": "api-key", "apiKey": "agor_sk_x"}), 401, "bad_key"),
+        (
+            json!({"strategy": "jwt", "accessToken": "x"}),
+            401,
+            "bad_token",
+        ),
+        (
+            json!({"strategy": "api-key", "apiKey": "agor_sk_x"}),
+            401,
+            "bad_key",
+        ),
         (json!([1]), 400, "bad_json"),
     ] {
         enter(&app, &body).await.fails(status, code);
     }
     let nobody = answer(app.http.get(app.url() + "/sessions")).await;
     let told = nobody.fails(401, "missing_token");
-    assert_eq!((&told["name"], &told["code"]), (&json!("NotAuthenticated"), &json!(401)));
+    assert_eq!(
+        (&told["name"], &told["code"]),
+        (&json!("NotAuthenticated"), &json!(401))
+    );
 }
 
 #[tokio::test]
@@ -94,7 +105,11 @@ async fn a_refresh_token_renews_once_and_a_copy_ends_the_sign_in() {
         .fails(401, "bad_refresh_token");
     let admin = app.sign_in("admin").await;
     let notes = admin.get("/api/audit?action=token.reused").await.ok(200);
-    assert_eq!(notes["entries"].as_array().map(Vec::len), Some(1), "{notes}");
+    assert_eq!(
+        notes["entries"].as_array().map(Vec::len),
+        Some(1),
+        "{notes}"
+    );
 }
 
 #[tokio::test]
@@ -139,7 +154,10 @@ async fn people_are_shown_without_their_secrets() {
     admin.get("/users?role=admin").await.fails(400, "bad_query");
     let made = json!({"email": "kim@example.org", "password": PASSWORD, "role": "viewer"});
     let made = admin.post("/users", &made).await.ok(201);
-    assert_eq!((&made["name"], &made["role"]), (&json!("kim"), &json!("viewer")));
+    assert_eq!(
+        (&made["name"], &made["role"]),
+        (&json!("kim"), &json!("viewer"))
+    );
     let path = format!("/users/{}", made["user_id"].as_str().unwrap());
     ada.get(&path).await.fails(404, "not_found");
     let removed = admin.delete(&path).await.ok(200);

@@ -19,14 +19,12 @@ pub struct Document;
 
 /// The table of contents.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(web::resource("/tasks").get(find))
-        .service(
-            web::resource("/tasks/{id}")
-                .get(get)
-                .patch(patch)
-                .delete(remove),
-        );
+    config.service(web::resource("/tasks").get(find)).service(
+        web::resource("/tasks/{id}")
+            .get(get)
+            .patch(patch)
+            .delete(remove),
+    );
 }
 
 /// Finds tasks, the oldest first.

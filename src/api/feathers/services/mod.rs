@@ -28,7 +28,9 @@ pub async fn answer(app: &App, visit: &Visit, call: Call) -> Result<Value> {
         ["sessions"] => sessions::answer(app, who, &call).await,
         ["tasks"] => tasks::answer(app, who, &call).await,
         ["users"] => users::answer(app, who, &call).await,
-        ["sessions", id, "prompt"] => prompts::prompt(app, who, id, only(&call, Method::Create)?).await,
+        ["sessions", id, "prompt"] => {
+            prompts::prompt(app, who, id, only(&call, Method::Create)?).await
+        }
         ["sessions", id, "stop"] => prompts::stop(app, who, id, only(&call, Method::Create)?).await,
         ["sessions", id, "genealogy"] => {
             sessions::genealogy(app, who, id, only(&call, Method::Find)?).await

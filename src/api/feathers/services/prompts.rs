@@ -52,9 +52,10 @@ pub async fn stop(app: &App, who: &Principal, id: &str, call: &Call) -> Result<V
     Fields::of(&call.data)?.text(&["reason"])?;
     match app.interrupt(who, id).await {
         Ok(task) => Ok(json!({"success": true, "status": "idle", "taskId": task})),
-        Err(Error::Conflict { code: "no_turn", message }) => {
-            Ok(json!({"success": false, "reason": message}))
-        }
+        Err(Error::Conflict {
+            code: "no_turn",
+            message,
+        }) => Ok(json!({"success": false, "reason": message})),
         Err(error) => Err(error),
     }
 }

@@ -49,11 +49,16 @@ pub async fn answer(app: &App, who: &Principal, call: &Call) -> Result<Value> {
         Method::Get => {
             let asked = finding::read::<Of>(&call.query, &FIELDS, PAGE)?;
             let view = one(app, who, named(call)?).await?;
-            Ok(selected(wire::task(&view), asked.select.as_ref(), "task_id"))
+            Ok(selected(
+                wire::task(&view),
+                asked.select.as_ref(),
+                "task_id",
+            ))
         }
         Method::Remove => {
             let view = one(app, who, named(call)?).await?;
-            app.cancel_task(who, view.task.session, view.task.id).await?;
+            app.cancel_task(who, view.task.session, view.task.id)
+                .await?;
             Ok(wire::task(&view))
         }
         Method::Patch => {

@@ -69,7 +69,9 @@ async fn find(app: &App, who: &Principal, call: &Call) -> Result<Value> {
         let value = match call.query.get(name) {
             None | Some(Value::Null) => return Ok(None),
             Some(Value::String(text)) => text.parse().ok(),
-            Some(value) => value.as_u64().and_then(|number| usize::try_from(number).ok()),
+            Some(value) => value
+                .as_u64()
+                .and_then(|number| usize::try_from(number).ok()),
         };
         value.map(Some).ok_or_else(bad)
     };
@@ -78,7 +80,12 @@ async fn find(app: &App, who: &Principal, call: &Call) -> Result<Value> {
         if !known.contains(&name.as_str()) {
             let name: String = name.chars().take(64).collect();
             let expected = "email, name, $limit, $skip, $select";
-            return Err(Error::invalid("bad_query", name, "people are not found by this", expected));
+            return Err(Error::invalid(
+                "bad_query",
+                name,
+                "people are not found by this",
+                expected,
+            ));
         }
     }
     let (limit, skip) = (number("$limit")?, number("$skip")?);

@@ -145,11 +145,9 @@ fn genealogy(row: &Overview, children: &[SessionId]) -> Value {
 fn custom(metadata: &Value) -> Value {
     match metadata {
         Value::Object(_) => metadata.clone(),
-        Value::Null
-        | Value::Bool(_)
-        | Value::Number(_)
-        | Value::String(_)
-        | Value::Array(_) => json!({}),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            json!({})
+        }
     }
 }
 

@@ -95,11 +95,9 @@ pub fn states(word: &str) -> Option<Vec<&'static str>> {
 fn metadata(task: &Task) -> Value {
     let mut all = match &task.metadata {
         Value::Object(own) => own.clone(),
-        Value::Null
-        | Value::Bool(_)
-        | Value::Number(_)
-        | Value::String(_)
-        | Value::Array(_) => Map::new(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Map::new()
+        }
     };
     if let Some(reason) = &task.reason {
         all.insert("reason".into(), reason.clone().into());
@@ -124,7 +122,10 @@ mod tests {
     #[test]
     fn every_state_has_a_word_that_finds_it() {
         for one in TaskState::ALL {
-            assert!(states(status(one)).unwrap().contains(&one.name()), "{one:?}");
+            assert!(
+                states(status(one)).unwrap().contains(&one.name()),
+                "{one:?}"
+            );
         }
         assert_eq!(states("asleep"), None);
     }
