@@ -4,6 +4,7 @@
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
 use actix_web::http::header;
 use actix_web::middleware::Next;
 use actix_web::{HttpResponse, ResponseError};
@@ -128,25 +129,33 @@ pub async fn translate(
     if !is_service(request.path()) {
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
-    let asked = request.request().clone();
-    let response = match next.call(request).await {
-        Ok(response) => response.map_into_boxed_body(),
-        Err(error) => ServiceResponse::new(asked, error.error_response()),
-    };
+    match next.call(request).await {
+        Ok(response) => {
+            let (asked, response) = response.map_into_boxed_body().into_parts();
+            Ok(ServiceResponse::new(asked, told(response)))
+        }
+        // A panic: its stand-in renders itself.
+        Err(error) => {
+            let response = told(error.error_response());
+            Err(InternalError::from_response(error, response).into())
+        }
+    }
+}
+
+/// The same answer, in the words of the clients where it is a refusal.
+fn told(response: HttpResponse) -> HttpResponse {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
-        return Ok(response);
+        return response;
     }
-    let (asked, response) = response.into_parts();
     let (mut head, body) = response.into_parts();
-    let told = body.try_into_bytes().ok();
-    let told = told.and_then(|bytes| serde_json::from_slice::<Map<String, Value>>(&bytes).ok());
-    let body = renamed(status.as_u16(), told.unwrap_or_default()).to_string();
+    let said = body.try_into_bytes().ok();
+    let said = said.and_then(|bytes| serde_json::from_slice::<Map<String, Value>>(&bytes).ok());
+    let body = renamed(status.as_u16(), said.unwrap_or_default()).to_string();
     let json = header::HeaderValue::from_static("application/json");
     head.headers_mut().insert(header::CONTENT_TYPE, json);
     head.headers_mut().remove(header::CONTENT_LENGTH);
-    let response: HttpResponse = head.set_body(BoxBody::new(body));
-    Ok(ServiceResponse::new(asked, response))
+    head.set_body(BoxBody::new(body))
 }
 
 /// A refusal of the house in the words of the clients.

@@ -402,6 +402,15 @@ pub struct FeathersError {
 pub struct FeathersErrorData {
     /// The stable code.
     code: String,
+    /// The request's id; not over the real-time connection.
+    #[schema(rename = "requestId", nullable = false)]
+    request_id: Option<String>,
+    /// Seconds.
+    #[schema(rename = "retryAfter", nullable = false)]
+    retry_after: Option<u32>,
+    /// That an API key lacks.
+    #[schema(nullable = false)]
+    scope: Option<String>,
     #[schema(nullable = false)]
     field: Option<String>,
     #[schema(nullable = false)]

@@ -3,7 +3,6 @@
 //! Never a password or a hash in an answer.
 
 use actix_web::{HttpResponse, web};
-use serde_json::json;
 
 use crate::api::feathers::{doc, services};
 use crate::api::shared::body::Document as Body;

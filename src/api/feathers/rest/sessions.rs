@@ -3,7 +3,6 @@
 //! Never a body without a bound.
 
 use actix_web::{HttpRequest, web};
-use serde_json::json;
 
 use super::answer;
 use crate::api::feathers::call::Method;
