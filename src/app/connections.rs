@@ -2,6 +2,8 @@
 //!
 //! Never waits for a connection to be gone.
 
+mod polls;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +14,9 @@ use tokio::sync::watch;
 
 use super::{App, Caller};
 use crate::domain::{Error, Principal, Result, SessionId, Timestamp, UserId, api_key};
+
+pub(super) use polls::Polls;
+pub use polls::PollPermit;
 
 /// Longer than anybody waits.
 const LONG: Duration = Duration::from_secs(3_600);
@@ -206,56 +211,6 @@ fn lock(entries: &Entries) -> MutexGuard<'_, HashMap<u64, Entry>> {
     entries.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Polls that wait, by token.
-pub(super) struct Polls {
-    waiting: Arc<Mutex<HashMap<String, usize>>>,
-    per_token: usize,
-}
-
-/// The right to wait; dropping it gives it back.
-pub struct PollPermit {
-    waiting: Arc<Mutex<HashMap<String, usize>>>,
-    sid: String,
-}
-
-impl Polls {
-    pub(super) fn new(per_token: usize) -> Self {
-        Self {
-            waiting: Arc::default(),
-            per_token,
-        }
-    }
-
-    fn enter(&self, sid: &str) -> Result<PollPermit> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = waiting.entry(sid.to_owned()).or_default();
-        if *count >= self.per_token {
-            return Err(Error::Busy {
-                code: "too_many_polls",
-                message: format!("a token has at most {} waiting polls", self.per_token),
-                retry_after: 1,
-            });
-        }
-        *count = count.saturating_add(1);
-        Ok(PollPermit {
-            waiting: Arc::clone(&self.waiting),
-            sid: sid.to_owned(),
-        })
-    }
-}
-
-impl Drop for PollPermit {
-    fn drop(&mut self) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = waiting.get_mut(&self.sid) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                waiting.remove(&self.sid);
-            }
-        }
-    }
-}
-
 impl App {
     /// Enters a connection into the list, so that it ends with its token and with the server, and
     /// returns its person as they are then. The token is looked up behind the entry: whoever ends
@@ -377,9 +332,7 @@ impl App {
 
     /// Polls that wait.
     pub(super) fn waiting_polls(&self) -> usize {
-        let waiting = self.inner.polls.waiting.lock();
-        let waiting = waiting.unwrap_or_else(PoisonError::into_inner);
-        waiting.values().sum()
+        self.inner.polls.len()
     }
 
     /// Stops taking new work, ends waits and closes every socket.
