@@ -25,7 +25,6 @@ pub mod stream;
 pub mod upgrade;
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use actix::{Actor, ActorContext, ActorFuture, AsyncContext, Running, SpawnHandle, StreamHandler};
@@ -71,9 +70,11 @@ impl<S: Speech> Socket<S> {
         let window = Window::default();
         let unhandled = speech.unhandled();
         let limit = speech.limit();
-        let outbox = Arc::clone(speech.outbox());
-        let refuse = move || outbox.close(Close::TooLarge);
-        let input = Sip::new(payload, (unhandled.clone(), limit.clone()), refuse);
+        let input = Sip::new(
+            payload,
+            (unhandled.clone(), limit.clone()),
+            speech.too_large(),
+        );
         let codec = Codec::new().max_size(limit.most());
         let socket = Self {
             speech,

@@ -15,8 +15,8 @@ use tokio::sync::watch;
 use super::{App, Caller};
 use crate::domain::{Error, Principal, Result, SessionId, Timestamp, UserId, api_key};
 
-pub(super) use polls::Polls;
 pub use polls::PollPermit;
+pub(super) use polls::Polls;
 
 /// Longer than anybody waits.
 const LONG: Duration = Duration::from_secs(3_600);
@@ -172,7 +172,9 @@ impl Connections {
     }
 
     pub(super) fn end_sid(&self, sid: &str) {
-        for connection in self.matching(|entry| matches!(&entry.whose, Whose::Person(_, of) if of == sid)) {
+        for connection in
+            self.matching(|entry| matches!(&entry.whose, Whose::Person(_, of) if of == sid))
+        {
             connection.end(Ending::AuthEnded);
         }
     }

@@ -121,6 +121,9 @@ mod tests {
             field: "prompt".into(),
             message: "too long".into(),
         });
-        assert_eq!((told["name"].as_str(), &told["code"]), (Some("GeneralError"), &json!(413)));
+        assert_eq!(
+            (told["name"].as_str(), &told["code"]),
+            (Some("GeneralError"), &json!(413))
+        );
     }
 }

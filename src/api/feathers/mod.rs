@@ -1,4 +1,4 @@
-//! The feathers door: so far the API keys of a person.
+//! The feathers door: so far the API keys of a person, and the real-time client.
 //!
 //! Never names a sibling door.
 
@@ -7,13 +7,22 @@ mod doc;
 mod fault;
 mod keys;
 mod services;
+mod socketio;
 
+use actix_web::web;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 
-pub use keys::routes;
+pub use socketio::Links;
+
+/// The table of contents.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config.configure(keys::routes).configure(socketio::routes);
+}
 
 /// The door in the document.
 pub fn document() -> Document {
-    keys::Document::openapi()
+    let mut all = keys::Document::openapi();
+    all.merge(socketio::Document::openapi());
+    all
 }

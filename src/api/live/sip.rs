@@ -210,7 +210,11 @@ mod tests {
         let unhandled = Unhandled::default();
         let chunks = std::iter::repeat_with(|| Ok(Bytes::from(vec![0; 32 * 1024])));
         let chunks = futures_util::stream::iter(chunks);
-        let mut sip = Sip::new(chunks, (unhandled.clone(), Limit::new(MAX_FRAME, MAX_FRAME)), || ());
+        let mut sip = Sip::new(
+            chunks,
+            (unhandled.clone(), Limit::new(MAX_FRAME, MAX_FRAME)),
+            || (),
+        );
         for _ in 0..4 {
             assert!(poll(&mut sip));
         }

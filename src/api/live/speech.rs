@@ -9,6 +9,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use tokio::sync::mpsc;
 
+use super::close::Close;
 use super::dialect::{Command, Dialect, Refusal, Reply};
 use super::keys::Keys;
 use super::outbox::Outbox;
@@ -88,6 +89,12 @@ pub trait Speech: Unpin + 'static {
     /// The protocol's own question for a sign of life; `None`: that of WebSockets.
     fn ping(&self) -> Option<ByteString> {
         None
+    }
+
+    /// What is done when a message is larger than the limit; nothing is read behind it.
+    fn too_large(&self) -> Box<dyn FnOnce()> {
+        let outbox = Arc::clone(self.outbox());
+        Box::new(move || outbox.close(Close::TooLarge))
     }
 
     /// The socket is over.

@@ -213,7 +213,11 @@ impl FromRequest for Fields {
     }
 }
 
-async fn collect(mut payload: Payload, limit: usize) -> Result<Bytes, Error> {
+/// Reads a body of at most so many bytes.
+///
+/// # Errors
+/// `bad_body`, `too_large`.
+pub async fn collect(mut payload: Payload, limit: usize) -> Result<Bytes, Error> {
     let mut all = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| {

@@ -51,7 +51,6 @@ impl Audience {
     }
 
     /// Tells all who may see an object of `owner`, for example `sessions patched`. How many were told.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the services' events come with them"))]
     pub fn emit(&self, owner: UserId, name: &str, payload: &Value) -> usize {
         let hearers = self.hearers(owner);
         if hearers.is_empty() {
@@ -153,9 +152,15 @@ mod tests {
             scopes: Scopes::of(&[Scope::Metrics]),
             ..ada.clone()
         };
-        let seats: Vec<_> = [("1", &ada), ("2", &ada), ("3", &bob), ("4", &admin), ("5", &keyed)]
-            .map(|(socket, who)| joined(&audience, socket, who))
-            .into();
+        let seats: Vec<_> = [
+            ("1", &ada),
+            ("2", &ada),
+            ("3", &bob),
+            ("4", &admin),
+            ("5", &keyed),
+        ]
+        .map(|(socket, who)| joined(&audience, socket, who))
+        .into();
         let told = audience.emit(ada.user, "sessions patched", &json!({"a": "\u{1e}"}));
         assert_eq!(told, 3);
         let text = "42[\"sessions patched\",{\"a\":\"\\u001e\"}]";

@@ -245,14 +245,57 @@ mod tests {
         };
         assert_eq!(socket.judge(), Ok(Transport::Websocket));
         for (address, code) in [
-            (Address { transport: None, ..GOOD }, 0),
-            (Address { transport: Some("flash"), ..GOOD }, 0),
+            (
+                Address {
+                    transport: None,
+                    ..GOOD
+                },
+                0,
+            ),
+            (
+                Address {
+                    transport: Some("flash"),
+                    ..GOOD
+                },
+                0,
+            ),
             (Address { get: false, ..GOOD }, 2),
-            (Address { upgrades: true, ..GOOD }, 3),
-            (Address { upgrades: false, ..socket }, 3),
-            (Address { get: false, named: true, ..socket }, 3),
-            (Address { version: Some("3"), ..GOOD }, 5),
-            (Address { version: None, ..GOOD }, 5),
+            (
+                Address {
+                    upgrades: true,
+                    ..GOOD
+                },
+                3,
+            ),
+            (
+                Address {
+                    upgrades: false,
+                    ..socket
+                },
+                3,
+            ),
+            (
+                Address {
+                    get: false,
+                    named: true,
+                    ..socket
+                },
+                3,
+            ),
+            (
+                Address {
+                    version: Some("3"),
+                    ..GOOD
+                },
+                5,
+            ),
+            (
+                Address {
+                    version: None,
+                    ..GOOD
+                },
+                5,
+            ),
         ] {
             let refused = address.judge().unwrap_err();
             assert_eq!(refused.body()["code"], code, "{address:?}");
@@ -275,14 +318,20 @@ mod tests {
     fn polling_goes_up_to_a_websocket_by_a_probe() {
         let mut engine = Engine::new(Transport::Polling);
         let socket = Transport::Websocket;
-        assert_eq!(engine.take(socket, Some(Frame::Ping("probe"))), Step::Probed);
+        assert_eq!(
+            engine.take(socket, Some(Frame::Ping("probe"))),
+            Step::Probed
+        );
         assert!(engine.hurries());
         let polled = engine.take(Transport::Polling, Some(Frame::Message("2[]")));
         assert_eq!(polled, Step::Message("2[]"));
         assert_eq!(engine.take(socket, Some(Frame::Upgrade)), Step::Upgraded);
         assert_eq!(engine.transport(), socket);
         assert!(!engine.hurries());
-        assert_eq!(engine.take(socket, Some(Frame::Message("x"))), Step::Message("x"));
+        assert_eq!(
+            engine.take(socket, Some(Frame::Message("x"))),
+            Step::Message("x")
+        );
     }
 
     #[test]
@@ -296,7 +345,10 @@ mod tests {
         engine.take(Transport::Websocket, Some(Frame::Ping("probe")));
         engine.abandon();
         assert!(!engine.hurries());
-        assert_eq!(engine.take(Transport::Websocket, Some(Frame::Upgrade)), Step::Abandon);
+        assert_eq!(
+            engine.take(Transport::Websocket, Some(Frame::Upgrade)),
+            Step::Abandon
+        );
     }
 
     #[test]

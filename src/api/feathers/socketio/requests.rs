@@ -21,13 +21,13 @@ use crate::crash;
 use crate::domain::{Error, Result};
 
 /// Calls of one socket that are under way at the same time.
-const AT_ONCE: u32 = 8;
+const AT_ONCE: usize = 8;
 /// The service that signs in and out.
 const AUTHENTICATION: &str = "authentication";
 
 /// Answers what a connection asks for, until it is over.
 pub async fn answer(link: Arc<Link>, mut asked: mpsc::Receiver<Request>) {
-    let room = Arc::new(Semaphore::new(usize::try_from(AT_ONCE).unwrap_or(1)));
+    let room = Arc::new(Semaphore::new(AT_ONCE));
     loop {
         let request = tokio::select! {
             request = asked.recv() => request,
@@ -46,24 +46,36 @@ pub async fn answer(link: Arc<Link>, mut asked: mpsc::Receiver<Request>) {
             }
             Request::Call(id, all, _) => (id, all),
         };
-        // Whoever signs in or out does it alone, so that what came before and what comes behind knows
-        // who it is from.
-        let alone = all.get(1).and_then(Value::as_str).map(trimmed) == Some(AUTHENTICATION);
-        let takes = if alone { AT_ONCE } else { 1 };
-        let Ok(permit) = Arc::clone(&room).acquire_many_owned(takes).await else {
+        // Who asks is who is signed in now, whatever comes behind.
+        let visit = link.visit();
+        if all.get(1).and_then(Value::as_str).map(trimmed) == Some(AUTHENTICATION) {
+            // What comes behind it is asked by who it leaves signed in.
+            acknowledged(&link, visit, (id, all, bytes)).await;
+            continue;
+        }
+        let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
             return;
         };
         let serving = Arc::clone(&link);
         link.outbox.serve(Caller::carry(async move {
-            let answer = caught(&serving, &all).await;
-            serving.done(bytes);
-            if let Some(id) = id
-                && serving.outbox.wait_room_behind().await
-            {
-                serving.outbox.push(answered(id, answer).write());
-            }
+            acknowledged(&serving, visit, (id, all, bytes)).await;
             drop(permit);
         }));
+    }
+}
+
+/// Answers one call.
+async fn acknowledged(
+    link: &Link,
+    visit: Option<Visit>,
+    (id, all, bytes): (Option<u64>, Vec<Value>, usize),
+) {
+    let answer = caught(link, visit, &all).await;
+    link.done(bytes);
+    if let Some(id) = id
+        && link.outbox.wait_room_behind().await
+    {
+        link.outbox.push(answered(id, answer).write());
     }
 }
 
@@ -112,8 +124,12 @@ fn told(error: &Error) -> Value {
 }
 
 /// The answer, also when what answers panics.
-async fn caught(link: &Link, all: &[Value]) -> std::result::Result<Value, Value> {
-    let answering = AssertUnwindSafe(called(link, all)).catch_unwind();
+async fn caught(
+    link: &Link,
+    visit: Option<Visit>,
+    all: &[Value],
+) -> std::result::Result<Value, Value> {
+    let answering = AssertUnwindSafe(called(link, visit, all)).catch_unwind();
     match answering.await {
         Ok(answer) => answer,
         Err(_panic) => {
@@ -123,10 +139,13 @@ async fn caught(link: &Link, all: &[Value]) -> std::result::Result<Value, Value>
     }
 }
 
-async fn called(link: &Link, all: &[Value]) -> std::result::Result<Value, Value> {
+async fn called(
+    link: &Link,
+    visit: Option<Visit>,
+    all: &[Value],
+) -> std::result::Result<Value, Value> {
     let name = all.first().and_then(Value::as_str).unwrap_or_default();
     let path = all.get(1).and_then(Value::as_str).map(trimmed);
-    let visit = link.visit();
     if visit.is_none() && path != Some(AUTHENTICATION) {
         return Err(words::not_signed_in());
     }
@@ -273,15 +292,24 @@ mod tests {
     #[test]
     fn arguments_are_read_by_what_the_method_takes() {
         let call = read(json!(["find", "/sessions/", {"$limit": 1}])).unwrap();
-        assert_eq!((call.path.as_str(), call.id, call.data), ("sessions", None, Value::Null));
+        assert_eq!(
+            (call.path.as_str(), call.id, call.data),
+            ("sessions", None, Value::Null)
+        );
         assert_eq!(call.query["$limit"], 1);
         let call = read(json!(["patch", "tasks", "x", {"a": 1}, {}])).unwrap();
-        assert_eq!((call.id.as_deref(), &call.data), (Some("x"), &json!({"a": 1})));
+        assert_eq!(
+            (call.id.as_deref(), &call.data),
+            (Some("x"), &json!({"a": 1}))
+        );
         let call = read(json!(["create", "sessions/x/stop"])).unwrap();
         assert_eq!((call.data, call.query.len()), (Value::Null, 0));
         let call = read(json!(["remove", "tasks", null, {"a": 1}])).unwrap();
         assert_eq!((call.id, call.query.len()), (None, 1));
-        assert_eq!(read(json!(["get", "users", 7, {}])).unwrap().id.as_deref(), Some("7"));
+        assert_eq!(
+            read(json!(["get", "users", 7, {}])).unwrap().id.as_deref(),
+            Some("7")
+        );
     }
 
     #[test]
@@ -300,7 +328,11 @@ mod tests {
         ] {
             let error = read(all.clone()).unwrap_err();
             let told = fault::wire(&error);
-            assert_eq!((&told["name"], &told["data"]["field"]), (&json!("BadRequest"), &json!(field)), "{all}");
+            assert_eq!(
+                (&told["name"], &told["data"]["field"]),
+                (&json!("BadRequest"), &json!(field)),
+                "{all}"
+            );
         }
     }
 }
