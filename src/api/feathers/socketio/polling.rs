@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use actix_web::http::header;
-use actix_web::{HttpRequest, HttpResponse, dev, http};
+use actix_web::{HttpRequest, HttpResponse, dev};
 
 use super::engine::{Refused, Step, Transport, open};
 use super::link::Link;
@@ -146,7 +146,7 @@ async fn gone(watched: Option<Watched>) {
 }
 
 fn text(body: String) -> HttpResponse {
-    HttpResponse::build(http::StatusCode::OK)
+    HttpResponse::Ok()
         .content_type("text/plain; charset=UTF-8")
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .body(body)
