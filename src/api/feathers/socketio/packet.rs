@@ -145,6 +145,7 @@ impl Addressed {
             Packet::Disconnect => format!("41{place}"),
             Packet::Event(id, all) => format!("42{place}{}{}", number(id), json!(all)),
             Packet::Ack(id, all) => format!("43{place}{id}{}", json!(all)),
+            Packet::ConnectError(value) if value.is_null() => format!("44{place}"),
             Packet::ConnectError(value) => format!("44{place}{value}"),
             Packet::Binary(id) => format!("450-{place}{}[]", number(id)),
         };
@@ -247,6 +248,7 @@ mod tests {
             (id(), prop::collection::vec(json_value(), 0..4))
                 .prop_map(|(id, all)| Packet::Ack(id, all)),
             object().prop_map(Packet::ConnectError),
+            Just(Packet::ConnectError(Value::Null)),
             prop::option::of(id()).prop_map(Packet::Binary),
         ]
     }
