@@ -20,10 +20,11 @@ pub mod screen;
 pub mod serve;
 pub mod sip;
 pub mod source;
+pub mod speech;
 pub mod stream;
+pub mod upgrade;
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use actix::{Actor, ActorContext, ActorFuture, AsyncContext, Running, SpawnHandle, StreamHandler};
@@ -31,27 +32,21 @@ use actix_http::ws::{CloseCode, CloseReason, Codec, Item};
 use actix_web_actors::ws::{Message, ProtocolError, WebsocketContext};
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
-use tokio::sync::mpsc;
 
-use crate::app::Registration;
 use crate::crash;
 
 use close::Close;
-use dialect::{Command, Dialect, Refusal, Reply};
-use keys::Keys;
-use outbox::{Body, Next, Outbox};
+use outbox::{Body, Next};
 use paced::{Paced, Window};
 use sip::{Sip, Unhandled};
+use speech::{Speech, Taken};
 
-/// Largest frame, and largest message of several frames, in bytes.
+/// Largest frame, and largest message of several frames, in bytes; where a protocol says no other.
 pub const MAX_FRAME: usize = 64 * 1024;
 
 /// The actor of one connection.
-pub struct Socket<D: Dialect> {
-    outbox: Arc<Outbox>,
-    dialect: Arc<D>,
-    commands: mpsc::Sender<Command>,
-    keys: Keys,
+pub struct Socket<S: Speech> {
+    speech: S,
     window: Window,
     unhandled: Unhandled,
     fragments: Option<BytesMut>,
@@ -59,92 +54,41 @@ pub struct Socket<D: Dialect> {
     of_bytes: bool,
     /// Bytes of the frames that carried the fragments so far.
     owed: usize,
-    _registration: Registration,
 }
 
-/// What a socket is made of.
-pub struct Parts<D: Dialect> {
-    /// Where its frames come from.
-    pub outbox: Arc<Outbox>,
-    /// How it speaks.
-    pub dialect: Arc<D>,
-    /// Where its commands go.
-    pub commands: mpsc::Sender<Command>,
-    /// Where typed bytes go.
-    pub keys: Keys,
-    /// Its place in the list of connections; dropped with the actor.
-    pub registration: Registration,
-}
-
-impl<D: Dialect> Socket<D> {
+impl<S: Speech> Socket<S> {
     /// The response body that carries a connection, over the request's payload.
-    pub fn body<S>(
-        parts: Parts<D>,
-        payload: S,
+    pub fn body<P>(
+        speech: S,
+        payload: P,
     ) -> impl futures_util::Stream<Item = Result<Bytes, actix_web::Error>> + 'static
     where
-        S: futures_util::Stream<Item = Result<Bytes, actix_web::error::PayloadError>>
+        P: futures_util::Stream<Item = Result<Bytes, actix_web::error::PayloadError>>
             + Unpin
             + 'static,
     {
         let window = Window::default();
-        let unhandled = parts.keys.unhandled();
+        let unhandled = speech.unhandled();
+        let limit = speech.limit();
+        let input = Sip::new(
+            payload,
+            (unhandled.clone(), limit.clone()),
+            speech.too_large(),
+        );
+        let codec = Codec::new().max_size(limit.most());
         let socket = Self {
-            outbox: parts.outbox,
-            dialect: parts.dialect,
-            commands: parts.commands,
-            keys: parts.keys,
+            speech,
             window: window.clone(),
-            unhandled: unhandled.clone(),
+            unhandled,
             fragments: None,
             of_bytes: false,
             owed: 0,
-            _registration: parts.registration,
         };
-        let outbox = Arc::clone(&socket.outbox);
-        let refuse = move || outbox.close(Close::TooLarge);
-        let input = Sip::new(payload, (unhandled, MAX_FRAME), refuse);
-        let codec = Codec::new().max_size(MAX_FRAME);
         Paced::new(WebsocketContext::with_codec(socket, input, codec), window)
     }
 
-    /// Takes a text frame. Whether it is handled, or waits with its bytes.
-    fn text(&self, text: &str, owed: usize) -> Taken {
-        match self.dialect.command(text) {
-            Ok(Command::Keys { bytes }) => return self.typed(&bytes, owed),
-            Ok(command) => self.act(command),
-            Err(refusal) => self.refuse(refusal),
-        }
-        Taken::Handled
-    }
-
-    fn binary(&self, bytes: &Bytes, owed: usize) -> Taken {
-        match self.dialect.binary(bytes) {
-            Ok(Command::Keys { bytes }) => return self.typed(&bytes, owed),
-            Ok(command) => self.act(command),
-            Err(refusal) => self.refuse(refusal),
-        }
-        Taken::Handled
-    }
-
-    fn typed(&self, bytes: &[u8], owed: usize) -> Taken {
-        self.keys.push(bytes, owed);
-        Taken::Waits
-    }
-
-    fn act(&self, command: Command) {
-        if let Err(error) = self.commands.try_send(command) {
-            let command = match error {
-                mpsc::error::TrySendError::Full(command)
-                | mpsc::error::TrySendError::Closed(command) => command,
-            };
-            self.refuse(Refusal::rate_limited(command.id()));
-        }
-    }
-
-    fn refuse(&self, refusal: Refusal) {
-        let frame = self.dialect.reply(&Reply::Error(refusal));
-        self.outbox.reply(frame);
+    fn close(&self, close: Close) {
+        self.speech.outbox().close(close);
     }
 
     /// Takes a part of a message; what carried it is owed until the whole is handled.
@@ -176,12 +120,12 @@ impl<D: Dialect> Socket<D> {
     fn whole(&mut self, owed: usize) -> Taken {
         let whole = self.fragments.take().map(BytesMut::freeze);
         if let (Some(bytes), true) = (&whole, self.of_bytes) {
-            return self.binary(bytes, owed);
+            return self.speech.binary(bytes, owed);
         }
         match whole.map(ByteString::try_from) {
-            Some(Ok(text)) => self.text(&text, owed),
+            Some(Ok(text)) => self.speech.text(&text, owed),
             Some(Err(_)) | None => {
-                self.outbox.close(Close::Protocol);
+                self.close(Close::Protocol);
                 Taken::Handled
             }
         }
@@ -189,44 +133,44 @@ impl<D: Dialect> Socket<D> {
 
     fn collect(&mut self, bytes: &Bytes) {
         let Some(fragments) = &mut self.fragments else {
-            return self.outbox.close(Close::Protocol);
+            return self.close(Close::Protocol);
         };
-        if fragments.len().saturating_add(bytes.len()) > MAX_FRAME {
+        if fragments.len().saturating_add(bytes.len()) > self.speech.limit().now() {
             self.fragments = None;
-            return self.outbox.close(Close::TooLarge);
+            return self.close(Close::TooLarge);
         }
         fragments.extend_from_slice(bytes);
     }
 }
 
-impl<D: Dialect> Actor for Socket<D> {
+impl<S: Speech> Actor for Socket<S> {
     type Context = WebsocketContext<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
         crash::point("socket.started");
-        for frame in self.dialect.greeting() {
-            self.outbox.reply(frame);
+        for frame in self.speech.greeting() {
+            self.speech.outbox().reply(frame);
         }
         let _: SpawnHandle = ctx.spawn(Pull);
     }
 
     fn stopping(&mut self, _: &mut Self::Context) -> Running {
-        self.outbox.finish();
+        self.speech.outbox().finish();
         Running::Stop
     }
 }
 
-impl<D: Dialect> Drop for Socket<D> {
+impl<S: Speech> Drop for Socket<S> {
     fn drop(&mut self) {
-        self.keys.finish();
-        self.outbox.finish();
+        self.speech.finish();
+        self.speech.outbox().finish();
     }
 }
 
-impl<D: Dialect> StreamHandler<Result<Message, ProtocolError>> for Socket<D> {
+impl<S: Speech> StreamHandler<Result<Message, ProtocolError>> for Socket<S> {
     fn handle(&mut self, message: Result<Message, ProtocolError>, _: &mut Self::Context) {
         crash::point("socket.Result");
-        self.outbox.heard();
+        self.speech.outbox().heard();
         match message {
             Ok(message) => {
                 let owed = Unhandled::size(payload_len(&message));
@@ -234,36 +178,27 @@ impl<D: Dialect> StreamHandler<Result<Message, ProtocolError>> for Socket<D> {
                     self.unhandled.done(owed);
                 }
             }
-            Err(ProtocolError::Overflow) => self.outbox.close(Close::TooLarge),
-            Err(_) => self.outbox.close(Close::Protocol),
+            Err(ProtocolError::Overflow) => self.close(Close::TooLarge),
+            Err(_) => self.close(Close::Protocol),
         }
     }
 }
 
-impl<D: Dialect> Socket<D> {
+impl<S: Speech> Socket<S> {
     fn message(&mut self, message: Message, owed: usize) -> Taken {
         match message {
-            Message::Text(text) => return self.text(&text, owed),
-            Message::Binary(bytes) => return self.binary(&bytes, owed),
-            Message::Ping(payload) => self.outbox.pong(payload),
+            Message::Text(text) => return self.speech.text(&text, owed),
+            Message::Binary(bytes) => return self.speech.binary(&bytes, owed),
+            Message::Ping(payload) => self.speech.outbox().pong(payload),
             Message::Pong(_) | Message::Nop => {}
             Message::Continuation(item) => return self.fragment(item, owed),
             Message::Close(reason) => {
                 let code = reason.map_or(1000, |reason| u16::from(reason.code));
-                self.outbox.close(Close::Echo(code));
+                self.close(Close::Echo(code));
             }
         }
         Taken::Handled
     }
-}
-
-/// What became of a message.
-#[derive(PartialEq, Eq)]
-enum Taken {
-    /// It is done with.
-    Handled,
-    /// Its bytes wait to be typed.
-    Waits,
 }
 
 fn payload_len(message: &Message) -> usize {
@@ -289,20 +224,20 @@ fn payload_len(message: &Message) -> usize {
 /// Moves frames from the outbox into the body's chunk while its window is open.
 struct Pull;
 
-impl<D: Dialect> ActorFuture<Socket<D>> for Pull {
+impl<S: Speech> ActorFuture<Socket<S>> for Pull {
     type Output = ();
 
     fn poll(
         self: Pin<&mut Self>,
-        socket: &mut Socket<D>,
-        ctx: &mut WebsocketContext<Socket<D>>,
+        socket: &mut Socket<S>,
+        ctx: &mut WebsocketContext<Socket<S>>,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
         crash::point("socket.pull");
         // At a full window this is pending without a waker: the chunk is not empty, so the body
         // is polled again when it has been taken.
         while socket.window.open() {
-            let Poll::Ready(next) = socket.outbox.poll(cx) else {
+            let Poll::Ready(next) = socket.speech.outbox().poll(cx) else {
                 return Poll::Pending;
             };
             match next {
@@ -312,7 +247,7 @@ impl<D: Dialect> ActorFuture<Socket<D>> for Pull {
                     ctx.binary(bytes);
                 }
                 Next::Piece(piece) => {
-                    if let Some(text) = socket.dialect.piece(&piece) {
+                    if let Some(text) = socket.speech.piece(&piece) {
                         write(socket, ctx, text);
                     }
                 }
@@ -320,7 +255,10 @@ impl<D: Dialect> ActorFuture<Socket<D>> for Pull {
                     socket.window.spend(payload.len());
                     ctx.write_raw(Message::Pong(payload));
                 }
-                Next::Ping => ctx.ping(b""),
+                Next::Ping => match socket.speech.ping() {
+                    Some(text) => write(socket, ctx, text),
+                    None => ctx.ping(b""),
+                },
                 Next::Close(close) => {
                     ctx.close(Some(reason(close)));
                     ctx.stop();
@@ -336,7 +274,7 @@ impl<D: Dialect> ActorFuture<Socket<D>> for Pull {
     }
 }
 
-fn write<D: Dialect>(socket: &Socket<D>, ctx: &mut WebsocketContext<Socket<D>>, text: ByteString) {
+fn write<S: Speech>(socket: &Socket<S>, ctx: &mut WebsocketContext<Socket<S>>, text: ByteString) {
     socket.window.spend(text.len().saturating_add(4));
     ctx.text(text);
 }

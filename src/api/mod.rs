@@ -19,6 +19,7 @@ use actix_web::{Error, web};
 use crate::app::App;
 
 pub use document::text as document;
+pub use feathers::Links;
 pub use shared::origin::Doorkeeper;
 
 /// Every route of the server. Order: literal paths before `{id}`, since the first match answers. What
@@ -26,6 +27,7 @@ pub use shared::origin::Doorkeeper;
 pub fn server(
     app: App,
     doorkeeper: Doorkeeper,
+    links: Links,
 ) -> actix_web::App<
     impl ServiceFactory<
         ServiceRequest,
@@ -38,6 +40,8 @@ pub fn server(
     let app = actix_web::App::new()
         .app_data(web::Data::new(app))
         .app_data(web::Data::new(doorkeeper))
+        // One for all workers: the requests of a real-time client come to any of them.
+        .app_data(web::Data::new(links))
         // One for each worker, so that they do not wait for each other.
         .app_data(web::Data::new(shared::prepared::Prepared::default()))
         .configure(routes)

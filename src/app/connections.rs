@@ -2,18 +2,28 @@
 //!
 //! Never waits for a connection to be gone.
 
+mod polls;
+
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::App;
+use super::{App, Caller};
 use crate::domain::{Error, Principal, Result, SessionId, Timestamp, UserId, WorkspaceId, api_key};
+
+pub use polls::PollPermit;
+pub(super) use polls::Polls;
 
 /// Longer than anybody waits.
 const LONG: Duration = Duration::from_secs(3_600);
+/// Most connections on which nobody has signed in.
+const MAX_GUESTS: usize = 256;
+/// Most of them from one address.
+const MAX_GUESTS_OF_ONE: usize = 64;
 
 /// A person on a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,10 +60,18 @@ pub trait Connection: Send + Sync {
     fn end(&self, why: Ending);
 }
 
+/// Whose a connection is.
+#[derive(Clone, PartialEq, Eq)]
+enum Whose {
+    /// Of a person on a token.
+    Person(UserId, String),
+    /// Nobody has signed in on it yet; from this address.
+    Guest(Option<IpAddr>),
+}
+
 #[derive(Clone)]
 struct Entry {
-    user: UserId,
-    sid: String,
+    whose: Whose,
     connection: Arc<dyn Connection>,
 }
 
@@ -78,6 +96,20 @@ impl Drop for Registration {
     }
 }
 
+impl Entry {
+    fn is_of(&self, user: UserId) -> bool {
+        self.sid_of(user).is_some()
+    }
+
+    /// The token that it came with, if it is this person's.
+    fn sid_of(&self, user: UserId) -> Option<&str> {
+        match &self.whose {
+            Whose::Person(of, sid) if *of == user => Some(sid),
+            Whose::Person(..) | Whose::Guest(_) => None,
+        }
+    }
+}
+
 impl Connections {
     pub(super) fn new(per_user: usize) -> Self {
         Self {
@@ -89,7 +121,7 @@ impl Connections {
 
     fn register(&self, who: &Principal, connection: Arc<dyn Connection>) -> Result<Registration> {
         let mut entries = lock(&self.entries);
-        let open = entries.values().filter(|e| e.user == who.user).count();
+        let open = entries.values().filter(|e| e.is_of(who.user)).count();
         if open >= self.per_user {
             return Err(Error::Busy {
                 code: "too_many_connections",
@@ -97,17 +129,47 @@ impl Connections {
                 retry_after: 5,
             });
         }
+        let whose = Whose::Person(who.user, who.sid.clone());
+        Ok(self.enter(&mut entries, whose, connection))
+    }
+
+    /// Enters one on which nobody has signed in.
+    fn receive(
+        &self,
+        address: Option<IpAddr>,
+        connection: Arc<dyn Connection>,
+    ) -> Result<Registration> {
+        let mut entries = lock(&self.entries);
+        let guests = entries.values().filter_map(|entry| match &entry.whose {
+            Whose::Guest(from) => Some(*from),
+            Whose::Person(..) => None,
+        });
+        let (all, same) = guests.fold((0_usize, 0_usize), |(all, same), from| {
+            let same = same.saturating_add(usize::from(from == address));
+            (all.saturating_add(1), same)
+        });
+        if all >= MAX_GUESTS || same >= MAX_GUESTS_OF_ONE {
+            return Err(Error::Busy {
+                code: "too_many_connections",
+                message: "too many sockets are open on which nobody has signed in".into(),
+                retry_after: 5,
+            });
+        }
+        Ok(self.enter(&mut entries, Whose::Guest(address), connection))
+    }
+
+    fn enter(
+        &self,
+        entries: &mut HashMap<u64, Entry>,
+        whose: Whose,
+        connection: Arc<dyn Connection>,
+    ) -> Registration {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let entry = Entry {
-            user: who.user,
-            sid: who.sid.clone(),
-            connection,
-        };
-        entries.insert(id, entry);
-        Ok(Registration {
+        entries.insert(id, Entry { whose, connection });
+        Registration {
             entries: Arc::clone(&self.entries),
             id,
-        })
+        }
     }
 
     fn matching(&self, matches: impl Fn(&Entry) -> bool) -> Vec<Arc<dyn Connection>> {
@@ -119,14 +181,16 @@ impl Connections {
     }
 
     pub(super) fn end_sid(&self, sid: &str) {
-        for connection in self.matching(|entry| entry.sid == sid) {
+        for connection in
+            self.matching(|entry| matches!(&entry.whose, Whose::Person(_, of) if of == sid))
+        {
             connection.end(Ending::AuthEnded);
         }
     }
 
     /// Ends what a person has open, but not what came with the token that is `kept`.
     pub(super) fn end_user(&self, user: UserId, kept: Option<&str>, why: Ending) {
-        let theirs = |entry: &Entry| entry.user == user && Some(entry.sid.as_str()) != kept;
+        let theirs = |entry: &Entry| entry.sid_of(user).is_some_and(|sid| Some(sid) != kept);
         for connection in self.matching(theirs) {
             connection.end(why);
         }
@@ -135,7 +199,8 @@ impl Connections {
     /// Ends what a person has open with other tokens than this one.
     fn end_sign_ins(&self, user: UserId, kept: &str) {
         let theirs = |entry: &Entry| {
-            entry.user == user && entry.sid != kept && api_key::of_sid(&entry.sid).is_none()
+            let sid = entry.sid_of(user);
+            sid.is_some_and(|sid| sid != kept && api_key::of_sid(sid).is_none())
         };
         for connection in self.matching(theirs) {
             connection.end(Ending::AuthEnded);
@@ -157,56 +222,6 @@ fn lock(entries: &Entries) -> MutexGuard<'_, HashMap<u64, Entry>> {
     entries.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Polls that wait, by token.
-pub(super) struct Polls {
-    waiting: Arc<Mutex<HashMap<String, usize>>>,
-    per_token: usize,
-}
-
-/// The right to wait; dropping it gives it back.
-pub struct PollPermit {
-    waiting: Arc<Mutex<HashMap<String, usize>>>,
-    sid: String,
-}
-
-impl Polls {
-    pub(super) fn new(per_token: usize) -> Self {
-        Self {
-            waiting: Arc::default(),
-            per_token,
-        }
-    }
-
-    fn enter(&self, sid: &str) -> Result<PollPermit> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = waiting.entry(sid.to_owned()).or_default();
-        if *count >= self.per_token {
-            return Err(Error::Busy {
-                code: "too_many_polls",
-                message: format!("a token has at most {} waiting polls", self.per_token),
-                retry_after: 1,
-            });
-        }
-        *count = count.saturating_add(1);
-        Ok(PollPermit {
-            waiting: Arc::clone(&self.waiting),
-            sid: sid.to_owned(),
-        })
-    }
-}
-
-impl Drop for PollPermit {
-    fn drop(&mut self) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = waiting.get_mut(&self.sid) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                waiting.remove(&self.sid);
-            }
-        }
-    }
-}
-
 impl App {
     /// Enters a connection into the list, so that it ends with its token and with the server, and
     /// returns its person as they are then. The token is looked up behind the entry: whoever ends
@@ -226,6 +241,20 @@ impl App {
         self.refuse_draining()?;
         let now = self.visit_now(&visit.who.sid).await?;
         Ok((registration, now))
+    }
+
+    /// Enters a connection on which nobody has signed in, so that it ends with the server. There are
+    /// few of them, and fewer from one address.
+    ///
+    /// # Errors
+    /// `too_many_connections`, `draining`.
+    pub fn receive(&self, connection: Arc<dyn Connection>) -> Result<Registration> {
+        self.refuse_draining()?;
+        let address = Caller::current().and_then(|caller| caller.address);
+        let registration = self.inner.connections.receive(address, connection)?;
+        // Whoever stops meanwhile finds the entry, or is seen here.
+        self.refuse_draining()?;
+        Ok(registration)
     }
 
     /// Whether a person may do now what they might do when they came.
@@ -328,9 +357,7 @@ impl App {
 
     /// Polls that wait.
     pub(super) fn waiting_polls(&self) -> usize {
-        let waiting = self.inner.polls.waiting.lock();
-        let waiting = waiting.unwrap_or_else(PoisonError::into_inner);
-        waiting.values().sum()
+        self.inner.polls.len()
     }
 
     /// Stops taking new work, ends waits and closes every socket.

@@ -68,10 +68,11 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, BootError> {
 /// When the listener cannot be taken over.
 pub fn serve(app: App, doorkeeper: Doorkeeper, listener: TcpListener) -> Result<Server, BootError> {
     let number = Arc::new(AtomicUsize::new(1));
+    let links = api::Links::default();
     let worker = move || {
         let name = format!("http-{}", number.fetch_add(1, Ordering::Relaxed));
         watchdog::beat(&app, &name);
-        api::server(app.clone(), doorkeeper.clone())
+        api::server(app.clone(), doorkeeper.clone(), links.clone())
     };
     let server = HttpServer::new(worker)
         .workers(WORKERS)

@@ -34,6 +34,7 @@ mod doors_ws_slow;
 mod export;
 mod fake_model;
 mod faults;
+mod feathers;
 mod keep;
 mod keeper;
 mod keys;

@@ -14,11 +14,12 @@ const DENY: &str = "0.20.2";
 const SCHEMATHESIS: &str = "4.32.5";
 
 /// Programs that tests run, and the Debian packages that hold them.
-const PROGRAMS: [(&str, &str); 11] = [
+const PROGRAMS: [(&str, &str); 12] = [
     ("bash", "bash"),
     ("chromium", "chromium"),
     ("git", "git"),
     ("mount", "mount"),
+    ("node", "nodejs"),
     ("openssl", "openssl"),
     ("perl", "perl"),
     ("pkg-config", "pkg-config"),
@@ -29,7 +30,13 @@ const PROGRAMS: [(&str, &str); 11] = [
 ];
 
 /// Packages of the npm registry that tests use.
-const PACKAGES: [(&str, &str); 1] = [("@xterm/xterm", "6.0.0")];
+const PACKAGES: [(&str, &str); 5] = [
+    ("@xterm/xterm", "6.0.0"),
+    ("socket.io-client", "4.8.4"),
+    ("@feathersjs/feathers", "5.0.50"),
+    ("@feathersjs/socketio-client", "5.0.50"),
+    ("@feathersjs/authentication-client", "5.0.50"),
+];
 
 /// Claude Code, which tests drive against a model of our own. It is installed where it is needed
 /// and never handed on: its licence does not allow that. Tests run the native program of the

@@ -11,6 +11,7 @@ mod keys;
 mod qs;
 mod rest;
 mod services;
+mod socketio;
 mod wire;
 
 use std::borrow::Cow;
@@ -20,10 +21,14 @@ use utoipa::openapi::{OpenApi as Document, RefOr, Schema};
 use utoipa::{OpenApi, PartialSchema, ToSchema};
 
 pub use fault::{is_service, translate};
+pub use socketio::Links;
 
 /// The table of contents.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config.configure(keys::routes).configure(rest::routes);
+    config
+        .configure(keys::routes)
+        .configure(rest::routes)
+        .configure(socketio::routes);
 }
 
 /// The name of the shape of refusals here, and the shapes that it takes.
@@ -40,5 +45,6 @@ pub fn refusal() -> (Cow<'static, str>, Vec<(String, RefOr<Schema>)>) {
 pub fn document() -> Document {
     let mut all = keys::Document::openapi();
     all.merge(rest::document());
+    all.merge(socketio::Document::openapi());
     all
 }

@@ -71,27 +71,48 @@ impl Watched {
     }
 }
 
-/// Watches one connection to its end; `beat` goes with every ping, each [`PING_EVERY`] or as often as
-/// it says. How long its token is still good
-/// for is asked again with each: a wall clock may jump, and a machine may sleep.
-pub async fn watch(
+/// How a connection is watched: how often its client is asked, how many questions may stay without an
+/// answer, and what goes with each of them.
+pub struct Beat<F> {
+    /// How often.
+    pub every: Duration,
+    /// Unanswered ones that end it.
+    pub misses: u8,
+    /// What goes with each.
+    pub with: F,
+}
+
+impl<F: Fn()> From<(Duration, F)> for Beat<F> {
+    fn from((every, with): (Duration, F)) -> Self {
+        Self {
+            every,
+            misses: MISSES,
+            with,
+        }
+    }
+}
+
+/// Watches one connection to its end. How long its token is still good for is asked again with each
+/// look: a wall clock may jump, a machine may sleep, and a connection may get another token.
+pub async fn watch<F: Fn()>(
     outbox: Arc<Outbox>,
     line: Weak<Line>,
     remaining: impl Fn() -> Duration,
-    (every, beat): (Duration, impl Fn()),
+    beat: impl Into<Beat<F>>,
 ) {
-    let mut token_ends = Instant::now() + remaining();
+    let Beat {
+        every,
+        misses,
+        with,
+    } = beat.into();
     let mut ping_at = Instant::now() + every;
     loop {
         crash::point("socket.watch");
         let changed = outbox.changed();
         match outbox.standing() {
-            Standing::Over => return end(&line, CLOSE_GRACE).await,
-            Standing::Closing(Close::AuthEnded | Close::RightsChanged) => {
-                return end(&line, AUTH_GRACE).await;
-            }
-            Standing::Closing(_) => return end(&line, CLOSE_GRACE).await,
+            Standing::Over | Standing::Closing(_) => return cut_behind(&outbox, &line).await,
             Standing::Open(behind_since) => {
+                let token_ends = Instant::now() + remaining();
                 let slow_at = behind_since.map(|since| since + OVERFLOW_GRACE);
                 let next = slow_at
                     .map_or(ping_at, |at| at.min(ping_at))
@@ -101,21 +122,35 @@ pub async fn watch(
                     continue;
                 }
                 let now = Instant::now();
-                if now >= token_ends {
+                if remaining().is_zero() {
                     outbox.close(Close::AuthEnded);
                 } else if slow_at.is_some_and(|at| now >= at) {
                     close_if_slow(&outbox, now);
-                } else {
+                } else if now >= ping_at {
                     ping_at = now + every;
-                    token_ends = now + remaining();
-                    beat();
-                    if outbox.ping() >= MISSES {
+                    with();
+                    if outbox.ping() >= misses {
                         outbox.close(Close::Silent);
                     }
                 }
             }
         }
     }
+}
+
+/// Cuts the line of a connection that is over or about to close, when its last frame has had time to
+/// go out.
+async fn cut_behind(outbox: &Outbox, line: &Weak<Line>) {
+    match outbox.standing() {
+        Standing::Closing(Close::AuthEnded | Close::RightsChanged) => end(line, AUTH_GRACE).await,
+        Standing::Closing(_) | Standing::Over | Standing::Open(_) => end(line, CLOSE_GRACE).await,
+    }
+}
+
+/// Waits for the end of a connection that somebody else watches, and cuts this line of it then.
+pub async fn cut_at_end(outbox: Arc<Outbox>, line: Weak<Line>) {
+    outbox.wait_end().await;
+    cut_behind(&outbox, &line).await;
 }
 
 /// The reader may have come back while the watch slept.

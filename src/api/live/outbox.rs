@@ -210,6 +210,11 @@ impl Outbox {
         self.change(|_| {});
     }
 
+    /// Asks the watch over the connection to look again: something that it asks for is another.
+    pub fn look(&self) {
+        self.changed.notify_one();
+    }
+
     /// Says that the connection's actor is gone: nothing is taken any more.
     pub fn finish(&self) {
         self.change(|inner| {

@@ -24,7 +24,8 @@ use super::follow::Follows;
 use super::keys::Keys;
 use super::outbox::Outbox;
 use super::screen::{Behind, Screen};
-use super::{Parts, Socket};
+use super::speech::Parts;
+use super::upgrade;
 
 /// Commands of one connection that wait to be done; one more is refused.
 const MAX_COMMANDS: usize = 32;
@@ -46,13 +47,7 @@ pub async fn accept<D: Dialect>(
     request: &HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse> {
-    let mut response =
-        actix_web_actors::ws::handshake(request).map_err(|error| Error::Invalid {
-            code: "bad_handshake",
-            field: String::new(),
-            message: error.to_string(),
-            expected: Some("a WebSocket handshake of version 13".into()),
-        })?;
+    let response = upgrade::handshake(request)?;
     let outbox = Arc::new(Outbox::new());
     let listed: Arc<dyn Connection> = Arc::<Outbox>::clone(&outbox);
     let (registration, visit) = app.register(&visit, listed).await?;
@@ -107,7 +102,7 @@ pub async fn accept<D: Dialect>(
         keys,
         registration,
     };
-    Ok(response.streaming(Socket::body(parts, payload)))
+    Ok(upgrade::carry(response, parts, payload))
 }
 
 struct ConnectionSession<D: Dialect> {

@@ -11,7 +11,11 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_util::Stream;
 
-/// Bytes that may be read and not handled (websockets.md: 128 KiB, twice the frame limit).
+use super::MAX_FRAME;
+use super::speech::Limit;
+
+/// Bytes that may be read and not handled (websockets.md: 128 KiB, twice the frame limit), above the
+/// largest frame where that is larger.
 pub const SIP: usize = 128 * 1024;
 
 /// Bytes that were read and not handled yet; shared by the input and the actor, one task.
@@ -40,19 +44,24 @@ impl Unhandled {
 pub struct Sip<S, F> {
     inner: S,
     unhandled: Unhandled,
+    sip: usize,
     frames: Frames,
     /// Called once, when a frame is too large; nothing is read from then on.
     refuse: Option<F>,
 }
 
 impl<S, F> Sip<S, F> {
-    /// Limits `inner`; `refuse` hears of a frame whose payload is larger than `max`.
-    pub fn new(inner: S, (unhandled, max): (Unhandled, usize), refuse: F) -> Self {
-        let frames = Frames::new(u64::try_from(max).unwrap_or(u64::MAX));
+    /// Limits `inner`; `refuse` hears of a frame whose payload is larger than the limit.
+    pub fn new(inner: S, (unhandled, limit): (Unhandled, Limit), refuse: F) -> Self {
+        let sip = match limit.most() {
+            ..=MAX_FRAME => SIP,
+            most => most.saturating_add(SIP),
+        };
         Self {
             inner,
             unhandled,
-            frames,
+            sip,
+            frames: Frames::new(limit),
             refuse: Some(refuse),
         }
     }
@@ -66,7 +75,7 @@ where
     type Item = Result<Bytes, E>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.refuse.is_none() || self.unhandled.0.get() >= SIP {
+        if self.refuse.is_none() || self.unhandled.0.get() >= self.sip {
             // Sound without a waker: at this bound the decoder holds a whole message, and the
             // input is asked again after each one that is handled.
             return Poll::Pending;
@@ -88,16 +97,16 @@ where
 
 /// Follows the frames in a stream of bytes by their heads (RFC 6455 5.2).
 struct Frames {
-    max: u64,
+    limit: Limit,
     /// Bytes of the payload under way that are still to come.
     payload: u64,
     head: Vec<u8>,
 }
 
 impl Frames {
-    fn new(max: u64) -> Self {
+    fn new(limit: Limit) -> Self {
         Self {
-            max,
+            limit,
             payload: 0,
             head: Vec::with_capacity(14),
         }
@@ -119,7 +128,7 @@ impl Frames {
             self.head.push(*byte);
             bytes = rest;
             if let Some(length) = self.length() {
-                if length > self.max {
+                if length > u64::try_from(self.limit.now()).unwrap_or(u64::MAX) {
                     return true;
                 }
                 self.payload = length;
@@ -181,9 +190,9 @@ mod tests {
             sizes in proptest::collection::vec(0_usize..300_000, 1..6),
             piece in 1_usize..70_000,
         ) {
-            let max = 150_000;
+            let max = 150_000_usize;
             let stream: Vec<u8> = sizes.iter().flat_map(|size| frame(*size)).collect();
-            let mut frames = Frames::new(u64::try_from(max).unwrap());
+            let mut frames = Frames::new(Limit::new(max, max));
             let seen = stream.chunks(piece).any(|chunk| frames.too_large(chunk));
             proptest::prop_assert_eq!(seen, sizes.iter().any(|size| *size > max));
         }
@@ -201,7 +210,11 @@ mod tests {
         let unhandled = Unhandled::default();
         let chunks = std::iter::repeat_with(|| Ok(Bytes::from(vec![0; 32 * 1024])));
         let chunks = futures_util::stream::iter(chunks);
-        let mut sip = Sip::new(chunks, (unhandled.clone(), usize::MAX), || ());
+        let mut sip = Sip::new(
+            chunks,
+            (unhandled.clone(), Limit::new(MAX_FRAME, MAX_FRAME)),
+            || (),
+        );
         for _ in 0..4 {
             assert!(poll(&mut sip));
         }

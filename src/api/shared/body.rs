@@ -268,7 +268,11 @@ fn bounded(
     }
 }
 
-async fn collect(mut payload: Payload, limit: usize) -> Result<Bytes, Error> {
+/// Reads a body of at most so many bytes.
+///
+/// # Errors
+/// `bad_body`, `too_large`.
+pub async fn collect(mut payload: Payload, limit: usize) -> Result<Bytes, Error> {
     let mut all = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| {

@@ -17,7 +17,7 @@ use crate::app::{App, Caller, Visit};
 use crate::domain::{self, Principal};
 
 /// Paths that anyone may GET (decisions.md 7).
-const OPEN: [&str; 10] = [
+const OPEN: [&str; 11] = [
     "/health",
     "/health/detailed",
     "/health/ready",
@@ -28,15 +28,20 @@ const OPEN: [&str; 10] = [
     "/docs/",
     "/swagger",
     "/swagger/",
+    // Who is signed in on it is asked of what is said there.
+    REALTIME,
 ];
+/// The path of the real-time client.
+const REALTIME: &str = "/socket.io/";
 /// Where the paths of the files of pages begin that anyone may GET.
 const PAGES: &str = "/docs/";
 /// Paths that anyone may POST to.
-const OPEN_POST: [&str; 4] = [
+const OPEN_POST: [&str; 5] = [
     "/api/auth/login",
     "/api/auth/register",
     "/authentication",
     "/authentication/refresh",
+    REALTIME,
 ];
 /// Where providers send browsers back to: below the first, at the end of the second.
 const REDIRECTED: (&str, &str) = ("/api/providers/", "/oauth/callback");
@@ -108,7 +113,7 @@ fn redirected(path: &str) -> bool {
 }
 
 async fn identify(app: &App, request: &ServiceRequest) -> domain::Result<Visit> {
-    if let Some(token) = header_token(request)? {
+    if let Some(token) = header_token(request.headers())? {
         if request.method() == Method::GET && request.path() == FIGURES {
             return app.authenticate_scrape(&token).await;
         }
@@ -160,8 +165,11 @@ pub fn upgrades(headers: &header::HeaderMap) -> bool {
     upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
-fn header_token(request: &ServiceRequest) -> domain::Result<Option<String>> {
-    let headers = request.headers();
+/// The token or the key in the headers of a request.
+///
+/// # Errors
+/// `missing_token` for a header that holds none.
+pub fn header_token(headers: &header::HeaderMap) -> domain::Result<Option<String>> {
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         let text = value.to_str().unwrap_or_default();
         let token = text
@@ -227,6 +235,7 @@ mod tests {
         assert!(open(&Method::GET, "/health/ready"));
         assert!(open(&Method::POST, "/api/auth/login"));
         assert!(open(&Method::POST, "/api/auth/register"));
+        assert!(open(&Method::GET, "/socket.io/") && open(&Method::POST, "/socket.io/"));
         assert!(open(&Method::GET, "/api/providers/one/oauth/callback"));
         for (method, path) in [
             (Method::GET, "/api/auth/login"),
@@ -237,6 +246,9 @@ mod tests {
             (Method::GET, "/api/providers/oauth/callback"),
             (Method::POST, "/health"),
             (Method::GET, "/health/"),
+            (Method::GET, "/socket.io"),
+            (Method::GET, "/socket.io/x"),
+            (Method::DELETE, "/socket.io/"),
             (Method::GET, "/HEALTH"),
             (Method::GET, "/api/agents"),
             (Method::OPTIONS, "/api/agents"),

@@ -97,3 +97,26 @@ fn waiting_polls_are_bounded_by_token() {
     drop(held);
     assert!(polls.enter("a").is_ok());
 }
+
+#[test]
+fn guests_are_few_in_all_and_fewer_from_one_address_and_count_for_nobody() {
+    let connections = Connections::new(1);
+    let ended = Arc::new(Ended::default());
+    let from = |last: u8| Some(IpAddr::from([192, 0, 2, last]));
+    let receive = |last: u8| connections.receive(from(last), shared(&ended));
+    let mut open: Vec<Registration> = (0..MAX_GUESTS_OF_ONE)
+        .map(|_| receive(1).unwrap())
+        .collect();
+    assert_eq!(receive(1).err().unwrap().code(), "too_many_connections");
+    for last in 2..5 {
+        open.extend((0..MAX_GUESTS_OF_ONE).map(|_| receive(last).unwrap()));
+    }
+    assert_eq!(receive(9).err().unwrap().code(), "too_many_connections");
+    let _person = connections.register(&someone("a"), shared(&ended)).unwrap();
+    open.pop();
+    assert!(receive(9).is_ok());
+    connections.end_sid("a");
+    assert_eq!(ended.0.lock().unwrap().len(), 1, "a guest has no token");
+    drop(open);
+    assert_eq!(connections.len(), 1);
+}

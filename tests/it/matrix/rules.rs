@@ -309,6 +309,9 @@ pub const RULES: &[Rule] = &[
     ),
     // Without a handshake: the sockets have their own test.
     rule("GET /ws", Right::SignedIn, "", &[400]),
+    // Without the protocol's words in the address: `feathers` speaks it.
+    rule("GET /socket.io/", Right::Open, "", &[400]),
+    rule("POST /socket.io/", Right::Open, "", &[400]),
     rule("GET /api/agents", Right::SignedIn, "", &[200]),
     rule(
         "POST /api/agents",

@@ -15,7 +15,7 @@ use super::finding::{Asked, selected};
 use crate::app::{App, Page, Visit};
 use crate::domain::{Error, Result};
 
-pub use authentication::{Entered, leave, refresh, sign_in};
+pub use authentication::{leave, refresh, sign_in};
 
 /// Answers a call.
 ///

@@ -223,6 +223,8 @@ pub const ELSEWHERE: &[&str] = &[
     "root.StopTree",
     "root.Tree",
     "socket.act",
+    "socket.call",
+    "socket.polled",
     "socket.pull",
     "socket.push",
     "socket.replay_agent",

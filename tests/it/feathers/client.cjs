@@ -1,0 +1,207 @@
+// The public clients against a running server: one scenario a run, told on the standard streams.
+// Never a stand-in for them: what they revive, reject and do again by themselves is what is tested.
+'use strict';
+
+const assert = require('node:assert/strict');
+const readline = require('node:readline');
+const { io } = require('socket.io-client');
+const { feathers } = require('@feathersjs/feathers');
+const socketio = require('@feathersjs/socketio-client').default;
+const authentication = require('@feathersjs/authentication-client').default;
+const errors = require('@feathersjs/errors');
+
+const { URL, TOKEN, OTHER, TRANSPORTS } = process.env;
+const transports = TRANSPORTS.split('+');
+
+// The public client signs in again behind a lost connection, and rejects unseen when it may not.
+process.on('unhandledRejection', (error) => {
+  if (!(error instanceof errors.FeathersError)) throw error;
+});
+
+const lines = readline.createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const say = (line) => process.stdout.write(`${line}\n`);
+const heard = async (line) => assert.equal((await lines.next()).value, line);
+
+const open = (more = {}) =>
+  io(URL, { transports, upgrade: transports.length > 1, reconnectionDelay: 50, forceNew: true, ...more });
+const once = (socket, name) => new Promise((done) => socket.once(name, done));
+const emitted = (socket, ...all) =>
+  new Promise((done) => socket.emit(...all, (error, result) => done([error, result])));
+
+// Settled on its last transport.
+async function settled(socket) {
+  if (!socket.connected) await once(socket, 'connect');
+  const last = transports[transports.length - 1];
+  if (socket.io.engine.transport.name !== last) {
+    await new Promise((done) => socket.io.engine.once('upgrade', done));
+  }
+  assert.equal(socket.io.engine.transport.name, last);
+}
+
+function application(socket) {
+  const app = feathers();
+  app.configure(socketio(socket, { timeout: 20000 }));
+  app.configure(authentication());
+  return app;
+}
+
+async function rejected(promise, kind) {
+  try {
+    await promise;
+  } catch (error) {
+    assert.ok(error instanceof kind, `${error.name} ${error.message}`);
+    assert.equal(typeof error.code, 'number');
+    return error;
+  }
+  return assert.fail(`no ${kind.name}`);
+}
+
+const signIn = (app, token = TOKEN) => app.authenticate({ strategy: 'jwt', accessToken: token });
+const unknown = (app) => rejected(app.service('nothing').find(), errors.NotFound);
+const guest = (app) => rejected(app.service('nothing').find(), errors.NotAuthenticated);
+
+const scenarios = {
+  // Signing in and out, and what is refused.
+  async calls() {
+    const socket = open();
+    await settled(socket);
+    const { id } = socket;
+    const app = application(socket);
+    await guest(app);
+    await rejected(signIn(app, 'made.up.token'), errors.NotAuthenticated);
+    const entered = await signIn(app);
+    assert.equal(entered.accessToken, TOKEN);
+    assert.equal(entered.authentication.strategy, 'jwt');
+    const missing = await unknown(app);
+    assert.equal(missing.data.code, 'not_found');
+    assert.ok(!missing.stack.includes('.rs:'));
+    await rejected(app.service('nothing').get(null), Error).catch(() => {});
+    const [odd] = await emitted(socket, 'dance', 'nothing', {});
+    assert.equal(odd.name, 'NotFound');
+    const [wrong] = await emitted(socket, 'find', 'nothing', 'text');
+    assert.deepEqual([wrong.name, wrong.data.field], ['BadRequest', 'query']);
+    const [more] = await emitted(socket, 'find', 'nothing', {}, {});
+    assert.equal(more.name, 'BadRequest');
+    const [taken] = await emitted(socket, 'find', 'authentication', {});
+    assert.deepEqual([taken.name, taken.code], ['MethodNotAllowed', 405]);
+    const [bytes] = await emitted(socket, 'create', 'nothing', { raw: Buffer.from('abc') });
+    assert.equal(bytes.name, 'BadRequest');
+    await app.logout();
+    await guest(app);
+    assert.ok(socket.connected);
+    assert.equal(socket.id, id, 'the socket stays when its client signs out');
+    socket.disconnect();
+  },
+
+  // Many at once, and large ones: each is answered.
+  async load() {
+    const socket = open();
+    await settled(socket);
+    const app = application(socket);
+    await signIn(app);
+    await Promise.all(Array.from({ length: 200 }, () => unknown(app)));
+    await rejected(app.service('nothing').create({ text: 'ä'.repeat(100000) }), errors.NotFound);
+    const text = '\u001e"\\\n'.repeat(20000);
+    await rejected(app.service('nothing').create({ text }), errors.NotFound);
+    socket.disconnect();
+  },
+
+  // A token in the handshake.
+  async handshake() {
+    const body = open({ auth: { token: TOKEN } });
+    await once(body, 'connect');
+    await unknown(application(body));
+    body.disconnect();
+    const header = open({ extraHeaders: { Authorization: `Bearer ${TOKEN}` } });
+    await once(header, 'connect');
+    await unknown(application(header));
+    header.disconnect();
+    for (const more of [{ auth: { token: 'made.up.token' } }, { auth: { token: 7 } }]) {
+      const refused = open(more);
+      const error = await once(refused, 'connect_error');
+      assert.ok([400, 401].includes(error.data.code), error.message);
+      refused.disconnect();
+    }
+    const other = io(`${URL}/admin`, { transports, forceNew: true });
+    assert.equal((await once(other, 'connect_error')).message, 'Invalid namespace');
+    other.disconnect();
+  },
+
+  // A call that panics.
+  async panic() {
+    const socket = open({ auth: { token: TOKEN } });
+    await once(socket, 'connect');
+    const app = application(socket);
+    say('ready');
+    await heard('armed');
+    const error = await rejected(app.service('nothing').find(), errors.GeneralError);
+    assert.equal(error.code, 500);
+    assert.ok(!error.message.includes('socket.call'), error.message);
+    await unknown(app);
+    socket.disconnect();
+  },
+
+  // The server goes away and comes back; the client signs in again by itself.
+  async restart() {
+    const socket = open();
+    await settled(socket);
+    const app = application(socket);
+    await signIn(app);
+    await unknown(app);
+    const lost = once(socket, 'disconnect');
+    say('ready');
+    await lost;
+    await once(socket, 'connect');
+    await unknown(app);
+    socket.disconnect();
+  },
+
+  // The token is revoked.
+  async revoked() {
+    const socket = open();
+    await settled(socket);
+    const app = application(socket);
+    await signIn(app);
+    const lost = once(socket, 'disconnect');
+    say('ready');
+    const started = Date.now();
+    await lost;
+    say(`cut ${Date.now() - started}`);
+    await once(socket, 'connect');
+    const [error] = await emitted(socket, 'find', 'nothing', {});
+    assert.equal(error.name, 'NotAuthenticated');
+    socket.disconnect();
+  },
+
+  // Where people point; a guest neither tells nor hears.
+  async cursors() {
+    const [ada, bob, nobody] = [open({ auth: { token: TOKEN } }), open({ auth: { token: OTHER } }), open()];
+    await Promise.all([ada, bob, nobody].map((socket) => once(socket, 'connect')));
+    for (const socket of [ada, nobody]) {
+      socket.onAny((name) => assert.fail(`${name} was heard`));
+    }
+    const moved = once(bob, 'cursor-moved');
+    nobody.emit('cursor-move', { boardId: 'b', x: 9, y: 9 });
+    ada.emit('cursor-move', { boardId: 'b', x: 1, y: 2, timestamp: 3, userId: 'made up' });
+    const { userId, ...rest } = await moved;
+    assert.deepEqual(rest, { boardId: 'b', x: 1, y: 2, timestamp: 3 });
+    assert.match(userId, /^[0-9a-f-]{36}$/);
+    const left = once(bob, 'cursor-left');
+    ada.emit('cursor-leave', { boardId: 'b', timestamp: 4 });
+    assert.deepEqual(await left, { userId, boardId: 'b', timestamp: 4 });
+    // What was heard before an answer would have come before it.
+    await Promise.all([ada, nobody].map((socket) => emitted(socket, 'find', 'nothing', {})));
+    for (const socket of [ada, bob, nobody]) socket.disconnect();
+  },
+};
+
+scenarios[process.argv[2]]().then(
+  () => {
+    say('done');
+    process.exit(0);
+  },
+  (error) => {
+    process.stderr.write(`${error.stack}\n`);
+    process.exit(1);
+  },
+);
