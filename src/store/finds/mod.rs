@@ -2,9 +2,6 @@
 //!
 //! Never a condition without the one that says whose rows it is about.
 
-pub mod sessions;
-pub mod tasks;
-
 /// The condition that a test makes of a nullable column.
 macro_rules! tested {
     ($column:expr, $test:expr) => {
@@ -52,4 +49,5 @@ macro_rules! folded {
     };
 }
 
-use {folded, tested};
+pub mod sessions;
+pub mod tasks;

@@ -7,7 +7,6 @@ use diesel::expression::BoxableExpression;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Nullable};
 
-use super::{folded, tested};
 use crate::domain::find::{Condition, Direction, Find, TaskField as Field, Test};
 use crate::domain::{TaskId, UserId};
 use crate::store::backend::MultiBackend;

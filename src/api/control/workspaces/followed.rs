@@ -9,7 +9,8 @@ use std::time::Duration;
 use actix_web::HttpRequest;
 use actix_web::body::SizedStream;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::StreamExt;
+use futures_util::stream::{self, LocalBoxStream};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -46,7 +47,7 @@ pub fn events(
     app: &App,
     run: Run,
     request: &HttpRequest,
-) -> impl futures_util::Stream<Item = Result<Bytes, std::io::Error>> + use<> {
+) -> LocalBoxStream<'static, Result<Bytes, std::io::Error>> {
     let line = request.conn_data::<Arc<Line>>();
     let asked = Arc::new(AtomicU64::new(0));
     if let Some(line) = line {
@@ -60,13 +61,14 @@ pub fn events(
         asked,
         over: false,
     };
-    stream::unfold(followed, |mut followed| async move {
+    let events = stream::unfold(followed, |mut followed| async move {
         if followed.over {
             return None;
         }
         let event = followed.next().await?;
         Some((Ok(event), followed))
-    })
+    });
+    events.boxed_local()
 }
 
 /// An answer that is handed out as it is read. Its command's place is taken as long as it is here.
@@ -75,7 +77,7 @@ pub fn handed(
     seat: Arc<Seat>,
     whole: Bytes,
     request: &HttpRequest,
-) -> SizedStream<impl futures_util::Stream<Item = Result<Bytes, std::io::Error>> + use<>> {
+) -> SizedStream<LocalBoxStream<'static, Result<Bytes, std::io::Error>>> {
     let asked = Arc::new(AtomicU64::new(0));
     if let Some(line) = request.conn_data::<Arc<Line>>() {
         let (line, reads) = (Arc::downgrade(line), Arc::downgrade(&asked));
@@ -88,7 +90,7 @@ pub fn handed(
         let piece = rest.split_to(rest.len().min(PIECE));
         (!piece.is_empty()).then_some((Ok(piece), (rest, asked, seat)))
     });
-    SizedStream::new(size, pieces)
+    SizedStream::new(size, pieces.boxed_local())
 }
 
 /// Cuts the line of somebody who does not read on when the command is over: its last words are not

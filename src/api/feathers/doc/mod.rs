@@ -4,6 +4,7 @@
 
 #![expect(dead_code, reason = "shapes are described, not built")]
 
+mod people;
 mod records;
 
 use utoipa::ToSchema;
@@ -11,6 +12,7 @@ use utoipa::ToSchema;
 use crate::api::shared::schema::{self, joined};
 use crate::domain::{KeyId, UserId};
 
+pub use people::*;
 pub use records::*;
 
 /// An API key, in both spellings; never its text.
