@@ -30,10 +30,11 @@ const PROGRAMS: [(&str, &str); 12] = [
 ];
 
 /// Packages of the npm registry that tests use.
-const PACKAGES: [(&str, &str); 5] = [
+const PACKAGES: [(&str, &str); 6] = [
     ("@xterm/xterm", "6.0.0"),
     ("socket.io-client", "4.8.4"),
     ("@feathersjs/feathers", "5.0.50"),
+    ("@feathersjs/rest-client", "5.0.50"),
     ("@feathersjs/socketio-client", "5.0.50"),
     ("@feathersjs/authentication-client", "5.0.50"),
 ];

@@ -7,10 +7,11 @@ const readline = require('node:readline');
 const { io } = require('socket.io-client');
 const { feathers } = require('@feathersjs/feathers');
 const socketio = require('@feathersjs/socketio-client').default;
+const rest = require('@feathersjs/rest-client').default;
 const authentication = require('@feathersjs/authentication-client').default;
 const errors = require('@feathersjs/errors');
 
-const { URL, TOKEN, OTHER, TRANSPORTS } = process.env;
+const { URL, TOKEN, OTHER, TRANSPORTS, PASSWORD } = process.env;
 const transports = TRANSPORTS.split('+');
 
 // The public client signs in again behind a lost connection, and rejects unseen when it may not.
@@ -125,6 +126,53 @@ const scenarios = {
     const other = io(`${URL}/admin`, { transports, forceNew: true });
     assert.equal((await once(other, 'connect_error')).message, 'Invalid namespace');
     other.disconnect();
+  },
+
+  // The services, by this transport and over REST: both do and tell the same.
+  async services() {
+    const socket = open();
+    await settled(socket);
+    const live = application(socket);
+    const plain = feathers().configure(rest(URL).fetch(fetch)).configure(authentication());
+    const local = { strategy: 'local', email: 'ada@example.org', password: PASSWORD };
+    for (const [app, other] of [[live, plain], [plain, live]]) {
+      for (const one of [app, other]) {
+        assert.equal((await one.authenticate(local)).user.email, local.email);
+      }
+      const made = await app.service('sessions').create({ agentic_tool: 'script', title: 'ü' });
+      const id = made.session_id;
+      assert.deepEqual([made.status, made.title], ['idle', 'ü']);
+      const sent = await app.service(`sessions/${id}/prompt`).create({ prompt: 'hello' });
+      assert.equal(sent.success, true);
+      let task;
+      do task = await app.service('tasks').get(sent.task_id);
+      while (!['completed', 'failed'].includes(task.status));
+      assert.equal(task.status, 'completed');
+      const query = { session_id: id, status: { $in: ['completed', 'failed'] }, $limit: 1, $sort: { created_at: -1 } };
+      const found = await app.service('tasks').find({ query });
+      assert.deepEqual([found.total, found.limit, found.data[0].task_id], [1, 1, sent.task_id]);
+      const either = { $or: [{ session_id: id }, { title: 'none' }], archived: false, $select: ['title'] };
+      const listed = await app.service('sessions').find({ query: either });
+      assert.deepEqual(listed.data, [{ session_id: id, title: 'ü' }]);
+      let seen;
+      do seen = await app.service('sessions').get(id);
+      while (!seen.ready_for_prompt);
+      assert.deepEqual(await other.service('sessions').get(id), seen);
+      const queue = await app.service(`sessions/${id}/tasks/queue`).find();
+      assert.equal(queue.total, 0);
+      const tree = await app.service(`sessions/${id}/genealogy`).find();
+      assert.equal(tree.session.session_id, id);
+      const patched = await app.service('sessions').patch(id, { permission_config: { mode: 'yolo' } });
+      assert.equal(patched.permission_config.mode, 'bypassPermissions');
+      const people = await app.service('users').find({ query: {} });
+      assert.deepEqual(people.data.map((one) => one.email), [local.email]);
+      const bad = await rejected(app.service('tasks').find({ query: { none: 1 } }), errors.BadRequest);
+      assert.deepEqual([bad.data.code, bad.data.field], ['bad_query', 'none']);
+      await rejected(app.service('sessions').update(id, {}), errors.MethodNotAllowed);
+      assert.equal((await app.service('sessions').remove(id)).session_id, id);
+      await rejected(other.service('sessions').get(id), errors.NotFound);
+    }
+    socket.disconnect();
   },
 
   // A call that panics.

@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-use crate::app::{Caller, PATIENCE, TestApp};
+use crate::app::{Caller, PASSWORD, PATIENCE, TestApp};
 
 /// The ways in which packets travel.
 const TRANSPORTS: [&str; 3] = ["websocket", "polling", "polling+websocket"];
@@ -28,7 +28,7 @@ impl Node {
     fn start(app: &TestApp, scenario: &str, transports: &str, who: [&Caller; 2]) -> Self {
         let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
         let modules = root.join(".cache/npm/node_modules");
-        for package in ["socket.io-client", "@feathersjs/socketio-client"] {
+        for package in ["@feathersjs/rest-client", "@feathersjs/socketio-client"] {
             let place = modules.join(package);
             assert!(
                 place.is_dir(),
@@ -44,6 +44,7 @@ impl Node {
             .env("TOKEN", &who[0].token)
             .env("OTHER", &who[1].token)
             .env("TRANSPORTS", transports)
+            .env("PASSWORD", PASSWORD)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -107,6 +108,11 @@ async fn calls_are_answered_and_refusals_are_revived_as_their_classes() {
             .await;
         ada.get("/api/auth/me").await.fails(401, "token_revoked");
     }
+}
+
+#[tokio::test]
+async fn the_services_are_the_same_by_every_transport() {
+    played("services").await;
 }
 
 #[tokio::test]

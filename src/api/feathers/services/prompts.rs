@@ -40,7 +40,7 @@ pub async fn prompt(app: &App, who: &Principal, id: &str, call: &Call) -> Result
         // It is on its way; its row says so a moment later.
         view.position = None;
     }
-    Ok(wire::prompted(&view, streaming))
+    Ok(wire::prompted(&view, placed.queued, streaming))
 }
 
 /// Ends the running turn; what waits runs behind it.

@@ -42,16 +42,17 @@ pub fn task(view: &TaskView) -> Value {
     all
 }
 
-/// What a prompt is answered with: the task, and both spellings of where it landed (decisions.md 2).
+/// What a prompt is answered with: the task, and both spellings of where it landed (decisions.md 2);
+/// `queued`: whether other work is before it.
 #[must_use]
-pub fn prompted(view: &TaskView, streaming: bool) -> Value {
+pub fn prompted(view: &TaskView, queued: bool, streaming: bool) -> Value {
     let mut all = task(view);
     let Value::Object(map) = &mut all else {
         return all;
     };
     map.insert("success".into(), true.into());
     map.insert("taskId".into(), json!(view.task.id));
-    if view.task.state == TaskState::Queued {
+    if queued {
         let message = json!({
             "message_id": view.task.id,
             "status": "queued",
