@@ -104,7 +104,11 @@ async fn a_refresh_token_renews_once_and_a_copy_ends_the_sign_in() {
         .await
         .fails(401, "bad_refresh_token");
     let admin = app.sign_in("admin").await;
-    let notes = admin.get("/api/audit?action=token.reused").await.ok(200);
+    let action = "token.reused";
+    let notes = admin
+        .get(&format!("/api/audit?action={action}"))
+        .await
+        .ok(200);
     assert_eq!(
         notes["entries"].as_array().map(Vec::len),
         Some(1),
