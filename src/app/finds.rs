@@ -127,9 +127,10 @@ impl App {
             .await?
             .ok_or_else(missing)?;
         let view = self.task(who, found.session, id).await;
-        view.map_err(|error| match error {
-            Error::NotFound { .. } => missing(),
-            other => other,
+        // Neither whose session it is in nor its id is told to strangers.
+        view.map_err(|error| match matches!(error, Error::NotFound { .. }) {
+            true => missing(),
+            false => error,
         })
     }
 

@@ -264,7 +264,9 @@ fn flag(name: &str, value: &Value) -> Result<bool, Error> {
         Value::Bool(flag) => Ok(*flag),
         Value::String(text) if text == "true" || text == "1" => Ok(true),
         Value::String(text) if text == "false" || text == "0" => Ok(false),
-        _ => Err(bad(name, "true or false")),
+        Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+            Err(bad(name, "true or false"))
+        }
     }
 }
 
@@ -296,7 +298,7 @@ fn time(name: &str, value: &Value) -> Result<i64, Error> {
     let read = value.as_str().and_then(Timestamp::parse_rfc3339);
     match read {
         Some(at) => Ok(at.0),
-        None => whole(name, value).map_err(|_| bad(name, "a time as RFC 3339, or in ms")),
+        None => whole(name, value).map_err(|_no_number| bad(name, "a time as RFC 3339, or in ms")),
     }
 }
 
@@ -411,10 +413,10 @@ mod tests {
     }
 
     fn conditions(query: Value) -> Vec<Condition<Of>> {
-        match asked(query).unwrap().find.condition {
-            Condition::All(parts) => parts,
-            other => vec![other],
-        }
+        let Condition::All(parts) = asked(query).unwrap().find.condition else {
+            panic!("the conditions of a query hold together");
+        };
+        parts
     }
 
     #[test]

@@ -55,9 +55,7 @@ fn split(name: &str) -> Option<Vec<&str>> {
 
 /// Puts a value where its path leads; `None` where something else stands in the way.
 fn put(at: &mut Value, path: &[&str], value: String) -> Option<()> {
-    let Some((part, rest)) = path.split_first() else {
-        return None;
-    };
+    let (part, rest) = path.split_first()?;
     let map = at.as_object_mut()?;
     let key = match part.is_empty() {
         true => map.len().to_string(),

@@ -150,9 +150,10 @@ async fn a_client_comes_back_to_a_server_that_was_away() {
         for by in [Signal::SIGTERM, Signal::SIGKILL] {
             let mut node = Node::start(&app, "restart", transports, [&ada, &bob]);
             node.says("ready").await;
-            match by {
-                Signal::SIGKILL => app.kill9(),
-                _ => assert_eq!(app.stop().await, Some(0)),
+            if by == Signal::SIGKILL {
+                app.kill9();
+            } else {
+                assert_eq!(app.stop().await, Some(0));
             }
             app.boot().await;
             node.ends().await;

@@ -86,7 +86,11 @@ pub async fn answer(app: &App, who: &Principal, call: &Call) -> Result<Value> {
                 Ok(Value::Array(made))
             }
             Value::Array(_) => Err(bad_field("", "at most 100 sessions at once")),
-            _ => create(app, who, call).await,
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Object(_) => create(app, who, call).await,
         },
         Method::Patch => patch(app, who, call).await,
         Method::Remove => {

@@ -205,7 +205,7 @@ async fn served(link: &Link, visit: &Visit, call: Call) -> Result<Value> {
     let what = format!("{} {}", call.method.name(), call.path);
     let needed = needs(&method, &path);
     link.app.admit(&visit.who, needed, &what).await?;
-    services::answer(&link.app, visit, call).await
+    Box::pin(services::answer(&link.app, visit, call)).await
 }
 
 fn trimmed(path: &str) -> &str {
