@@ -13,8 +13,7 @@ use super::groups::GROUPS;
 use super::*;
 
 /// Codes of frames over a WebSocket.
-const ELSEWHERE: [&str; 5] = [
-    "bad_strategy",
+const ELSEWHERE: [&str; 4] = [
     "no_terminal",
     "too_many_subscriptions",
     "unknown_channel",

@@ -253,6 +253,46 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_protocol_may_wait_for_more_signs_of_life() {
+        let outbox = Arc::new(Outbox::new());
+        let started = Instant::now();
+        let far = || Duration::from_secs(36_000);
+        let beat = Beat {
+            every: Duration::from_secs(25),
+            misses: 3,
+            with: || {},
+        };
+        watch(Arc::clone(&outbox), Weak::new(), far, beat).await;
+        assert_eq!(outbox.standing(), Standing::Closing(Close::Silent));
+        let silent = started.elapsed() - Duration::from_secs(25);
+        assert!(silent >= Duration::from_secs(60), "{silent:?}");
+    }
+
+    /// A token that is good for longer takes the place of one that ends soon.
+    #[tokio::test(start_paused = true)]
+    async fn how_long_a_connection_may_last_is_asked_again() {
+        let outbox = Arc::new(Outbox::new());
+        let started = Instant::now();
+        let left = || match started.elapsed() < Duration::from_secs(10) {
+            true => Duration::from_secs(60).saturating_sub(started.elapsed()),
+            false => Duration::from_secs(300).saturating_sub(started.elapsed()),
+        };
+        let watching = watch(Arc::clone(&outbox), Weak::new(), left, (PING_EVERY, || {}));
+        let hearing = async {
+            loop {
+                tokio::time::sleep(Duration::from_secs(20)).await;
+                outbox.heard();
+            }
+        };
+        tokio::select! {
+            () = watching => {}
+            () = hearing => {}
+        }
+        assert!(started.elapsed() >= Duration::from_secs(300));
+        assert!(started.elapsed() <= Duration::from_secs(302));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn silence_over_two_pings_ends_it_and_a_sign_of_life_does_not() {
         let outbox = Arc::new(Outbox::new());
         let far = || Duration::from_secs(36_000);

@@ -76,7 +76,6 @@ const scenarios = {
     const missing = await unknown(app);
     assert.equal(missing.data.code, 'not_found');
     assert.ok(!missing.stack.includes('.rs:'));
-    await rejected(app.service('nothing').get(null), Error).catch(() => {});
     const [odd] = await emitted(socket, 'dance', 'nothing', {});
     assert.equal(odd.name, 'NotFound');
     const [wrong] = await emitted(socket, 'find', 'nothing', 'text');
@@ -92,6 +91,41 @@ const scenarios = {
     assert.ok(socket.connected);
     assert.equal(socket.id, id, 'the socket stays when its client signs out');
     socket.disconnect();
+  },
+
+  // The services themselves, by each way to sign in; `OTHER` is a key that may look.
+  async ways() {
+    const socket = open();
+    await settled(socket);
+    const app = application(socket);
+    const entered = await app.authenticate({ strategy: 'local', email: 'ada', password: PASSWORD });
+    assert.equal(entered.user.name ?? entered.user.username ?? 'ada', 'ada');
+    assert.ok(!JSON.stringify(entered).includes('argon2'));
+    const page = await app.service('sessions').find({ query: { $limit: 1 } });
+    assert.deepEqual([page.total, page.limit, page.skip, page.data], [0, 1, 0, []]);
+    await rejected(app.service('sessions').get('00000000-0000-4000-8000-000000000000'), errors.NotFound);
+    const wrong = await rejected(app.service('sessions').find({ query: { nothing: 1 } }), errors.BadRequest);
+    assert.equal(typeof wrong.data.field, 'string');
+    const [, renewed] = await emitted(socket, 'create', 'authentication/refresh', {
+      refreshToken: entered.refreshToken,
+    });
+    assert.ok(renewed.accessToken);
+    assert.equal((await app.service('sessions').find()).total, 0);
+    const [again] = await emitted(socket, 'create', 'authentication', {
+      strategy: 'local', email: 'ada', password: 'made up',
+    });
+    assert.equal(again.name, 'NotAuthenticated');
+    assert.equal((await app.service('sessions').find()).total, 0, 'who was signed in stays so');
+    socket.disconnect();
+
+    const keyed = open();
+    await settled(keyed);
+    const looks = application(keyed);
+    await looks.authenticate({ strategy: 'api-key', apiKey: OTHER });
+    assert.equal((await looks.service('sessions').find()).total, 0);
+    const scope = await rejected(looks.service('sessions').create({}), errors.Forbidden);
+    assert.equal(scope.data.code, 'missing_scope');
+    keyed.disconnect();
   },
 
   // Many at once, and large ones: each is answered.

@@ -111,6 +111,19 @@ async fn calls_are_answered_and_refusals_are_revived_as_their_classes() {
 }
 
 #[tokio::test]
+async fn every_way_to_sign_in_reaches_the_services() {
+    let (app, ada, mut key) = stage().await;
+    let body = json!({"name": "looks", "scopes": ["read"]});
+    let made = ada.post("/api/v1/user/api-keys", &body).await.ok(201);
+    key.token = made["rawKey"].as_str().unwrap().to_owned();
+    for transports in TRANSPORTS {
+        Node::start(&app, "ways", transports, [&ada, &key])
+            .ends()
+            .await;
+    }
+}
+
+#[tokio::test]
 async fn the_services_are_the_same_by_every_transport() {
     played("services").await;
 }

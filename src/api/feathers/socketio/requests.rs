@@ -24,6 +24,8 @@ use crate::domain::{Error, Result};
 const AT_ONCE: usize = 8;
 /// The service that signs in and out.
 const AUTHENTICATION: &str = "authentication";
+/// The one that gives a new token for the next of an old one.
+const REFRESH: &str = "authentication/refresh";
 
 /// Answers what a connection asks for, until it is over.
 pub async fn answer(link: Arc<Link>, mut asked: mpsc::Receiver<Request>) {
@@ -48,7 +50,7 @@ pub async fn answer(link: Arc<Link>, mut asked: mpsc::Receiver<Request>) {
         };
         // Who asks is who is signed in now, whatever comes behind.
         let visit = link.visit();
-        if all.get(1).and_then(Value::as_str).map(trimmed) == Some(AUTHENTICATION) {
+        if all.get(1).and_then(Value::as_str).is_some_and(signs_in) {
             // What comes behind it is asked by who it leaves signed in.
             acknowledged(&link, visit, (id, all, bytes)).await;
             continue;
@@ -146,7 +148,7 @@ async fn called(
 ) -> std::result::Result<Value, Value> {
     let name = all.first().and_then(Value::as_str).unwrap_or_default();
     let path = all.get(1).and_then(Value::as_str).map(trimmed);
-    if visit.is_none() && path != Some(AUTHENTICATION) {
+    if visit.is_none() && !path.is_some_and(signs_in) {
         return Err(words::not_signed_in());
     }
     let method = Method::parse(name).ok_or_else(|| words::no_method(name))?;
@@ -154,8 +156,9 @@ async fn called(
     crash::point("socket.call");
     match (path, visit) {
         (Some(AUTHENTICATION), visit) => authentication(link, visit, call).await,
+        (Some(REFRESH), visit) => refreshed(link, visit, call).await,
         (_, Some(visit)) => {
-            let answer = served(link, &visit, call);
+            let answer = Box::pin(served(link, &visit, call));
             let answer = Caller::acting(visit.who.sid.clone(), answer).await;
             answer.map_err(|error| told(&error))
         }
@@ -178,6 +181,25 @@ async fn authentication(
         }
     };
     done.map_err(|error| told(&error))
+}
+
+/// A new token; who is signed in goes on with it.
+async fn refreshed(
+    link: &Link,
+    visit: Option<Visit>,
+    call: Call,
+) -> std::result::Result<Value, Value> {
+    if call.method != Method::Create {
+        return Err(words::not_taken(REFRESH, call.method.name()));
+    }
+    let done = async {
+        let entered = services::refresh(&link.app, &call.data).await?;
+        if visit.is_some_and(|visit| visit.who.user == entered.visit.who.user) {
+            link.enter(&entered.visit).await?;
+        }
+        Ok(entered.reply)
+    };
+    done.await.map_err(|error| told(&error))
 }
 
 async fn signed_in(link: &Link, data: &Value) -> Result<Value> {
@@ -205,7 +227,12 @@ async fn served(link: &Link, visit: &Visit, call: Call) -> Result<Value> {
     let what = format!("{} {}", call.method.name(), call.path);
     let needed = needs(&method, &path);
     link.app.admit(&visit.who, needed, &what).await?;
-    Box::pin(services::answer(&link.app, visit, call)).await
+    services::answer(&link.app, visit, call).await
+}
+
+/// Whether a path is that of signing in and out.
+fn signs_in(path: &str) -> bool {
+    [AUTHENTICATION, REFRESH].contains(&trimmed(path))
 }
 
 fn trimmed(path: &str) -> &str {
