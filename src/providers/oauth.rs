@@ -148,11 +148,15 @@ pub(super) fn tokens(answer: Result<Answer, Unanswered>) -> Result<Tokens, Faile
 
 fn denied(answer: &Answer) -> Failed {
     let said = serde_json::from_slice(&answer.body).map(|denied: Denied| denied.error);
-    let known = said
-        .ok()
-        .filter(|error| ERRORS.contains(&error.as_str()))
-        .unwrap_or_else(|| format!("status {}", answer.status));
-    Failed::Refused(format!("the provider refused it ({known})"))
+    let known = said.ok().filter(|error| ERRORS.contains(&error.as_str()));
+    let told = known.clone();
+    let told = told.unwrap_or_else(|| format!("status {}", answer.status));
+    let text = format!("the provider refused it ({told})");
+    match (answer.status, known) {
+        // Whoever stands before a provider says 403 for reasons of its own, which pass.
+        (403, None) => Failed::Otherwise(text),
+        _ => Failed::Refused(text),
+    }
 }
 
 impl Tokens {

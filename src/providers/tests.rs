@@ -60,6 +60,7 @@ fn tokens_are_read_and_what_is_none_is_told_without_its_words() {
         (200, r#"{"access_token":"leak leak"}"#),
         (200, r#"{"access_token":"leak"}"#),
         (302, "leak"),
+        (403, "leak"),
         (429, "leak"),
         (500, r#"{"error":"invalid_grant"}"#),
     ] {
@@ -78,6 +79,8 @@ fn tokens_are_read_and_what_is_none_is_told_without_its_words() {
         };
         assert!(why.contains(said) && !why.contains("leak"), "{why}");
     }
+    let named = failed(answer(403, r#"{"error":"invalid_grant"}"#));
+    assert!(matches!(named, Failed::Refused(_)));
 }
 
 #[tokio::test]
