@@ -13,6 +13,9 @@ impl App {
     /// `not_found`, `forbidden`, `unsupported`, `restart_needed`, `bad_field`.
     pub async fn tune(&self, who: &Principal, id: SessionId, tuning: Tuning) -> Result<Overview> {
         let session = self.writable(who, id).await?;
+        if tuning.permission_mode.is_none() && tuning.model.is_none() {
+            return self.agent(who, id).await;
+        }
         if let Some(model) = &tuning.model {
             options::model(None, model.as_deref())?;
             if !driver(session.kind).has_model() {

@@ -90,6 +90,12 @@ async fn prompts_behind_a_busy_session_wait_in_order_and_a_stop_skips_the_runnin
         .await
         .ok(200);
     assert_eq!(edited["full_prompt"], "last");
+    // Nothing that is changed changes nothing, also while it runs.
+    let path = format!("/sessions/{}", id(&one));
+    let same = patch(&ada, &path, &json!({"model_config": null}))
+        .await
+        .ok(200);
+    assert_eq!(same["status"], "running");
     let running = format!("/tasks/{}", first["task_id"].as_str().unwrap());
     ada.delete(&running).await.fails(409, "invalid_state");
     let stop = format!("/sessions/{}/stop", id(&one));
