@@ -9,7 +9,9 @@ use crate::api::feathers::call::Call;
 use crate::api::feathers::wire::task as wire;
 use crate::api::shared::Fields;
 use crate::app::{App, MessageRequest, TaskView, WhenBusy};
-use crate::domain::{Error, PermissionMode, Principal, Result, Tuning};
+use crate::domain::{
+    Error, PermissionMode, Principal, Result, SessionId, Status, TaskState, Tuning,
+};
 
 /// Gives a prompt to a session: it runs, or waits for its turn.
 ///
@@ -36,11 +38,30 @@ pub async fn prompt(app: &App, who: &Principal, id: &str, call: &Call) -> Result
     let placed = app.message(who, id, message).await;
     let placed = placed.map_err(|error| error.in_words(&[("message", "prompt")]))?;
     let mut view = app.task(who, id, placed.task).await?;
-    if !placed.queued {
+    let queued = placed.queued && waits(app, who, id, &view).await?;
+    if !queued {
         // It is on its way; its row says so a moment later.
         view.position = None;
     }
-    Ok(wire::prompted(&view, placed.queued, streaming))
+    Ok(wire::prompted(&view, queued, streaming))
+}
+
+/// Whether something is before the prompt: other work, or what holds the session. That its program
+/// still starts is neither.
+async fn waits(app: &App, who: &Principal, id: SessionId, view: &TaskView) -> Result<bool> {
+    if view.task.state != TaskState::Queued {
+        return Ok(false);
+    }
+    let queue = app.queue(who, id).await?;
+    if let Some(current) = &queue.current {
+        return Ok(current.id != view.task.id);
+    }
+    let behind = view.position.is_some_and(|place| place > 1);
+    let free = matches!(
+        queue.session.status,
+        Status::Created | Status::Starting | Status::Idle | Status::Stopped | Status::Completed
+    );
+    Ok(behind || !free)
 }
 
 /// Ends the running turn; what waits runs behind it.
