@@ -131,7 +131,6 @@ pub const CODES: &[Code] = &[
     code("unknown_scenario", 400, "there is no such scenario"),
     code("ambiguous_id", 400, "several ids begin so"),
     code("bad_query", 400, "the query cannot be understood"),
-    code("id_required", 400, "one object has to be named"),
     code("username_required", 400, "the name is missing"),
     code(
         "bad_refresh_token",

@@ -13,7 +13,8 @@ use super::groups::GROUPS;
 use super::*;
 
 /// Codes of frames over a WebSocket.
-const ELSEWHERE: [&str; 4] = [
+const ELSEWHERE: [&str; 5] = [
+    "id_required",
     "no_terminal",
     "too_many_subscriptions",
     "unknown_channel",

@@ -108,11 +108,12 @@ pub async fn a_workspace_goes_and_its_sessions_stay(store: Store) {
         .write(move |conn| workspaces::remove(conn, id))
         .await
         .unwrap();
-    assert_eq!(given().await.unwrap(), (Some(vec![4, 2]), None));
+    // Its sessions are still said to be in it: none of their processes starts without its variables.
+    assert_eq!(given().await.unwrap(), (Some(vec![4, 2]), Some(id)));
     let again = store.write(move |conn| workspaces::remove(conn, id)).await;
     assert_eq!(again, Err(StoreError::NotFound));
     let kept = store.read(move |conn| sessions::by_id(conn, at)).await;
-    assert_eq!(kept.unwrap().unwrap().workspace, None);
+    assert_eq!(kept.unwrap().unwrap().workspace, Some(id));
 }
 
 pub async fn those_of_a_deleted_person_go_with_what_they_hold(store: Store) {
