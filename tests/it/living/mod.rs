@@ -23,6 +23,8 @@ pub struct House {
     pub tree: Tree,
     pub store: Store,
     pub owner: UserId,
+    /// Where its agents work.
+    pub cwd: String,
 }
 
 /// Runs a future on an actix system of its own.
@@ -37,6 +39,7 @@ pub async fn open(dir: &Path, adapt: impl FnOnce(&mut Config)) -> House {
         ..Overrides::default()
     })
     .unwrap();
+    config.agents.roots = vec![dir.to_owned()];
     adapt(&mut config);
     let store = Store::open(dir.join("callboard.db")).unwrap();
     let epoch = store.write(store::meta::epoch).await.unwrap();
@@ -63,6 +66,7 @@ pub async fn open(dir: &Path, adapt: impl FnOnce(&mut Config)) -> House {
         tree,
         store,
         owner,
+        cwd: dir.to_str().unwrap().to_owned(),
     }
 }
 
@@ -102,7 +106,7 @@ impl House {
             group: id,
             name: None,
             kind,
-            cwd: "/tmp".into(),
+            cwd: self.cwd.clone(),
             workspace: None,
             model: None,
             permission_mode: PermissionMode::BypassPermissions,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::*;
 
@@ -125,7 +125,10 @@ async fn asked_without_reading(
     body: &Value,
 ) -> TcpStream {
     let body = body.to_string();
-    let mut line = TcpStream::connect(&app.address).await.unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
+    // Little of an answer fits into what the client's side holds.
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let mut line = socket.connect(app.address.parse().unwrap()).await.unwrap();
     let request = format!(
         "POST {WORKSPACES}/{id}/exec{query} HTTP/1.1\r\nhost: localhost\r\n\
          authorization: Bearer {}\r\ncontent-type: application/json\r\n\
@@ -135,6 +138,32 @@ async fn asked_without_reading(
     );
     line.write_all(request.as_bytes()).await.unwrap();
     line
+}
+
+/// Answers of every size, handed out whole or in part, to clients that never read.
+#[tokio::test]
+async fn what_was_handed_out_and_is_not_taken_does_not_hold_up_the_end() {
+    let mut app = TestApp::with("[exec]\nper_user = 40\nat_once = 40\n").await;
+    let ada = app.sign_in("ada").await;
+    let id = made(&ada, &app, "w").await;
+    let dir = app.dir().join("w");
+    let mut lines = Vec::new();
+    for size in (1..=32).map(|step| step * 4_096) {
+        let words = format!("yes | head -c {size}; touch up-{size}");
+        lines.push(unread(&app, &ada, &id, &words).await);
+    }
+    let smallest = dir.join("up-4096");
+    until(async || smallest.exists()).await;
+    let begun = Instant::now();
+    app.signal(nix::sys::signal::Signal::SIGTERM);
+    assert_eq!(app.ended().await, Some(0));
+    assert!(
+        begun.elapsed() < Duration::from_secs(15),
+        "{:?}",
+        begun.elapsed()
+    );
+    drop(lines);
+    assert_eq!(standing_in(&dir), Vec::<u32>::new());
 }
 
 /// A follower that never reads keeps its place, and does not hold up a server that stops.

@@ -30,6 +30,8 @@ const PIECE: usize = 64 * 1024;
 const LAST_WORDS: Duration = Duration::from_secs(60);
 /// The same where the server stops, or where the reader was shut out.
 const SOON: Duration = Duration::from_millis(500);
+/// How long a reader may take for what was handed out already, where the server stops.
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// A command that is followed.
 struct Followed {
@@ -116,6 +118,22 @@ async fn cut_if_unread(
             }
             return;
         }
+    }
+    cut_if_unsent(drain, line).await;
+}
+
+/// Cuts the line of somebody who does not take what was written last, where the server stops: all of an
+/// answer may have been handed out and some of it wait still.
+async fn cut_if_unsent(mut drain: watch::Receiver<bool>, line: Weak<Line>) {
+    while !*drain.borrow_and_update() {
+        tokio::select! {
+            () = sleep(LAST_WORDS) => return,
+            changed = drain.changed() => if changed.is_err() { return },
+        }
+    }
+    sleep(GOODBYE).await;
+    if let Some(line) = line.upgrade() {
+        line.cut();
     }
 }
 
